@@ -1,0 +1,1 @@
+"""The rules: data in, data out. No I/O, no clock, no network."""
