@@ -20,8 +20,8 @@ USER, PASSWORD = "x-access-token", "ghs_SecretOfTheTests0123456789"
 
 @dataclass
 class GitServer:
-    """Serves the bare repositories below ``root``. ``faults`` are used up, one for each request that
-    ``concerns`` them."""
+    """Serves the bare repositories below ``root``. A ``fault`` sees each request first, and says
+    whether it has answered it."""
 
     root: Path
     url: str = ""
@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._respond()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -142,8 +142,8 @@ def test_new_changed_and_removed_files_in_one_commit(world: World) -> None:
 
     assert set(store.changed_paths(base, sha)) == {"drop/only", odd, "deep/er/new", "e"}
     read = store.read_files(sha, [odd, "drop/only", "e", "keep"])
-    assert isinstance(read[odd], File)
-    assert read[odd].content == b"2\n"
+    assert isinstance(written := read[odd], File)
+    assert written.content == b"2\n"
     assert read["drop/only"] == Missing("drop/only")
     assert world.git("ls-tree", "-r", "--name-only", sha, "--", "drop", at=store.path) == ""
 

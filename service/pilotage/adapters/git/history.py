@@ -102,10 +102,9 @@ def changed_paths(
     if below == ():
         return ()
     command = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff")
+    ends = tuple(f"{names.sha(sha)}^{{commit}}" for sha in (old, new))
     try:
-        out = runner.run(
-            *command, names.sha(old), names.sha(new), "--", *(below or ()), timeout=timeout
-        )
+        out = runner.run(*command, *ends, "--", *(below or ()), timeout=timeout)
     except CommandFailed as error:
         raise _unknown(runner, error, (old, new), timeout) from None
     return tuple(raw.decode("utf-8", "surrogateescape") for raw in out.stdout.split(b"\0")[:-1])
