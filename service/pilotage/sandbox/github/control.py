@@ -1,0 +1,480 @@
+"""The stand-in as the demo and the tests hold it: a world to set up and people to act in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pilotage.sandbox.github import branches, conversation, pulls, records, rules
+from pilotage.sandbox.github.bare import BareRepository, Person
+from pilotage.sandbox.github.errors import Refused
+from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
+from pilotage.sandbox.github.model import (
+    Account,
+    App,
+    Comment,
+    Credential,
+    Deployment,
+    Hook,
+    Installation,
+    MergeMethod,
+    Permission,
+    Protection,
+    ProtectionKind,
+    PullRequest,
+    Repository,
+    RequiredContext,
+    Review,
+    Status,
+    Team,
+    WorkflowRun,
+)
+from pilotage.sandbox.github.state import State, utc_now
+from pilotage.sandbox.github.webhooks import Webhooks
+
+ALL_EVENTS = (
+    "push",
+    "pull_request",
+    "pull_request_review",
+    "issue_comment",
+    "status",
+    "check_run",
+    "deployment",
+    "deployment_status",
+    "workflow_run",
+    "merge_group",
+)
+
+
+class GitHub:
+    """A GitHub of one's own. Thread-safe; git lives in bare repositories below `root`.
+
+    Acts take a login as `by` and raise `Refused` where github.com refuses that person.
+    Pull requests are handed around as live `PullRequest` records.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        limits: Limits | None = None,
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.state = State(root, clock, limits or Limits())
+
+    @property
+    def url(self) -> str:
+        """Where it is served: pages here, REST below `/api/v3`, git at `/owner/name.git`."""
+        return self.state.base_url
+
+    @property
+    def api_url(self) -> str:
+        """What PyGithub takes as `base_url`."""
+        return self.state.api
+
+    @property
+    def faults(self) -> Faults:
+        return self.state.faults
+
+    @property
+    def requests(self) -> RequestLog:
+        return self.state.requests
+
+    @property
+    def webhooks(self) -> Webhooks:
+        return self.state.webhooks
+
+    def served_at(self, url: str) -> None:
+        """Called by the server: from now on all addresses in answers begin so."""
+        self.state.base_url = url
+
+    def stop(self) -> None:
+        """End the webhooks' worker. What is queued is not sent."""
+        self.state.webhooks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Setting up --------------------------------------------------------------------------
+
+    def create_user(self, login: str, name: str = "") -> Account:
+        return self.state.add_account(login, "User", name)
+
+    def create_organization(self, login: str, members: Iterable[str] = ()) -> Account:
+        account = self.state.add_account(login, "Organization")
+        held = self.state.members.setdefault(login.lower(), set())
+        held.update(member.lower() for member in members)
+        return account
+
+    def create_team(
+        self, organization: str, slug: str, members: Iterable[str], name: str = ""
+    ) -> Team:
+        """Its members become members of the organisation, and accounts if they are none."""
+        with self.state.lock:
+            people = [self.create_user(login).login.lower() for login in members]
+            self.create_organization(organization, people)
+            made = Team(self.state.next_id(), organization, slug, name or slug, set(people))
+            self.state.teams[organization.lower(), slug] = made
+            return made
+
+    def token_for(self, login: str) -> str:
+        """A new personal token."""
+        return self.state.new_token(self.state.account(login)).token
+
+    def create_repository(
+        self,
+        owner: str,
+        name: str,
+        files: Mapping[str, str] | None = None,
+        *,
+        private: bool = True,
+        default_branch: str = "main",
+        collaborators: Mapping[str, Permission] | None = None,
+        teams: Mapping[str, Permission] | None = None,
+    ) -> Repository:
+        """A repository with one commit of `files`, if there are any. An owner that does not
+        exist becomes an organisation."""
+        with self.state.lock:
+            account = self.state.accounts.get(owner.lower()) or self.create_organization(owner)
+            path = self.state.root / owner / f"{name}.git"
+            repo = Repository(
+                id=self.state.next_id(),
+                owner=account,
+                name=name,
+                git=BareRepository.create(path, default_branch),
+                created_at=self.state.now(),
+                private=private,
+                default_branch=default_branch,
+                collaborators={k.lower(): v for k, v in (collaborators or {}).items()},
+                teams=dict(teams or {}),
+            )
+            for login in repo.collaborators:
+                self.create_user(login)
+            self.state.repositories[repo.full_name.lower()] = repo
+            if files:
+                self.commit(repo, default_branch, files, "Initial commit", account.login)
+            return repo
+
+    def add_webhook(
+        self, repo: Repository, url: str, secret: str, events: Sequence[str] = ALL_EVENTS
+    ) -> Hook:
+        """Also sends the `ping` that github.com sends first."""
+        with self.state.lock:
+            hook = Hook(self.state.next_id(), url, secret, frozenset(events))
+            repo.hooks.append(hook)
+            payload = {
+                "zen": "Keep it logically awesome.",
+                "hook_id": hook.id,
+                "hook": {
+                    "type": "Repository",
+                    "id": hook.id,
+                    "name": "web",
+                    "active": True,
+                    "events": sorted(events),
+                    "config": {"content_type": "json", "insecure_ssl": "0", "url": url},
+                },
+                "repository": {"id": repo.id, "name": repo.name, "full_name": repo.full_name},
+            }
+            self.state.webhooks.send(hook, "ping", payload)
+            return hook
+
+    def protect(
+        self,
+        repo: Repository,
+        branch: str = "main",
+        required_contexts: Sequence[str | RequiredContext] = (),
+        *,
+        bypass: Iterable[str] = (),
+        strict: bool = False,
+        pull_request: bool = False,
+        approvals: int = 0,
+        enforce_admins: bool = True,
+        kind: ProtectionKind = ProtectionKind.CLASSIC,
+    ) -> Protection:
+        """Replace the branch's protection. `pull_request` (implied by `approvals`): changes come
+        by pull request only. `bypass` names accounts that may pass. A ruleset is what
+        `rules/branches/{branch}` lists; classic protection is read by administrators only."""
+        contexts = tuple(
+            c if isinstance(c, RequiredContext) else RequiredContext(c) for c in required_contexts
+        )
+        with self.state.lock:
+            made = Protection(
+                branch,
+                kind,
+                contexts,
+                strict,
+                pull_request or approvals > 0,
+                approvals,
+                frozenset(login.lower() for login in bypass),
+                enforce_admins,
+                self.state.next_id(),
+            )
+            repo.protections[branch] = made
+            return made
+
+    def unprotect(self, repo: Repository, branch: str = "main") -> None:
+        repo.protections.pop(branch, None)
+
+    def register_app(self, slug: str, public_key: str, owner: str) -> App:
+        """`public_key` (PEM) checks the JWTs of the App."""
+        with self.state.lock:
+            bot = self.state.add_account(f"{slug}[bot]", "Bot")
+            number = self.state.next_id()
+            self.state.accounts.setdefault(owner.lower(), self.create_organization(owner))
+            app = App(number, slug, owner, public_key, bot, self.state.now())
+            self.state.apps[number] = app
+            return app
+
+    def install_app(
+        self, app: App, owner: str, repositories: Iterable[Repository], reads_members: bool = True
+    ) -> Installation:
+        with self.state.lock:
+            made = Installation(
+                self.state.next_id(),
+                app,
+                self.state.account(owner),
+                {repo.full_name for repo in repositories},
+                self.state.now(),
+                reads_members,
+            )
+            self.state.installations[made.id] = made
+            return made
+
+    # People and CI at work ---------------------------------------------------------------
+
+    def repository(self, full_name: str) -> Repository:
+        return self.state.repository(full_name)
+
+    def pull(self, repo: Repository, number: int) -> PullRequest:
+        return repo.pulls[number]
+
+    def commit(
+        self,
+        repo: Repository,
+        branch: str,
+        files: Mapping[str, str | None],
+        message: str,
+        author: str,
+        *,
+        parent: str | None = None,
+        force: bool = False,
+    ) -> str:
+        """Write files (None removes) on top of the branch, or of `parent`, and move the branch
+        there, past any protection. A branch that is missing starts at `parent`, or at the
+        default branch. Without `force` a `parent` that the branch has left behind is refused
+        as git refuses it."""
+        with self.state.lock:
+            git, by = repo.git, self.create_user(author)
+            tip = git.branch(branch)
+            start = parent or tip or git.branch(repo.default_branch)
+            content = {
+                path: None if text is None else text.encode() for path, text in files.items()
+            }
+            tree = git.with_files(start, content)
+            person = Person(by.name or by.login, by.email)
+            parents = [start] if start else []
+            sha = git.write_commit(tree, parents, message, person, self.state.now())
+            if tip is not None and not force and not git.contains(sha, tip):
+                raise Refused(422, "Update is not a fast forward")
+            branches.move(self.state, repo, f"refs/heads/{branch}", sha, tip, by)
+            return sha
+
+    def delete_branch(self, repo: Repository, branch: str, by: str) -> None:
+        with self.state.lock:
+            tip = repo.git.branch(branch)
+            if tip is None:
+                raise Refused(422, "Reference does not exist")
+            account = self.state.account(by)
+            branches.move(self.state, repo, f"refs/heads/{branch}", None, tip, account)
+
+    def file(self, repo: Repository, path: str, revision: str = "") -> str:
+        """The text of a file on the default branch, or at a revision. Raises KeyError."""
+        sha = repo.git.resolve(revision or repo.default_branch)
+        entries = repo.git.tree(sha, path) if sha else []
+        if not entries or entries[0].type != "blob":
+            raise KeyError(path)
+        return repo.git.blob(entries[0].sha).decode()
+
+    def open_pull_request_as(
+        self, by: str, repo: Repository, head: str, title: str, body: str = "", base: str = ""
+    ) -> PullRequest:
+        with self.state.lock:
+            return pulls.open_pull(
+                self.state,
+                repo,
+                self.state.account(by),
+                head=head,
+                base=base or repo.default_branch,
+                title=title,
+                body=body,
+            )
+
+    def edit_body(self, pull: PullRequest, body: str, by: str) -> None:
+        with self.state.lock:
+            pulls.edit(self.state, pull, self.state.account(by), body=body)
+
+    def tick(self, pull: PullRequest, item: str, by: str, checked: bool = True) -> None:
+        """Tick (or untick) the box of the line that carries `<!-- item:ITEM -->` or else contains
+        the text. Raises KeyError if there is no such box."""
+        with self.state.lock:
+            lines = pull.body.splitlines(keepends=True)
+            index = _box_line(lines, item)
+            mark = "x" if checked else " "
+            lines[index] = _BOX.sub(lambda m: m[1] + mark + m[3], lines[index], count=1)
+            self.edit_body(pull, "".join(lines), by)
+
+    def comment(self, pull: PullRequest, text: str, by: str) -> Comment:
+        with self.state.lock:
+            return conversation.comment(self.state, pull, self.state.account(by), text)
+
+    def label(self, pull: PullRequest, names: Sequence[str], by: str) -> None:
+        with self.state.lock:
+            conversation.add_labels(self.state, pull, self.state.account(by), names)
+
+    def approve(self, pull: PullRequest, by: str) -> Review:
+        with self.state.lock:
+            return conversation.review(self.state, pull, self.state.account(by), "APPROVE")
+
+    def merge(
+        self,
+        pull: PullRequest,
+        by: str,
+        method: MergeMethod | str = MergeMethod.MERGE,
+        *,
+        bypass: bool = False,
+    ) -> str:
+        """Merge as the button does and answer the SHA. `bypass`: "merge without waiting"."""
+        wanted = pulls.MergeRequest(method=MergeMethod(method), bypass=bypass)
+        with self.state.lock:
+            return pulls.merge(self.state, pull, self.state.account(by), wanted)
+
+    def close(self, pull: PullRequest, by: str) -> None:
+        with self.state.lock:
+            pulls.close(self.state, pull, self.state.account(by))
+
+    def reopen(self, pull: PullRequest, by: str) -> None:
+        with self.state.lock:
+            pulls.reopen(self.state, pull, self.state.account(by))
+
+    def status(
+        self, repo: Repository, sha: str, context: str, state: str, by: str, description: str = ""
+    ) -> Status:
+        wanted = records.NewStatus(state, context, description)
+        with self.state.lock:
+            credential = Credential("", self.state.account(by))
+            return records.create_status(self.state, repo, sha, credential, wanted)
+
+    def statuses(self, repo: Repository, sha: str) -> dict[str, Status]:
+        """The newest status of each context."""
+        with self.state.lock:
+            return rules.latest_statuses(repo, sha)
+
+    def deployment_status(
+        self,
+        repo: Repository,
+        sha: str,
+        environment: str,
+        state: str,
+        *,
+        by: str,
+        ref: str | None = None,
+        payload: object = "",
+        description: str = "",
+    ) -> Deployment:
+        """CI says how a deployment goes: the newest record of that commit and environment gets
+        the state; there is a new record if there was none."""
+        with self.state.lock:
+            account = self.state.account(by)
+            found = [d for d in repo.deployments if (d.sha, d.environment) == (sha, environment)]
+            if not found:
+                wanted = records.NewDeployment(
+                    ref=ref or sha,
+                    environment=environment,
+                    payload=payload,
+                    required_contexts=(),
+                    auto_merge=False,
+                )
+                found = [records.create_deployment(self.state, repo, account, wanted)]
+            said = records.NewDeploymentStatus(state, description)
+            records.create_deployment_status(self.state, repo, found[-1], account, said)
+            return found[-1]
+
+    def workflow_run(
+        self,
+        repo: Repository,
+        name: str,
+        sha: str,
+        conclusion: str | None = "success",
+        *,
+        by: str,
+        path: str = ".github/workflows/ci.yml",
+        branch: str = "",
+        event: str = "push",
+        rerun_of: WorkflowRun | None = None,
+    ) -> WorkflowRun:
+        """A run of a workflow: asked for, and over if there is a `conclusion`. `rerun_of` runs
+        the same one again: same id, next attempt."""
+        with self.state.lock:
+            run = rerun_of or self._new_run(repo, name, sha, by, path, branch, event)
+            if rerun_of is not None:
+                run.run_attempt += 1
+                run.status, run.conclusion = "queued", None
+            records.workflow_event(self.state, repo, run, "requested")
+            if conclusion is not None:
+                self.finish_workflow_run(repo, run, conclusion)
+            return run
+
+    def finish_workflow_run(self, repo: Repository, run: WorkflowRun, conclusion: str) -> None:
+        with self.state.lock:
+            run.status, run.conclusion = "completed", conclusion
+            run.updated_at = self.state.now()
+            records.workflow_event(self.state, repo, run, "completed")
+
+    def _new_run(
+        self, repo: Repository, name: str, sha: str, by: str, path: str, branch: str, event: str
+    ) -> WorkflowRun:
+        same = [run.workflow_id for run in repo.workflow_runs if run.path == path]
+        now = self.state.now()
+        run = WorkflowRun(
+            id=self.state.next_id(),
+            name=name,
+            path=path,
+            workflow_id=same[0] if same else self.state.next_id(),
+            run_number=len(same) + 1,
+            run_attempt=1,
+            sha=sha,
+            branch=branch or repo.default_branch,
+            event=event,
+            status="queued",
+            conclusion=None,
+            actor=self.create_user(by),
+            created_at=now,
+            updated_at=now,
+        )
+        repo.workflow_runs.append(run)
+        return run
+
+
+_BOX = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+\[)([ xX])(\])")
+
+
+def _box_line(lines: Sequence[str], item: str) -> int:
+    boxes = [index for index, line in enumerate(lines) if _BOX.match(line)]
+    marked = [i for i in boxes if re.search(rf"<!--\s*item:{re.escape(item)}\s*-->", lines[i])]
+    found = marked or [i for i in boxes if item in lines[i]]
+    if not found:
+        raise KeyError(f"no box {item!r} in the body")
+    return found[0]

@@ -1,0 +1,91 @@
+"""Serve one application on loopback from a thread, for the demo and the tests."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+
+class ServerFailed(Exception):
+    """The application did not start; the text says on which port."""
+
+
+class Server:
+    """A running server. `url` has no slash at its end. `stop()` waits until it has ended.
+
+    An application that has to know its own address sets `app.state.on_serving`, a function that
+    is called with `url` before the first request is taken.
+    """
+
+    def __init__(self, app: Any, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise ServerFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        on_serving = getattr(app.state, "on_serving", None)
+        if on_serving is not None:
+            on_serving(self.url)
+        self._started = threading.Event()
+        self._server = _Announcing(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            ),
+            self._started,
+        )
+        self._thread = threading.Thread(target=self._run, name=f"serve:{self.port}", daemon=True)
+        self._thread.start()
+        if not self._started.wait(20) or not self._server.started:
+            self.stop()
+            raise ServerFailed(f"the application on port {self.port} did not start")
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._started.set()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Announcing(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+        super().__init__(config)
+        self._announce = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce.set()
+
+
+def serve(app: Any, port: int = 0, host: str = "127.0.0.1") -> Server:
+    """Start `app` (any ASGI application with a `state`, such as FastAPI) on `port`, or on a free
+    one. Raises ServerFailed. Returns when requests are answered."""
+    return Server(app, port, host)
