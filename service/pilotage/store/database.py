@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pilotage.store.errors import StoreUnavailable
 
-Insert = sqlite.Insert | postgresql.Insert
+Insert = SqliteInsert | PostgresqlInsert
 _BUSY_SECONDS = 15
 
 
@@ -99,16 +108,16 @@ def _sqlite(url: URL, shown: str) -> Engine:
 def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailable(engine.url.render_as_string(), _reason(error)) from error
-
-
-def _reason(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+    except (IntegrityError, DataError, ProgrammingError):
+        raise  # our own mistake, which waiting does not cure
+    except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = str(cause).strip().partition("\n")[0]
+        raise StoreUnavailable(engine.url.render_as_string(), reason) from error
 
 
 def insert(connection: Connection, table: Table) -> Insert:
     """An INSERT with `on_conflict_…`, which both databases have under the same words."""
     if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+        return PostgresqlInsert(table)
+    return SqliteInsert(table)

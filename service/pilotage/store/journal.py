@@ -19,7 +19,7 @@ from pilotage.store import targets
 from pilotage.store.database import insert
 from pilotage.store.documents import ACT, PAYLOAD, PROMOTION, RESULT, TARGET, target_text
 from pilotage.store.errors import ActNotPending, StoreError
-from pilotage.store.records import ActState, Event, Lease, Loaded, Mail, RecordedAct
+from pilotage.store.records import ActState, Happening, Lease, Loaded, Mail, RecordedAct
 from pilotage.store.schema import act as acts_table
 from pilotage.store.schema import event as events_table
 from pilotage.store.schema import mail as mails
@@ -106,7 +106,7 @@ def record(
     target: Target,
     promotions: Sequence[Promotion],
     acts: Sequence[Act],
-    events: Sequence[Event],
+    events: Sequence[Happening],
     consumed: Collection[int],
     wake_at: datetime | None,
     now: datetime,
@@ -201,7 +201,7 @@ def _write_acts(connection: Connection, lease: Lease, acts: Sequence[Act], now: 
     connection.execute(statement, rows)
 
 
-def append(connection: Connection, lease: Lease, events: Sequence[Event]) -> None:
+def append(connection: Connection, lease: Lease, events: Sequence[Happening]) -> None:
     if not events:
         return
     rows = [

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -37,6 +38,23 @@ class Mail:
     received_at: datetime
     id: int = 0
     """0 until it is stored. Mail is read in the order of its ids."""
+
+
+class Happening(Protocol):
+    """What can be put into the history: an `Event`, or one that `pilotage.core` decided."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def promotion(self) -> str | None: ...
+    @property
+    def data(self) -> Mapping[str, JsonValue]: ...
 
 
 @dataclass(frozen=True, slots=True)

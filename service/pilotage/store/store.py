@@ -14,6 +14,7 @@ from pilotage.store.database import Database, connect
 from pilotage.store.records import (
     Delivery,
     Event,
+    Happening,
     Lease,
     Loaded,
     Mail,
@@ -204,7 +205,7 @@ class Store:
         target: Target,
         promotions: Sequence[Promotion] = (),
         acts: Sequence[Act] = (),
-        events: Sequence[Event] = (),
+        events: Sequence[Happening] = (),
         consumed: Collection[int] = (),
         wake_at: datetime | None,
         now: datetime,
@@ -229,7 +230,12 @@ class Store:
             )
 
     def finish_act(
-        self, lease: Lease, key: str, result: Result, now: datetime, events: Sequence[Event] = ()
+        self,
+        lease: Lease,
+        key: str,
+        result: Result,
+        now: datetime,
+        events: Sequence[Happening] = (),
     ) -> None:
         """Note that an act is done (or outrun, or refused), for ever.
 
