@@ -17,6 +17,7 @@ from .errors import (
     RepositoryMissing,
     TimedOut,
     Unauthorised,
+    UnknownCommit,
     Unreachable,
 )
 from .runner import GitCredentials, Output, Runner
@@ -74,6 +75,8 @@ class Remote:
             )
         except _Rejected as rejected:
             self._judge(rejected, branch, sha, expected, timeout)
+        except CommandFailed as error:
+            raise UnknownCommit(sha) if sha and _BAD_OBJECT in error.stderr else error from None
         except Unreachable as lost:
             if not self._took_hold(branch, sha, timeout):
                 raise lost from None
@@ -127,6 +130,7 @@ class _Rejected(Exception):  # noqa: N818 -- an answer of the server, judged by 
         self.stdout, self.stderr = stdout.decode("utf-8", "replace"), stderr
 
 
+_BAD_OBJECT = "fatal: bad object"
 _UNAUTHORISED = (
     r"Authentication failed",
     r"could not read (Username|Password)",
@@ -152,6 +156,8 @@ def _failure(url: str, error: CommandFailed) -> RemoteError | _Rejected | Comman
         (_MOVED, Moved),
         (_PASSING, Unreachable),
     )
+    if _BAD_OBJECT in text:  # git then also says that the server hung up
+        return error
     if error.command == "push" and re.search(rb"^!\t", error.stdout, re.MULTILINE):
         return _Rejected(error.stdout, error.stderr)
     for patterns, kind in kinds:

@@ -163,7 +163,7 @@ class GitStore:
         """Remove a branch of the server, if it stands at ``expected``; gone already is done.
 
         Raises as ``push`` does, and InvalidName for the default branch."""
-        if branch == self._default_branch:
+        if branch == self.default_branch():
             raise InvalidName("branch", branch, "is the default branch, which is never removed")
         with self._lock:
             self._server().push(branch, None, names.sha(expected), self.timeouts.network)
