@@ -1,17 +1,33 @@
-"""Byte-exact edits of single values in YAML and JSON: text in, text out."""
+"""Byte-exact edits of single values in YAML and JSON: text in, text out.
 
-from .editor import read_value, read_values, set_value, set_values
-from .find import Missing
+`set_value` replaces one scalar and leaves every other byte alone; what it cannot do safely it
+refuses with `EditRefused`. `pilotage.edit.image` does the same inside an image reference.
+"""
+
+from .editor import (
+    Scalar,
+    delete_value,
+    read_value,
+    read_values,
+    scalars,
+    set_value,
+    set_values,
+)
+from .find import Document, Missing
 from .refused import EditRefused
 from .scalar import Plain, Source
 
 __all__ = [
+    "Document",
     "EditRefused",
     "Missing",
     "Plain",
+    "Scalar",
     "Source",
+    "delete_value",
     "read_value",
     "read_values",
+    "scalars",
     "set_value",
     "set_values",
 ]

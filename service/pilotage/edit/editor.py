@@ -1,109 +1,290 @@
-"""Set and read values by path: text in, text out, every other byte as it was."""
+"""Set, delete and read values by path: text in, text out, every other byte as it was."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from yaml import AliasEvent, MappingStartEvent, ScalarEvent
-
-from .find import Document, Missing, find
-from .judge import Splice, apply
+from .block import rewrite_block
+from .event import Event, Kind
+from .find import Document, Found, Lost, Missing, find
+from .grow import create_entry
+from .judge import Splice, apply, entry_around
+from .path import Index, Key, Step, format_path
+from .prune import delete_entry
 from .refused import EditRefused
-from .scalar import meaning, write
+from .scalar import Plain, Source, meaning, write
 from .stream import BOM, Language, Stream, read
 
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+|[&!]\S*$)*")
 
 
 class Where(TypedDict, total=False):
-    """Which document of the text, and its language if that is not to be guessed."""
+    """Which text is meant.
+
+    `document`: its index from 0, or what it must hold ("kind=Deployment,metadata.name=shop", or
+    the same as a mapping). Without it the path must exist in one document only.
+    `language`: else strict JSON is taken for JSON and the rest for YAML.
+    """
 
     document: Document | None
     language: Language | None
 
 
-def set_value(text: str, path: str, value: str, **options: Unpack[Where]) -> str:
-    """`text` with the scalar at `path` replaced by `value`. Raises EditRefused."""
-    return set_values(text, {path: value}, **options)
+class Allowed(Where, total=False):
+    """What an edit may do beyond replacing a value; all is False unless given.
+
+    `block_scalars`: rewrite the lines of a `|` or `>`. `shared`: edit what aliases repeat, and so
+    change it there too.
+    """
+
+    block_scalars: bool
+    shared: bool
 
 
-def set_values(text: str, values: Mapping[str, str], **options: Unpack[Where]) -> str:
-    """The same for several paths at once; one refused is all refused."""
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One scalar of a text: where it is, what it means, and exactly how it is written."""
+
+    path: str
+    value: str
+    line: int
+    document: int
+    source: Source
+
+
+def set_value(
+    text: str, path: str, value: str, *, create: bool = False, **options: Unpack[Allowed]
+) -> str:
+    """`text` with the scalar at `path` replaced by `value`, and no other byte changed.
+
+    The quotes stay as they are. A plain value gets quotes if `value` without them would be
+    something else than this string to YAML 1.1 or 1.2; `Plain` writes a number, a boolean or null
+    ("" empties the value), and `Source` puts back what a file held. `create` adds missing keys of
+    mappings. The result has been read again by two readers and differs at `path` only.
+
+    Raises EditRefused, with path, line and reason, for whatever is not safe: a missing path, a
+    mapping or a sequence, an alias, a merge key, a key that stands twice, a block scalar, a text
+    that is too large, too deep or broken.
+    """
+    return set_values(text, {path: value}, create=create, **options)
+
+
+def set_values(
+    text: str, values: Mapping[str, str], *, create: bool = False, **options: Unpack[Allowed]
+) -> str:
+    """`set_value` for several paths of one text at once: if one is refused, all are."""
     stream = read(text, options.get("language"))
-    splices = [
-        splice
-        for path, value in values.items()
-        if (splice := _replace(stream, path, value, options.get("document")))
-    ]
-    return text if not splices else _bom(text) + apply(stream, splices)
+    splices: list[Splice] = []
+    missing: list[str] = []
+    for path, value in values.items():
+        found = find(stream, path, options.get("document"))
+        if isinstance(found, Found):
+            splices += _replace(stream, path, found, value, options)
+        elif create:
+            missing.append(path)
+        else:
+            raise _absent(found)
+    if splices:
+        text = _with_mark(text, apply(stream, splices))
+    for path in missing:
+        stream = read(text, options.get("language"))
+        found = find(stream, path, options.get("document"))
+        if isinstance(found, Found):
+            raise EditRefused("another of the edits has created it", path=path)
+        text = _with_mark(text, apply(stream, [create_entry(stream, found, values[path])]))
+    return text
 
 
-def _bom(text: str) -> str:
-    return BOM if text.startswith(BOM) else ""
+def delete_value(text: str, path: str, **options: Unpack[Allowed]) -> str:
+    """`text` without the entry of the scalar at `path`, its line and the comment on that line.
+
+    Raises EditRefused as `set_value` does, and where the entry is the only one of a block
+    collection, which would turn into null.
+    """
+    stream = read(text, options.get("language"))
+    found = find(stream, path, options.get("document"))
+    if isinstance(found, Lost):
+        raise _absent(found)
+    event = _scalar(stream, path, found)
+    _check_block(event, path, options)
+    _check_shared(stream, path, found, options)
+    return _with_mark(text, apply(stream, [delete_entry(stream, path, found)]))
 
 
-def _replace(stream: Stream, path: str, value: str, document: Document | None) -> Splice | None:
-    found = find(stream, path, document)
-    if isinstance(found, Missing):
-        raise EditRefused(
-            f"nothing is there; the nearest that exists is {found.nearest}",
-            path=path,
-            line=found.line,
-            nearest=found.nearest,
-        )
-    event = _scalar(stream, found.at, path)
-    if event.style in ("|", ">"):
-        raise EditRefused("it is a block scalar", path=path, line=stream.line(found.at))
-    start, end = event.start_mark.index, event.end_mark.index
-    skipped = _PROPERTIES.match(stream.text, start, end)
-    if skipped and (event.anchor or event.tag):
-        start = skipped.end()
-    flow = any(stream.events[parent].flow_style for parent, _ in found.parents)
-    written = write(
-        value, style=event.style, tag=event.tag, flow=flow, is_json=stream.language == "json"
+def _with_mark(text: str, new: str) -> str:
+    return BOM + new if text.startswith(BOM) else new
+
+
+def _absent(missing: Lost) -> EditRefused:
+    return EditRefused(
+        f"nothing is there; the nearest path that exists is {missing.nearest}",
+        path=missing.path,
+        line=missing.line,
+        nearest=missing.nearest,
     )
+
+
+def _replace(
+    stream: Stream, path: str, found: Found, value: str, options: Allowed
+) -> Iterator[Splice]:
+    event = _scalar(stream, path, found)
+    _check_block(event, path, options)
+    _check_shared(stream, path, found, options)
+    start, end = event.start, event.end
+    if event.anchor is not None or event.tag is not None:
+        properties = _PROPERTIES.match(stream.text, start, end)
+        start = properties.end() if properties else start
+    flow = any(stream.events[parent].style == "{" for parent, _ in found.parents)
+    try:
+        if event.style in ("|", ">") and not isinstance(value, Source):
+            written = rewrite_block(stream.text[start:end], value)
+        else:
+            written = write(value, event, flow=flow, is_json=stream.language == "json")
+    except EditRefused as error:
+        raise EditRefused(error.reason, path=path, line=event.line + 1) from None
     if stream.text[start:end] == written:
-        return None
-    lead = " " if start == end else ""
-    new = ScalarEvent(
-        event.anchor,
-        event.tag,
-        event.implicit,
-        str(value),
-        None,
-        None,
-        style=written[:1] if written[:1] in ("'", '"') else "",
-    )
-    return Splice(path, start, end, lead + written, found.at, found.at + 1, (new,))
+        return
+    if start == end:
+        written = _after_colon(stream, path, start, written, event)
+    elif not written and stream.text[start - 1] == " ":
+        start -= 1
+    new = _meant(event, value, written)
+    first, last = entry_around(stream, found.parents, found.at)
+    strings = not isinstance(value, Plain | Source)
+    yield Splice(path, start, end, written, found.at, found.at + 1, (new,), first, last, strings)
 
 
-def _scalar(stream: Stream, at: int, path: str) -> ScalarEvent:
-    event = stream.events[at]
-    if isinstance(event, ScalarEvent):
+def _meant(event: Event, value: str, written: str) -> Event:
+    style = written.lstrip()[:1]
+    if isinstance(value, Source):
+        value = _scalar_source(value)
+    return event._replace(value=str(value), style=style if style in "'\"|>" else "")
+
+
+def _after_colon(stream: Stream, path: str, at: int, written: str, event: Event) -> str:
+    before = stream.text[at - 1 : at]
+    if at and before not in ":-" and event.anchor is None and event.tag is None:
+        raise EditRefused(
+            "its key has no colon to write a value after", path=path, line=event.line + 1
+        )
+    return " " + written if before and not before.isspace() else written
+
+
+def _scalar_source(source: Source) -> str:
+    """What a scalar written as `source` means. Raises EditRefused if it is no scalar."""
+    events = read(f"- {source}\n", "yaml").events
+    scalars = [event for event in events if event.kind is Kind.SCALAR]
+    if len(events) != 5 or len(scalars) != 1 or scalars[0].anchor or scalars[0].tag:
+        raise EditRefused(f"{source[:40]!r} is not the source of one scalar")
+    return scalars[0].value
+
+
+def _check_block(event: Event, path: str, options: Allowed) -> None:
+    if event.style in ("|", ">") and not options.get("block_scalars"):
+        raise EditRefused(
+            f"it is a block scalar ({event.style}); say block_scalars to edit its lines",
+            path=path,
+            line=event.line + 1,
+        )
+
+
+def _check_shared(stream: Stream, path: str, found: Found, options: Allowed) -> None:
+    around = (found.at, *(parent for parent, _ in found.parents))
+    anchors = {stream.events[at].anchor for at in around} - {None}
+    if not anchors or options.get("shared"):
+        return
+    for at, event in enumerate(stream.events):
+        if event.kind is Kind.ALIAS and event.anchor in anchors:
+            raise EditRefused(
+                f"the alias *{event.anchor} on line {stream.line(at)} repeats it, so that it would"
+                " change there too; say shared if it may",
+                path=path,
+                line=stream.line(found.at),
+            )
+
+
+def _scalar(stream: Stream, path: str, found: Found) -> Event:
+    event = stream.events[found.at]
+    if event.kind is Kind.SCALAR:
         return event
-    kind = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
-    reason = (
-        f"it is the alias *{event.anchor}" if isinstance(event, AliasEvent) else f"it is a {kind}"
-    )
-    raise EditRefused(f"{reason}, not a single value", path=path, line=stream.line(at))
+    reason = f"it is a {event.kind.value}, not a single value"
+    if event.kind is Kind.ALIAS:
+        reason = f"it is the alias *{event.anchor}; edit it where its anchor stands"
+    raise EditRefused(reason, path=path, line=event.line + 1)
 
 
-def read_value(text: str, path: str, **options: Unpack[Where]) -> str | Missing:
-    """The scalar at `path`: a string, `Plain` if it is none, or `Missing`. Raises EditRefused."""
-    return read_values(text, [path], **options)[path]
+def read_value(text: str, path: str, **where: Unpack[Where]) -> str | Missing:
+    """The scalar at `path`: a string, `Plain` if it is none (then its text), or `Missing`.
+
+    An alias is read as what its anchor holds. Raises EditRefused as `set_value` does for what
+    cannot be read with certainty.
+    """
+    return read_values(text, [path], **where)[path]
 
 
 def read_values(
-    text: str, paths: Iterable[str], **options: Unpack[Where]
+    text: str, paths: Iterable[str], **where: Unpack[Where]
 ) -> dict[str, str | Missing]:
-    """The scalars at all `paths` from one parse; what is absent is `Missing`."""
-    stream = read(text, options.get("language"))
-    return {path: _value(stream, path, options.get("document")) for path in paths}
+    """`read_value` for many paths of one text, which is parsed once."""
+    stream = read(text, where.get("language"))
+    return {path: _value(stream, path, where.get("document")) for path in paths}
 
 
 def _value(stream: Stream, path: str, document: Document | None) -> str | Missing:
     found = find(stream, path, document)
-    if isinstance(found, Missing):
-        return found
-    event = _scalar(stream, found.at, path)
-    return meaning(event.value, event.style, event.tag)
+    if isinstance(found, Lost):
+        return found.public()
+    event = stream.events[found.at]
+    if event.kind is Kind.ALIAS:
+        event = _anchored(stream, found.at) or event
+    return meaning(_scalar(stream, path, found) if event.kind is not Kind.SCALAR else event)
+
+
+def _anchored(stream: Stream, alias: int) -> Event | None:
+    name = stream.events[alias].anchor
+    before = stream.events[alias - 1 :: -1]
+    return next((event for event in before if _holds(event, name)), None)
+
+
+def _holds(event: Event, anchor: str | None) -> bool:
+    return event.kind is not Kind.ALIAS and event.anchor == anchor
+
+
+def scalars(text: str, *, language: Language | None = None) -> Iterator[Scalar]:
+    """Every scalar of `text` that has a path, in order.
+
+    Left out is what no path names: aliases, merged mappings, and what stands under a key that is
+    itself a collection.
+    """
+    stream = read(text, language)
+    for document, root in enumerate(stream.roots):
+        rest: list[tuple[tuple[Step, ...], int]] = [((), root)]
+        while rest:
+            steps, at = rest.pop()
+            event = stream.events[at]
+            if event.kind is Kind.SCALAR:
+                source = Source(stream.text[_body(stream, event) : event.end])
+                yield Scalar(format_path(steps), meaning(event), event.line + 1, document, source)
+            else:
+                rest.extend(reversed(list(_children(stream, steps, at))))
+
+
+def _children(
+    stream: Stream, steps: tuple[Step, ...], at: int
+) -> Iterator[tuple[tuple[Step, ...], int]]:
+    if stream.events[at].kind is Kind.SEQUENCE:
+        for place, item in enumerate(stream.items(at)):
+            yield (*steps, Index(place)), item
+    elif stream.events[at].kind is Kind.MAPPING:
+        for key, value in stream.entries(at):
+            name = stream.events[key]
+            if name.kind is Kind.SCALAR and not (name.value == "<<" and not name.style):
+                yield (*steps, Key(name.value)), value
+
+
+def _body(stream: Stream, event: Event) -> int:
+    if event.anchor is None and event.tag is None:
+        return event.start
+    properties = _PROPERTIES.match(stream.text, event.start, event.end)
+    return properties.end() if properties else event.start

@@ -1,11 +1,10 @@
 """Where a path leads in a stream of events."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from yaml import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
-
+from .event import Kind
 from .path import Index, Key, Match, Step, format_path, parse_path
 from .refused import EditRefused
 from .stream import Stream
@@ -30,39 +29,35 @@ class Missing:
 
     path: str
     nearest: str
-    line: int | None
+    line: int
 
     def __bool__(self) -> bool:
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
-    """How far a path led: the number of its steps that exist, and where the last one stands."""
+class Lost:
+    """Nothing is there. The path led to event `at` with its first `steps` steps, and no further.
 
+    `certain` is false if it led as far in several documents.
+    """
+
+    path: str
     steps: int
     at: int
     parents: tuple[tuple[int, int], ...]
+    line: int
+    certain: bool = True
+
+    @property
+    def nearest(self) -> str:
+        return format_path(parse_path(self.path)[: self.steps])
+
+    def public(self) -> Missing:
+        return Missing(self.path, self.nearest, self.line)
 
 
-def entries(stream: Stream, mapping: int) -> Iterator[tuple[int, int]]:
-    """(event of the key, event of the value) of each entry of a mapping."""
-    at, end = mapping + 1, stream.close[mapping]
-    while at < end:
-        value = stream.close[at] + 1
-        yield at, value
-        at = stream.close[value] + 1
-
-
-def items(stream: Stream, sequence: int) -> Iterator[int]:
-    """The event of each item of a sequence."""
-    at, end = sequence + 1, stream.close[sequence]
-    while at < end:
-        yield at
-        at = stream.close[at] + 1
-
-
-def find(stream: Stream, path: str, document: Document | None) -> Found | Missing:
+def find(stream: Stream, path: str, document: Document | None) -> Found | Lost:
     """Where `path` leads. Raises EditRefused where it is not certain, or not safe, to say."""
     steps = parse_path(path)
     results = [_walk(stream, root, steps, path) for root in _documents(stream, document, path)]
@@ -76,8 +71,10 @@ def find(stream: Stream, path: str, document: Document | None) -> Found | Missin
         )
     if found:
         return found[0]
-    nearest = max((r for r in results if isinstance(r, _Lost)), key=lambda lost: lost.steps)
-    return Missing(path, format_path(steps[: nearest.steps]), stream.line(nearest.at))
+    lost = [result for result in results if isinstance(result, Lost)]
+    furthest = max(result.steps for result in lost)
+    nearest, *others = (result for result in lost if result.steps == furthest)
+    return replace(nearest, certain=not others)
 
 
 def _documents(stream: Stream, document: Document | None, path: str) -> list[int]:
@@ -120,15 +117,15 @@ def _matches(stream: Stream, root: int, wanted: Mapping[str, str]) -> bool:
 def _value_is(stream: Stream, root: int, steps: tuple[Step, ...], value: str) -> bool:
     result = _walk(stream, root, steps, "")
     event = stream.events[result.at] if isinstance(result, Found) else None
-    return isinstance(event, ScalarEvent) and event.value == value
+    return event is not None and event.kind is Kind.SCALAR and event.value == value
 
 
-def _walk(stream: Stream, root: int, steps: tuple[Step, ...], path: str) -> Found | _Lost:
+def _walk(stream: Stream, root: int, steps: tuple[Step, ...], path: str) -> Found | Lost:
     at = root
     parents: list[tuple[int, int]] = []
     for count, step in enumerate(steps):
         event = stream.events[at]
-        if isinstance(event, AliasEvent):
+        if event.kind is Kind.ALIAS:
             raise EditRefused(
                 f"{format_path(steps[:count])} is the alias *{event.anchor}; name the path where"
                 " its anchor stands",
@@ -136,14 +133,14 @@ def _walk(stream: Stream, root: int, steps: tuple[Step, ...], path: str) -> Foun
                 line=stream.line(at),
             )
         entry = None
-        if isinstance(step, Key) and isinstance(event, MappingStartEvent):
+        if isinstance(step, Key) and event.kind is Kind.MAPPING:
             entry = _entry(stream, at, step, path)
-        elif isinstance(step, Index) and isinstance(event, SequenceStartEvent):
+        elif isinstance(step, Index) and event.kind is Kind.SEQUENCE:
             entry = _item(stream, at, step)
-        elif isinstance(step, Match) and isinstance(event, SequenceStartEvent):
+        elif isinstance(step, Match) and event.kind is Kind.SEQUENCE:
             entry = _matching_item(stream, at, step, path)
         if entry is None:
-            return _Lost(count, at, tuple(parents))
+            return Lost(path, count, at, tuple(parents), stream.line(at))
         parents.append((at, entry[0]))
         at = entry[1]
     return Found(at, tuple(parents))
@@ -152,9 +149,9 @@ def _walk(stream: Stream, root: int, steps: tuple[Step, ...], path: str) -> Foun
 def _entry(stream: Stream, mapping: int, step: Key, path: str) -> tuple[int, int] | None:
     found: tuple[int, int] | None = None
     merged: int | None = None
-    for key, value in entries(stream, mapping):
+    for key, value in stream.entries(mapping):
         event = stream.events[key]
-        if not isinstance(event, ScalarEvent):
+        if event.kind is not Kind.SCALAR:
             continue
         if event.value == step.name:
             if found is not None:
@@ -177,7 +174,7 @@ def _entry(stream: Stream, mapping: int, step: Key, path: str) -> tuple[int, int
 
 
 def _item(stream: Stream, sequence: int, step: Index) -> tuple[int, int] | None:
-    for place, item in enumerate(items(stream, sequence)):
+    for place, item in enumerate(stream.items(sequence)):
         if place == step.at:
             return item, item
     return None
@@ -187,9 +184,8 @@ def _matching_item(stream: Stream, sequence: int, step: Match, path: str) -> tup
     keys = tuple(Key(name) for name in step.keys)
     found = [
         item
-        for item in items(stream, sequence)
-        if isinstance(stream.events[item], MappingStartEvent)
-        and _value_is(stream, item, keys, step.value)
+        for item in stream.items(sequence)
+        if stream.events[item].kind is Kind.MAPPING and _value_is(stream, item, keys, step.value)
     ]
     for first, second in pairwise(found):
         raise EditRefused(

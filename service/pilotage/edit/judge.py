@@ -1,26 +1,38 @@
 """Whether a changed text means what was asked for and nothing else.
 
-Two judges. libyaml reads the whole new text (the strict JSON reader, if it is JSON), and its
-events must be the old ones but for those that were replaced. And an independent reader, ruamel.yaml
-or Python's json, must read the entry that was changed in the same way, with strings that are
-strings by YAML 1.1 and by 1.2. ruamel.yaml is fifty times slower, so it sees the entry's lines
-only; that they are whole is what the first judge has shown.
+Two judges. The first reads the whole new text as the old one was read (libyaml, or the strict
+JSON reader): its events must be the old ones but for those that were replaced. The second is
+independent, ruamel.yaml or Python's json: it must read the changed entry in the same way, and each
+string as a string by YAML 1.1 and by 1.2. ruamel.yaml is fifty times slower than libyaml, so it
+reads the lines of the entry only; that they are a whole entry is what the first judge has shown.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from yaml import AliasEvent, Event, ScalarEvent
+import ruamel.yaml
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
 
+from .event import Event, Kind
+from .json_reader import json_difference
 from .refused import EditRefused
-from .stream import BOM, Stream, events_of
+from .stream import Stream
+from .yaml_reader import yaml_difference
+
+MAX_SECOND_READING = 250_000
+_RESOLVERS = [VersionedResolver(version=version) for version in ((1, 1), (1, 2))]
+_STRING_TAG = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """Characters `start` to `end` replaced by `text`, and what that does to the events.
+    """Characters `start` to `end` replaced by `text`: events `at` up to `upto` become `events`.
 
-    The events from `at` up to `upto` become `events`.
+    `first` is where the entry begins that the second judge reads, `last` where its value begins,
+    and `strings` says whether the new values must be strings.
     """
 
     path: str
@@ -30,69 +42,181 @@ class Splice:
     at: int
     upto: int
     events: tuple[Event, ...]
+    first: int
+    last: int
+    strings: bool = True
+
+
+def entry_around(stream: Stream, parents: Sequence[tuple[int, int]], at: int) -> tuple[int, int]:
+    """The block entry around event `at`, which can be read by itself: its first event (the key, or
+    the item itself), and the event where its value begins."""
+    entry = at
+    for collection, begin in reversed(parents):
+        if stream.events[collection].style != "{" and stream.events[entry].style != "{":
+            return begin, entry
+        entry = collection
+    return entry, entry
 
 
 def apply(stream: Stream, splices: Sequence[Splice]) -> str:
     """The text after all `splices`, judged. Raises EditRefused."""
     ordered = sorted(splices, key=lambda splice: splice.start)
-    parts, done = [], 0
+    parts: list[str] = []
+    expected: list[Event] = []
+    characters = events = 0
     for splice in ordered:
-        if splice.start < done:
+        if splice.start < characters or splice.at < events:
             raise EditRefused("two of the edits touch the same place", path=splice.path)
-        parts += [stream.text[done : splice.start], splice.text]
-        done = splice.end
-    new = "".join([*parts, stream.text[done:]])
-    _compare(stream, ordered, new)
+        parts += (stream.text[characters : splice.start], splice.text)
+        expected += stream.events[events : splice.at]
+        expected += splice.events
+        characters, events = splice.end, splice.upto
+    new = "".join((*parts, stream.text[characters:]))
+    expected += stream.events[events:]
+    try:
+        _first_judge(stream, expected, new)
+        if stream.language == "json":
+            _json_judge(expected, new)
+        else:
+            for splice in ordered:
+                _yaml_judge(stream, splice, _Shift(ordered), expected, new)
+    except _NotTheSameError as error:
+        paths = ", ".join(splice.path for splice in ordered)
+        raise EditRefused(f"it cannot be edited safely: {error}", path=paths) from None
     return new
 
 
-def _compare(stream: Stream, splices: Sequence[Splice], new: str) -> None:
-    expected: list[Event] = []
-    done = 0
-    for splice in splices:
-        expected += stream.events[done : splice.at]
-        expected += splice.events
-        done = splice.upto
-    expected += stream.events[done:]
+class _NotTheSameError(Exception):
+    """What a judge found."""
+
+
+def _first_judge(stream: Stream, expected: list[Event], new: str) -> None:
+    differs = json_difference if stream.language == "json" else yaml_difference
     try:
-        count = 0
-        for count, (want, got) in enumerate(
-            zip(expected, events_of(new, stream.language), strict=True), start=1
-        ):
-            if not same(want, got):
-                raise _refuse(splices, f"line {got.start_mark.line + 1} would change its meaning")
+        line = differs(new, expected)
     except EditRefused as error:
-        if error.path:
-            raise
-        raise _refuse(splices, f"the text would no longer be read ({error})") from None
-    except ValueError:
-        raise _refuse(splices, f"the text would gain or lose values after event {count}") from None
+        raise _NotTheSameError(f"the result could not be read ({error})") from None
+    if line is not None:
+        raise _NotTheSameError(f"the meaning of line {line} would change with it")
 
 
-def _refuse(splices: Sequence[Splice], reason: str) -> EditRefused:
-    return EditRefused(f"not edited: {reason}", path=", ".join(s.path for s in splices))
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """Where what stood somewhere before the splices stands after them."""
 
+    splices: Sequence[Splice]
 
-def same(one: Event, other: Event) -> bool:
-    """Whether two events mean the same, wherever they stand."""
-    kind = type(one)
-    if kind is not type(other):
-        return False
-    if kind is ScalarEvent:
-        return bool(
-            one.value == other.value
-            and one.style == other.style
-            and one.tag == other.tag
-            and one.anchor == other.anchor
+    def event(self, at: int) -> int:
+        return at + sum(
+            len(splice.events) - (splice.upto - splice.at)
+            for splice in self.splices
+            if splice.upto <= at
         )
-    if kind is AliasEvent:
-        return bool(one.anchor == other.anchor)
-    anchor = getattr(one, "anchor", None)
-    return bool(
-        anchor == getattr(other, "anchor", None)
-        and getattr(one, "tag", None) == getattr(other, "tag", None)
-        and getattr(one, "flow_style", None) == getattr(other, "flow_style", None)
+
+    def start(self, at: int) -> int:
+        return at + sum(_growth(splice) for splice in self.splices if splice.end <= at)
+
+    def end(self, at: int) -> int:
+        return at + sum(_growth(splice) for splice in self.splices if splice.start <= at)
+
+    def after(self, splice: Splice) -> int:
+        before = sum(_growth(other) for other in self.splices if other.start < splice.start)
+        return splice.start + before + len(splice.text)
+
+
+def _growth(splice: Splice) -> int:
+    return len(splice.text) - (splice.end - splice.start)
+
+
+def _yaml_judge(
+    stream: Stream, splice: Splice, shift: _Shift, expected: list[Event], new: str
+) -> None:
+    if splice.strings:
+        _check_strings(splice)
+    first, last = stream.events[splice.first], splice.last
+    wanted = expected[shift.event(splice.first) : shift.event(stream.close[last] + 1)]
+    begin = shift.start(first.start)
+    end = max(shift.end(stream.text_end(last)), shift.after(splice))
+    line = new[begin - first.column : begin]
+    if "?" not in line and _reads_as(_whole_lines(new, begin, end, first.column), wanted):
+        return
+    # An entry that cannot stand alone (an explicit key, a tag with a handle): the whole text.
+    if not _reads_as(new, expected):
+        raise _NotTheSameError("a second reader, ruamel.yaml, would read it differently")
+
+
+def _whole_lines(text: str, begin: int, end: int, column: int) -> str:
+    while end < len(text) and text[end - 1] not in "\r\n" and text[end] not in "\r\n":
+        end += 1
+    return " " * column + text[begin:end]
+
+
+def _reads_as(text: str, wanted: Sequence[Event]) -> bool:
+    if len(text) > MAX_SECOND_READING:
+        raise _NotTheSameError("what would have to be read a second time is too large")
+    core = [_plainly(event.kind.name, event.value, event.anchor) for event in wanted]
+    core = [item for item in core if not item[0].startswith("DOCUMENT")]
+    try:
+        read = list(_ruamel_events(text))
+    except (ruamel.yaml.error.YAMLError, ValueError):
+        return False
+    return core in (read, read[1:-1])
+
+
+def _plainly(kind: str, value: str, anchor: str | None) -> tuple[str, str, str]:
+    return kind, value, anchor or ""
+
+
+_RUAMEL_KINDS = {
+    "ScalarEvent": "SCALAR",
+    "AliasEvent": "ALIAS",
+    "MappingStartEvent": "MAPPING",
+    "MappingEndEvent": "MAPPING_END",
+    "SequenceStartEvent": "SEQUENCE",
+    "SequenceEndEvent": "SEQUENCE_END",
+}
+
+
+def _ruamel_events(text: str) -> Iterator[tuple[str, str, str]]:
+    for event in ruamel.yaml.YAML(typ="safe", pure=True).parse(text):
+        if kind := _RUAMEL_KINDS.get(type(event).__name__):
+            yield _plainly(kind, getattr(event, "value", None) or "", getattr(event, "anchor", ""))
+
+
+def _check_strings(splice: Splice) -> None:
+    for event in splice.events:
+        if event.kind is not Kind.SCALAR or event.style or event.tag:
+            continue
+        for resolver in _RESOLVERS:
+            tag = resolver.resolve(ScalarNode, event.value, (True, False))
+            if str(tag) not in (_STRING_TAG, f"Tag('{_STRING_TAG}')"):
+                raise _NotTheSameError(f"{event.value[:40]!r} would not be a string")
+
+
+def _json_judge(expected: Sequence[Event], new: str) -> None:
+    ends = (Kind.MAPPING_END, Kind.SEQUENCE_END, Kind.DOCUMENT, Kind.DOCUMENT_END)
+    wanted = [event.value for event in expected if event.kind not in ends]
+    read = json.loads(
+        new, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str
     )
+    if list(_json_values(read)) != wanted:
+        raise _NotTheSameError("a second reader, Python's json, would read it differently")
 
 
-__all__ = ["BOM", "Splice", "apply", "same"]
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON with its keys in order, twice if they stand twice."""
+
+
+_LITERALS = {None: "null", True: "true", False: "false"}
+
+
+def _json_values(read: Any) -> Iterator[str]:
+    rest = [read]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, list):
+            yield ""
+            flat = [x for pair in value for x in pair] if isinstance(value, _Pairs) else value
+            rest.extend(reversed(flat))
+        else:
+            yield value if isinstance(value, str) else _LITERALS[value]

@@ -3,8 +3,10 @@
 import json
 import re
 
+from yaml import ScalarNode
 from yaml.resolver import Resolver
 
+from .event import Event
 from .refused import EditRefused
 
 
@@ -39,7 +41,7 @@ _TYPED = re.compile(
     """,
     re.VERBOSE,
 )
-_RESOLVER = Resolver()  # type: ignore[no-untyped-call]
+_RESOLVER = Resolver()
 _STRING_TAG = "tag:yaml.org,2002:str"
 _CORE_TAG = "tag:yaml.org,2002:"
 # Printable in every YAML version, and no line break in any.
@@ -49,6 +51,7 @@ _PRINTABLE = re.compile(
 _NOT_PRINTABLE = re.compile(
     r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
 
 
@@ -58,18 +61,20 @@ def is_typed(value: str) -> bool:
 
 
 def _resolved(value: str) -> str:
-    from yaml import ScalarNode
-
     return str(_RESOLVER.resolve(ScalarNode, value, (True, False)))  # type: ignore[no-untyped-call]
 
 
-def meaning(value: str, style: str, tag: str | None) -> str:
-    """`value` as a string, or as `Plain` when it is none."""
-    if tag is None or tag == "!":
-        return Plain(value) if not style and tag is None and is_typed(value) else value
-    if tag.startswith(_CORE_TAG) and tag != _STRING_TAG:
-        return Plain(value)
-    return value
+def meaning(event: Event) -> str:
+    """The value of a scalar as a string, or as `Plain` when it is none."""
+    if event.tag in (None, "!"):
+        typed = not event.style and event.tag is None and is_typed(event.value)
+    else:
+        typed = _is_core(event.tag)
+    return Plain(event.value) if typed else event.value
+
+
+def _is_core(tag: str | None) -> bool:
+    return tag is not None and tag.startswith(_CORE_TAG) and tag != _STRING_TAG
 
 
 def fits_plain(value: str, *, flow: bool) -> bool:
@@ -85,27 +90,27 @@ def fits_plain(value: str, *, flow: bool) -> bool:
     return not (flow and any(sign in value for sign in ",[]{}"))
 
 
-def write(value: str, *, style: str, tag: str | None, flow: bool, is_json: bool) -> str:
-    """`value` as text: in quotes of `style` where it can be, without where it may be.
+def write(value: str, event: Event, *, flow: bool, is_json: bool) -> str:
+    """`value` as text in place of the scalar `event`: in its quotes if possible, plain if it may.
 
-    Raises EditRefused if no text can mean it.
+    Raises EditRefused if no text there can mean it.
     """
     if isinstance(value, Source):
         return str(value)
-    if re.search(r"[\ud800-\udfff]", value):
+    if _SURROGATE.search(value):
         raise EditRefused("the value has half of a surrogate pair")
-    tagged = tag is not None and tag != "!"
-    if not style and isinstance(value, Plain):
+    if not event.style and isinstance(value, Plain):
         if value and not fits_plain(value, flow=flow):
             raise EditRefused(f"{value[:40]!r} cannot be written without quotes")
         return str(value)
-    if tagged and tag and tag.startswith(_CORE_TAG) and tag != _STRING_TAG and not style:
-        raise EditRefused(f"the value is tagged {tag.replace(_CORE_TAG, '!!')}, not a string")
-    if style == "'" and _PRINTABLE.fullmatch(value):
+    if not event.style and _is_core(event.tag):
+        tag = str(event.tag).replace(_CORE_TAG, "!!")
+        raise EditRefused(f"it is tagged {tag}, and the new value is a string")
+    if event.style == "'" and _PRINTABLE.fullmatch(value):
         return "'" + value.replace("'", "''") + "'"
-    if not style and not is_json and fits_plain(value, flow=flow):
-        if tagged or not is_typed(value):
-            return value
+    may_be_plain = not event.style and not is_json and fits_plain(value, flow=flow)
+    if may_be_plain and (event.tag not in (None, "!") or not is_typed(value)):
+        return str(value)
     return double_quoted(value)
 
 
