@@ -1,0 +1,237 @@
+"""One look, placed in git: what the rows of the decision table ask, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from posixpath import normpath
+
+from pilotage.core.application import (
+    Application,
+    Look,
+    Operation,
+    Phase,
+    Pod,
+    RenderAt,
+    Resource,
+    is_commit,
+)
+from pilotage.core.rollout_watch import (
+    Budgets,
+    Clock,
+    Expectation,
+    Outcome,
+    Relation,
+    State,
+    ThroughSpec,
+    Watch,
+    Wish,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one row says. No `outcome` means that it waits, within the budget of `clock`.
+
+    `state` None keeps the last one. `timers` name the conditions that hold now and whose duration
+    counts. `refresh` asks for it at the pattern's next time, `hard` at once; `within` brings the
+    next look forward. `live` marks the rows that end in *live*.
+    """
+
+    row: int
+    state: State | None
+    message: str
+    outcome: Outcome | None = None
+    clock: Clock | None = None
+    timers: tuple[str, ...] = ()
+    blind: bool = False
+    live: bool = False
+    refresh: bool = False
+    hard: bool = False
+    tree: bool = False
+    windows: bool = False
+    renders: tuple[RenderAt, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One look at an application that exists; `step` is the time that counts since the last."""
+
+    watch: Watch
+    application: Application
+    look: Look
+    expectation: Expectation
+    budgets: Budgets
+    now: datetime
+    step: timedelta
+
+    def elapsed(self, timer: str) -> timedelta:
+        """For how long this has been so; zero when it is new."""
+        before = self.watch.timers.get(timer)
+        return before + self.step if before is not None else timedelta()
+
+    def running(self, timer: str) -> bool:
+        """An earlier look saw it too."""
+        return timer in self.watch.timers
+
+    @property
+    def source(self) -> int | None:
+        """Which source's revision is ours.
+
+        Without a source that reads our repository, the source that the value is the
+        `targetRevision` of.
+        """
+        ours = self.application.source_of(self.expectation.repository)
+        route = self.expectation.route
+        if ours is None and isinstance(route, ThroughSpec):
+            return route.source
+        return ours
+
+    @property
+    def revision(self) -> str:
+        return _at(self.application.revisions, self.source)
+
+    @property
+    def relation(self) -> Relation:
+        if self.application.source_of(self.expectation.repository) is None:
+            return Relation.SAME  # nothing of ours in it but `targetRevision`: row 9 judges that
+        relation = self.place(self.revision)
+        missed = relation is Relation.ANCESTOR and self._misses_generate_paths()
+        return Relation.SAME if missed else relation
+
+    def place(self, revision: str) -> Relation:
+        if revision == self.expectation.sha:
+            return Relation.SAME
+        facts = self.expectation.revisions.get(revision)
+        return facts.relation if facts is not None else Relation.UNKNOWN
+
+    @property
+    def operation(self) -> Operation | None:
+        return self.application.operation
+
+    @property
+    def operation_relation(self) -> Relation:
+        """How the operation's revision stands to our commit."""
+        operation = self.operation
+        if operation is None:
+            return Relation.UNKNOWN
+        route = self.expectation.route
+        if isinstance(route, ThroughSpec):
+            target = _at(operation.targets, route.source)
+            if target and target != route.value:
+                return Relation.ANCESTOR
+        if self.application.source_of(self.expectation.repository) is None:
+            return Relation.SAME
+        return self.place(_at(operation.revisions, self.source))
+
+    @property
+    def failed_attempts(self) -> int:
+        """Summed over the operations since the merge; any commit restarts Argo CD's own count."""
+        return sum(attempts_with(self).values())
+
+    @property
+    def hooks(self) -> tuple[Resource, ...]:
+        return tuple(resource for resource in self.application.resources if resource.hook)
+
+    def is_hooks(self, pod: Pod) -> bool:
+        return any(hook.key.names(owner) for hook in self.hooks for owner in (pod.key, *pod.owners))
+
+    def render_at(self, commit: str, value: str | None) -> RenderAt:
+        """How to render the application as of a commit; `value` goes where the spec takes it."""
+        positions: dict[int, str] = {}
+        single = len(self.application.sources) == 1
+        ours = self.application.source_of(self.expectation.repository)
+        if ours is not None:
+            positions[0 if single else ours + 1] = commit
+        route = self.expectation.route
+        if isinstance(route, ThroughSpec) and value is not None:
+            positions[0 if single else route.source + 1] = value
+        return RenderAt(tuple(sorted(positions.items())))
+
+    @property
+    def renders(self) -> tuple[RenderAt, RenderAt]:
+        """The application at our commit and at its parent."""
+        route = self.expectation.route
+        new = route.value if isinstance(route, ThroughSpec) else None
+        at_ours = self.render_at(self.expectation.sha, new)
+        return at_ours, self.render_at(self.expectation.parent, self._target_before())
+
+    def _target_before(self) -> str | None:
+        """The commit that the old value stood for, since tags may be unknown to the renderer."""
+        route, picture = self.expectation.route, self.expectation.picture
+        if not isinstance(route, ThroughSpec):
+            return None
+        resolved = _at(picture.revisions, route.source) if picture is not None else ""
+        if is_commit(resolved):
+            return resolved
+        values = self.expectation.values
+        return next((value.old for value in values if value.new == route.value), None)
+
+    def refresh_refused(self) -> bool:
+        """A refresh was asked for after the last comparison, and none came for `stuck`."""
+        compared, asked = self.application.reconciled_at, self.watch.refreshed_at
+        if compared is None or asked is None:
+            return False
+        return self.now - compared > self.budgets.stuck and asked > compared
+
+    def _misses_generate_paths(self) -> bool:
+        """No file between the revision and our commit is one that this application renders."""
+        patterns = self.application.generate_paths
+        facts = self.expectation.revisions.get(self.revision)
+        if patterns is None or facts is None or facts.differs is None or self.source is None:
+            return False
+        base = self.application.sources[self.source].path
+        return not any(
+            _under(file, pattern, base) for file in facts.differs for pattern in patterns
+        )
+
+
+def attempts_with(case: Case) -> dict[str, int]:
+    """The failed attempts of every operation of ours so far, this look's included."""
+    attempts = dict(case.watch.attempts)
+    operation = case.operation
+    if operation is None or not case.operation_relation.ours:
+        return attempts
+    failed = operation.retry_count + (1 if operation.phase.bad else 0)
+    if failed:
+        attempts[operation.identity] = max(failed, attempts.get(operation.identity, 0))
+    return attempts
+
+
+def revisions_to_place(application: Application, repository: str) -> frozenset[str]:
+    """The commits that a judgement will ask git about: the compared one and the operation's."""
+    index = application.source_of(repository)
+    operation = application.operation
+    named = [_at(application.revisions, index)]
+    if operation is not None:
+        named.append(_at(operation.revisions, index))
+    return frozenset(revision for revision in named if is_commit(revision))
+
+
+def old_and_live(case: Case) -> bool:
+    """An operation of an older revision is requested or at work."""
+    operation = case.operation
+    return operation is not None and operation.phase.live and case.operation_relation.older
+
+
+def retrying(operation: Operation) -> bool:
+    return operation.phase is Phase.RUNNING and operation.retry_count > 0
+
+
+def _at(items: tuple[str, ...], index: int | None) -> str:
+    return items[index] if index is not None and index < len(items) else ""
+
+
+def _under(file: str, pattern: str, base: str) -> bool:
+    """Argo CD's rule: relative to the source's path unless it begins with a slash."""
+    place = pattern.removeprefix("/") if pattern.startswith("/") else f"{base}/{pattern}"
+    place = normpath(place).strip("/")
+    return (
+        place in (".", "")
+        or file == place
+        or file.startswith(f"{place}/")
+        or fnmatchcase(file, place)
+    )
