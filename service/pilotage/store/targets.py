@@ -13,12 +13,23 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, case, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    case,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from pilotage.store.database import insert
 from pilotage.store.errors import LeaseLost
 from pilotage.store.records import Lease, TargetRow
-from pilotage.store.schema import target
+from pilotage.store.schema import Moment, target
 
 
 def ensure(
@@ -107,7 +118,8 @@ def wake(connection: Connection, target_ids: Collection[str], at: datetime) -> N
 
 
 def _earlier(column: ColumnElement[datetime], at: datetime) -> ColumnElement[datetime]:
-    return case((column < at, column), else_=at)
+    # A bare value in CASE would be stored without `Moment`, in its own zone.
+    return case((column < at, column), else_=literal(at, Moment()))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -182,4 +194,4 @@ def wake_after(wake_at: datetime | None) -> ColumnElement[datetime | None]:
     """`wake_at`, unless an earlier wake was asked for while the lease ran."""
     if wake_at is None:
         return target.c.woken_at
-    return case((target.c.woken_at < wake_at, target.c.woken_at), else_=wake_at)
+    return case((target.c.woken_at < wake_at, target.c.woken_at), else_=literal(wake_at, Moment()))
