@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +25,44 @@ DESCRIPTION_LIMIT = 140
 BODY_LIMIT = 65_536
 
 
+_MARKER = re.compile(r"<!-- pilotage:([A-Za-z0-9][A-Za-z0-9._:/-]{0,199}) -->")
+
+
+def hidden(marker: str) -> str:
+    """A marker as it stands, unseen by readers, in a body or a comment.
+
+    Raises ValueError for a marker that would not be found again.
+    """
+    text = f"<!-- pilotage:{marker} -->"
+    if not _MARKER.fullmatch(text):
+        raise ValueError(f"not a marker: {marker!r}")
+    return text
+
+
+def marker_in(text: str) -> str | None:
+    """The first hidden marker in a text. Anybody can write one: look at the author as well."""
+    found = _MARKER.search(text)
+    return found[1] if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
+    """`description` is one line of at most 140 characters, as GitHub keeps it; more is cut."""
+
     state: StatusState
     description: str
     url: str | None = None
 
+    def __post_init__(self) -> None:
+        line = " ".join(self.description.split())
+        if len(line) > DESCRIPTION_LIMIT:
+            line = line[: DESCRIPTION_LIMIT - 1].rstrip() + "…"
+        object.__setattr__(self, "description", line)
+
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The newest verdict of one reviewer on the present head or before it."""
+    """The newest verdict of one reviewer; a comment counts only where there is no verdict."""
 
     by: str
     state: Literal["approved", "changes_requested", "commented", "dismissed", "pending"]
@@ -88,6 +117,30 @@ class Comment:
     id: int
     author: str
     body: str
+    created_at: datetime
+
+    @property
+    def marker(self) -> str | None:
+        return marker_in(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestCommit:
+    """A commit of a pull request; `author` is the account, where GitHub knows one."""
+
+    sha: Sha
+    author: str | None
+    authored_at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFiles:
+    """Paths that a pull request adds, changes, removes or renames (both names)."""
+
+    paths: frozenset[str]
+    complete: bool
+    """False when there are more than the forge lists (3,000): then unknown ones changed too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +161,31 @@ class BranchRules:
     pull_request_required: bool
     strict: bool
     known: bool = True
-    """False when the token may not read the rules."""
+    """False when the token may not read all of the rules; those seen are listed all the same."""
+    others: tuple[str, ...] = ()
+    """Further rules by GitHub's names, such as `required_signatures` or `merge_queue`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A permission that the service needs, and whether it has it (None: cannot be told)."""
+
+    permission: str
+    purpose: str
+    granted: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the credentials may do in one repository."""
+
+    identity: str
+    default_branch: str
+    needs: tuple[Need, ...]
+
+    @property
+    def missing(self) -> tuple[Need, ...]:
+        return tuple(need for need in self.needs if need.granted is False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +200,7 @@ class DeploymentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What should be readable outside. It is compared with what is there; differences are written."""
+    """What should be readable outside: compared with what is there, written where it differs."""
 
     pull_request: int | None = None
     body: str | None = None

@@ -1,0 +1,475 @@
+"""GitHub as the service sees it: values out, one request for each thing asked.
+
+Every method may raise the errors of `errors`: RateLimited, Unreachable, Unauthorised, Forbidden,
+NotFound, Refused. It is synchronous: never call it on an event loop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Literal, Self
+
+from pydantic import SecretStr
+
+from pilotage.adapters.github import answers, errors, rules
+from pilotage.adapters.github.answers import A
+from pilotage.adapters.github.calls import Calls, Counts, repository_path, segment, utc_now
+from pilotage.adapters.github.credentials import App, Credential
+from pilotage.adapters.github.edits import read_edits
+from pilotage.core import forge
+from pilotage.core.model import BodyEdit, Sha
+
+DEFAULT_URL = "https://api.github.com"
+MOST_FILES = 3_000
+PUSH_TIME = timedelta(minutes=10)
+TEAM_MEMORY = timedelta(minutes=5)
+
+
+class GitHub:
+    """One instance for a credential, usable from several threads.
+
+    `timeout` is in seconds, for connecting and for each wait for an answer; `base_url` is that of
+    the REST API (`https://HOST/api/v3` for GitHub Enterprise).
+    """
+
+    def __init__(
+        self,
+        credential: Credential,
+        *,
+        base_url: str = DEFAULT_URL,
+        timeout: int = 20,
+        team_memory: timedelta = TEAM_MEMORY,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._calls = Calls(credential, base_url=base_url, timeout=timeout, clock=clock)
+        self._team_memory = team_memory
+        self._lock = threading.Lock()
+        self._identity: str | None = None
+        self._teams: dict[tuple[str, str], tuple[datetime, frozenset[str]]] = {}
+
+    @property
+    def counts(self) -> Counts:
+        return self._calls.counts
+
+    def close(self) -> None:
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Who we are --------------------------------------------------------------------------
+
+    def identity(self) -> str:
+        """The login under which our own writes appear; asked once."""
+        with self._lock:
+            known = self._identity
+        if known is None:
+            known = self._ask_identity()
+            with self._lock:
+                self._identity = known
+        return known
+
+    def token(self, repository: str, lasting: timedelta = PUSH_TIME) -> SecretStr:
+        """A token for git (user name `x-access-token`) that is good for at least `lasting`."""
+        return self._calls.token(repository, lasting)
+
+    def _ask_identity(self) -> str:
+        what = "asking who we are"
+        if isinstance(self._calls.credential, App):
+            body = self._calls.app("/app", what)
+            return f"{answers.read(answers.AppItself, body, what, '/app').slug}[bot]"
+        body = self._calls.get("", "/user", what)
+        return answers.read(answers.Login, body, what, "/user").login
+
+    # Reading -----------------------------------------------------------------------------
+
+    def default_branch(self, repository: str) -> str:
+        what = f"reading {repository}"
+        return self._get(answers.Repository, repository, "", what).default_branch
+
+    def pull_request(self, repository: str, number: int) -> forge.PullRequest:
+        """One request; a second one tells who closed a pull request that was not merged."""
+        pull = self._get(
+            answers.Pull, repository, f"/pulls/{number}", f"reading pull request {number}"
+        )
+        closed_by = None
+        if pull.state == "closed" and not pull.merged:
+            issue = self._get(
+                answers.Issue, repository, f"/issues/{number}", f"asking who closed {number}"
+            )
+            closed_by = answers.name_of(issue.closed_by)
+        return pull.value(closed_by)
+
+    def find_pull_request(
+        self, repository: str, branch: str, base: str
+    ) -> forge.PullRequest | None:
+        """The open pull request from our `branch` into `base`, else the newest closed one."""
+        owner = repository.partition("/")[0]
+        params = {
+            # Without the owner GitHub ignores the filter, silently.
+            "head": f"{owner}:{branch}",
+            "base": base,
+            "state": "all",
+            "sort": "created",
+            "direction": "desc",
+        }
+        what = f"looking for the pull request of {branch}"
+        found = [
+            pull
+            for pull in self._rows(answers.PullSummary, repository, "/pulls", what, params)
+            if _is_of(pull, repository, branch, base)
+        ]
+        if not found:
+            return None
+        best = next((pull for pull in found if pull.state == "open"), found[0])
+        return self.pull_request(repository, best.number)
+
+    def open_pull_requests(self, repository: str, base: str) -> tuple[forge.PullRequestBrief, ...]:
+        params = {"base": base, "state": "open"}
+        what = f"listing the pull requests into {base}"
+        rows = self._rows(answers.PullSummary, repository, "/pulls", what, params)
+        return tuple(pull.brief() for pull in rows)
+
+    def reviews(self, repository: str, number: int) -> tuple[forge.Review, ...]:
+        """The newest verdict of each reviewer."""
+        what = f"reading the reviews of {number}"
+        path = f"/pulls/{number}/reviews"
+        return answers.newest_verdicts(self._rows(answers.PullReview, repository, path, what))
+
+    def statuses(self, repository: str, sha: Sha) -> Mapping[str, forge.Status]:
+        """The newest status of each context."""
+        what = f"reading the statuses of {sha[:7]}"
+        path = f"/commits/{segment(sha)}/status"
+        rows = self._rows(answers.CommitStatus, repository, path, what, within="statuses")
+        newest: dict[str, forge.Status] = {}
+        for row in rows:
+            newest.setdefault(row.context, row.value())
+        return newest
+
+    def comments(self, repository: str, number: int) -> tuple[forge.Comment, ...]:
+        """Our own: written by us and carrying a hidden marker. Oldest first."""
+        mine = self.identity()
+        return tuple(
+            comment
+            for comment in self.comments_since(repository, number)
+            if comment.author == mine and comment.marker is not None
+        )
+
+    def comments_since(
+        self, repository: str, number: int, since: datetime | None = None
+    ) -> tuple[forge.Comment, ...]:
+        """Everybody's, written or edited at or after `since`. Oldest first."""
+        params = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}"} if since else None
+        what = f"reading the comments of {number}"
+        path = f"/issues/{number}/comments"
+        rows = self._rows(answers.IssueComment, repository, path, what, params)
+        return tuple(comment.value() for comment in rows)
+
+    def body_edits(
+        self, repository: str, number: int, since: datetime | None = None
+    ) -> tuple[BodyEdit, ...]:
+        """Edits of the body at or after `since` (times have whole seconds), oldest first."""
+        return read_edits(self._calls, repository, number, since)
+
+    def pull_request_commits(
+        self, repository: str, number: int
+    ) -> tuple[forge.PullRequestCommit, ...]:
+        """Oldest first; GitHub lists 250 at most."""
+        what = f"reading the commits of {number}"
+        rows = self._rows(answers.PullCommit, repository, f"/pulls/{number}/commits", what)
+        return tuple(commit.value() for commit in rows)
+
+    def changed_files(self, repository: str, number: int) -> forge.ChangedFiles:
+        what = f"reading which files {number} changes"
+        rows = list(self._rows(answers.File, repository, f"/pulls/{number}/files", what))
+        names = {row.filename for row in rows}
+        names |= {row.previous_filename for row in rows if row.previous_filename is not None}
+        return forge.ChangedFiles(frozenset(names), complete=len(rows) < MOST_FILES)
+
+    def team_members(self, organization: str, team: str) -> frozenset[str]:
+        """Logins, remembered for `team_memory`."""
+        key = organization.lower(), team.lower()
+        now = self._calls.now()
+        with self._lock:
+            held = self._teams.get(key)
+        if held is not None and now - held[0] < self._team_memory:
+            return held[1]
+        path = f"/orgs/{segment(organization)}/teams/{segment(team)}/members"
+        what = f"reading the members of {organization}/{team}"
+        rows = self._calls.rows(organization, path, what)
+        members = frozenset(answers.read(answers.Login, row, what, path).login for row in rows)
+        with self._lock:
+            self._teams[key] = now, members
+        return members
+
+    def permission(self, repository: str, login: str) -> Literal["admin", "write", "read", "none"]:
+        """What an account may do; "none" as well for one that GitHub does not know."""
+        path = f"/collaborators/{segment(login)}/permission"
+        what = f"asking what {login} may do"
+        try:
+            return self._get(answers.UserPermission, repository, path, what).permission
+        except errors.NotFound:
+            return "none"
+
+    def branch_rules(self, repository: str, branch: str) -> forge.BranchRules:
+        """Rulesets and classic protection together; `known` is False when not all may be read."""
+        return rules.branch_rules(self._calls, repository, branch)
+
+    def check_access(self, repository: str) -> forge.Access:
+        """What the credentials lack in this repository, for `pilotage check`."""
+        return rules.check_access(self._calls, repository, self.identity())
+
+    def deployment(
+        self, repository: str, sha: Sha, environment: str
+    ) -> forge.ForgeDeployment | None:
+        """Our newest deployment of a commit; other tools record theirs beside it."""
+        mine = self.identity()
+        params = {"sha": sha, "environment": environment}
+        what = f"looking for the deployment of {sha[:7]}"
+        rows = self._rows(answers.Deployment, repository, "/deployments", what, params)
+        found = next((row for row in rows if answers.name_of(row.creator) == mine), None)
+        if found is None:
+            return None
+        path = f"/deployments/{found.id}/statuses"
+        newest = next(
+            self._rows(
+                answers.DeploymentStatus, repository, path, "reading its state", {"per_page": 1}
+            ),
+            None,
+        )
+        return forge.ForgeDeployment(found.id, newest.state if newest else "")
+
+    # Writing -----------------------------------------------------------------------------
+
+    def create_pull_request(
+        self, repository: str, *, title: str, body: str, branch: str, base: str
+    ) -> forge.PullRequest:
+        """Open it, or answer the one that is open already from this branch.
+
+        After `Unreachable` look with `find_pull_request` before asking again.
+        """
+        what = f"opening a pull request from {branch}"
+        payload = {"title": title, "body": body, "head": branch, "base": base}
+        try:
+            pull = self._send(answers.Pull, "POST", repository, "/pulls", what, payload)
+        except errors.Refused as refused:
+            if not any("already exists" in reason for reason in refused.reasons):
+                raise
+            found = self.find_pull_request(repository, branch, base)
+            if found is None or not found.open:
+                raise
+            return found
+        return pull.value(None)
+
+    def edit_pull_request(
+        self, repository: str, number: int, *, title: str | None = None, body: str | None = None
+    ) -> forge.PullRequest:
+        payload = {"title": title, "body": body}
+        changed = {key: value for key, value in payload.items() if value is not None}
+        return self._patch_pull(repository, number, f"editing pull request {number}", changed)
+
+    def close_pull_request(self, repository: str, number: int) -> forge.PullRequest:
+        """Closing what is closed changes nothing."""
+        what = f"closing pull request {number}"
+        return self._patch_pull(repository, number, what, {"state": "closed"})
+
+    def merge_pull_request(
+        self,
+        repository: str,
+        number: int,
+        sha: Sha,
+        method: Literal["merge", "squash", "rebase"],
+        *,
+        title: str | None = None,
+        message: str | None = None,
+    ) -> Sha:
+        """Merge exactly `sha`, and answer the commit on the base branch.
+
+        Raises Moved (the head is another commit), BaseModified (try again) and NotMergeable.
+        """
+        given = {"commit_title": title, "commit_message": message}
+        payload = {"sha": sha, "merge_method": method}
+        payload |= {key: value for key, value in given.items() if value is not None}
+        path, what = f"/pulls/{number}/merge", f"merging pull request {number}"
+        try:
+            return self._send(answers.Merged, "PUT", repository, path, what, payload).sha
+        except errors.Refused as refused:
+            failure = _merge_failure(refused)
+        raise failure
+
+    def add_labels(self, repository: str, number: int, labels: Iterable[str]) -> None:
+        """One request; a label that does not exist yet is created by GitHub."""
+        payload = {"labels": sorted(labels)}
+        self._do("POST", repository, f"/issues/{number}/labels", f"labelling {number}", payload)
+
+    def add_assignees(self, repository: str, number: int, logins: Iterable[str]) -> frozenset[str]:
+        """Who is assigned now: GitHub silently leaves out whoever cannot be."""
+        payload = {"assignees": sorted(logins)}
+        path, what = f"/issues/{number}/assignees", f"assigning people to {number}"
+        issue = self._send(answers.IssueWithAssignees, "POST", repository, path, what, payload)
+        return frozenset(user.login for user in issue.assignees)
+
+    def request_reviewers(
+        self,
+        repository: str,
+        number: int,
+        *,
+        author: str,
+        reviewers: Iterable[str] = (),
+        teams: Iterable[str] = (),
+    ) -> None:
+        """One request, or none when only the author, who may not review, is left."""
+        people = sorted(login for login in reviewers if login.lower() != author.lower())
+        payload = {"reviewers": people, "team_reviewers": sorted(teams)}
+        if any(payload.values()):
+            path = f"/pulls/{number}/requested_reviewers"
+            self._do("POST", repository, path, f"asking for reviews of {number}", payload)
+
+    def set_status(self, repository: str, sha: Sha, context: str, status: forge.Status) -> None:
+        payload = {"state": status.state.value, "context": context}
+        payload["description"] = status.description
+        if status.url is not None:
+            payload["target_url"] = status.url
+        what = f"setting {context} on {sha[:7]}"
+        self._do("POST", repository, f"/statuses/{segment(sha)}", what, payload)
+
+    def create_comment(self, repository: str, number: int, body: str) -> forge.Comment:
+        path, what = f"/issues/{number}/comments", f"commenting on {number}"
+        made = self._send(answers.IssueComment, "POST", repository, path, what, {"body": body})
+        return made.value()
+
+    def edit_comment(self, repository: str, comment: int, body: str) -> forge.Comment:
+        path, what = f"/issues/comments/{comment}", f"editing comment {comment}"
+        made = self._send(answers.IssueComment, "PATCH", repository, path, what, {"body": body})
+        return made.value()
+
+    def delete_comment(self, repository: str, comment: int) -> None:
+        """Deleting what is gone changes nothing."""
+        path, what = f"/issues/comments/{comment}", f"deleting comment {comment}"
+        try:
+            self._do("DELETE", repository, path, what)
+        except errors.Renamed:
+            raise
+        except errors.NotFound:
+            return
+
+    def react(self, repository: str, comment: int, content: Literal["+1", "-1", "eyes"]) -> None:
+        """Doing it again changes nothing."""
+        path, what = f"/issues/comments/{comment}/reactions", f"reacting to comment {comment}"
+        self._do("POST", repository, path, what, {"content": content})
+
+    def create_deployment(
+        self,
+        repository: str,
+        sha: Sha,
+        environment: str,
+        *,
+        description: str = "",
+        production: bool = True,
+    ) -> forge.ForgeDeployment:
+        """Record it as it is: no merging of branches, no waiting for anybody's checks."""
+        payload = {
+            "ref": sha,
+            "environment": environment,
+            "description": description[: forge.DESCRIPTION_LIMIT],
+            "auto_merge": False,
+            "required_contexts": [],
+            "production_environment": production,
+        }
+        what = f"recording the deployment of {sha[:7]}"
+        made = self._send(answers.Deployment, "POST", repository, "/deployments", what, payload)
+        return forge.ForgeDeployment(made.id, "")
+
+    def set_deployment_state(
+        self,
+        repository: str,
+        deployment: int,
+        state: Literal["in_progress", "success", "failure", "inactive"],
+        *,
+        description: str = "",
+        url: str | None = None,
+    ) -> None:
+        payload = {"state": state, "description": description[: forge.DESCRIPTION_LIMIT]}
+        if url is not None:
+            payload["log_url"] = url
+        path = f"/deployments/{deployment}/statuses"
+        self._do("POST", repository, path, f"recording that it is {state}", payload)
+
+    # One request -------------------------------------------------------------------------
+
+    def _get(self, kind: type[A], repository: str, path: str, what: str) -> A:
+        full = repository_path(repository) + path
+        return answers.read(kind, self._calls.get(repository, full, what), what, f"GET {full}")
+
+    def _rows(
+        self,
+        kind: type[A],
+        repository: str,
+        path: str,
+        what: str,
+        params: Mapping[str, str | int] | None = None,
+        within: str | None = None,
+    ) -> Iterator[A]:
+        full = repository_path(repository) + path
+        for row in self._calls.rows(repository, full, what, params, within=within):
+            yield answers.read(kind, row, what, f"GET {full}")
+
+    def _send(
+        self,
+        kind: type[A],
+        verb: str,
+        repository: str,
+        path: str,
+        what: str,
+        payload: Mapping[str, object],
+    ) -> A:
+        full = repository_path(repository) + path
+        body = self._calls.send(repository, verb, full, what, payload)
+        return answers.read(kind, body, what, f"{verb} {full}", write=True)
+
+    def _do(
+        self,
+        verb: str,
+        repository: str,
+        path: str,
+        what: str,
+        payload: Mapping[str, object] | None = None,
+    ) -> None:
+        self._calls.send(repository, verb, repository_path(repository) + path, what, payload)
+
+    def _patch_pull(
+        self, repository: str, number: int, what: str, changed: Mapping[str, object]
+    ) -> forge.PullRequest:
+        path = f"/pulls/{number}"
+        return self._send(answers.Pull, "PATCH", repository, path, what, changed).value(None)
+
+
+def _is_of(pull: answers.PullSummary, repository: str, branch: str, base: str) -> bool:
+    """A fork has branches of the same name; only the repository's own counts."""
+    source = pull.head.repo.full_name.lower() if pull.head.repo else None
+    return (pull.head.ref, pull.base.ref, source) == (branch, base, repository.lower())
+
+
+def _merge_failure(refused: errors.Refused) -> errors.Refused:
+    what, where, message = refused.what, refused.where, refused.message
+    if refused.status == 409:
+        step = "It is read again; the new head is judged afresh."
+        return errors.Moved(what, where, message, status=409, next_step=step)
+    if refused.status != 405:
+        return refused
+    if "base branch was modified" in message.lower():
+        step = "It is tried again."
+        return errors.BaseModified(what, where, message, status=405, next_step=step)
+    step = "It is tried again when what GitHub names has changed."
+    return errors.NotMergeable(what, where, message, status=405, next_step=step)
