@@ -31,12 +31,13 @@ class CommitBranch:
 
 @dataclass(frozen=True, slots=True)
 class OpenPullRequest:
+    """Its body is an output of the same decision."""
+
     key: str
     promotion: str
     branch: str
     base_branch: str
     title: str
-    body: str
     marker: str
     kind: Literal["open_pull_request"] = "open_pull_request"
 

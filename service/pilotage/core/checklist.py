@@ -14,7 +14,8 @@ from datetime import datetime
 from pilotage.core.model import BodyEdit, Promotion, Tick
 
 _BOX = re.compile(
-    r"^[ \t]*[-*+][ \t]+\[(?P<mark>[ xX])\][ \t].*<!--[ \t]*item:(?P<item>[a-z0-9-]+)[ \t]*-->[ \t]*$",
+    r"^[ \t]*[-*+][ \t]+\[(?P<mark>[ xX])\][ \t].*"
+    r"<!--[ \t]*item:(?P<item>[a-z0-9-]+)[ \t]*-->[ \t]*$",
     re.MULTILINE,
 )
 _MOST_BOXES = 500

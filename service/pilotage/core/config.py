@@ -185,10 +185,9 @@ def _shown(value: object) -> str:
 def _existing(node: object, where: Sequence[str | int]) -> Iterator[str | int]:
     """The parts of a location that the file really has (pydantic adds names of union members)."""
     for part in where:
-        if isinstance(node, CommentedMap) and part in node:
-            node = node[part]
-            yield part
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+        if (isinstance(node, CommentedMap) and part in node) or (
+            isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node)
+        ):
             node = node[part]
             yield part
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pilotage.core.rollout import Watch
+from pilotage.core.application import Application
+from pilotage.core.rollout_watch import Watch
 
 Sha = str
 """A full commit id, 40 lower-case hexadecimal digits."""
@@ -238,11 +239,13 @@ class Promotion:
     ticks: tuple[Tick, ...] = ()
     edits_read_until: datetime | None = None
     """The newest edit of the body that the ticks account for."""
+    body_written_at: datetime | None = None
+    """When the service last wrote the body: edits since then may have been overwritten."""
     superseded: tuple[Superseded, ...] = ()
     waiting: tuple[ServiceChange, ...] = ()
     """A newer proven set that waits for `/pilotage roll`, because a person has touched this one."""
     roll_asked: bool = False
-    picture: Mapping[str, Watch] = field(default_factory=dict)
+    picture: Mapping[str, Application] = field(default_factory=dict)
     """The target's applications from before the merge."""
     ready: str | None = None
     """What keeps the merge closed; "" when every gate passes; None before the first look."""

@@ -94,7 +94,7 @@ def plan(pipeline: Pipeline, source: Tree, target: Tree) -> Plan:
     for service in sorted(source.files.keys() & target.files.keys()):
         try:
             found = _service(pipeline, service, source, target)
-        except _Refused as refused:
+        except _RefusedError as refused:
             problems[service] = refused.problem
             continue
         match found:
@@ -113,7 +113,7 @@ def plan(pipeline: Pipeline, source: Tree, target: Tree) -> Plan:
     )
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(str(problem))
@@ -137,9 +137,7 @@ def _service(pipeline: Pipeline, service: str, source: Tree, target: Tree) -> Se
     )
     text = _edited(ours, {write.path: write.after for write in writes if _changes(write)})
     differences = _differences(theirs, ours, {*copied, *fixed})
-    return ServicePlan(
-        ServiceChange(service, before, after, writes, differences), ours.path, text
-    )
+    return ServicePlan(ServiceChange(service, before, after, writes, differences), ours.path, text)
 
 
 def _changes(write: Write) -> bool:
@@ -152,7 +150,7 @@ def versions(pipeline: Pipeline, tree: Tree) -> dict[str, str]:
     for service, file in tree.files.items():
         try:
             found[service] = _values(file, [pipeline.version_path])[pipeline.version_path]
-        except _Refused:
+        except _RefusedError:
             continue
     return found
 
@@ -183,33 +181,27 @@ def _filled(template: str, service: str, environment: str) -> str:
 
 def _values(file: FileText, paths: list[str]) -> dict[str, str]:
     if file.refused is not None:
-        raise _Refused(Problem(file.path, None, "", file.refused))
+        raise _RefusedError(Problem(file.path, None, "", file.refused))
     try:
         present = edit.read_values(file.text, paths)
     except edit.EditRefused as refused:
-        raise _Refused(_refusal(file, refused)) from None
+        raise _RefusedError(_refusal(file, refused)) from None
     values: dict[str, str] = {}
     for path in paths:
-        value = present.get(path)
-        if value is None:
-            raise _Refused(_missing(file, path))
+        value = present[path]
+        if isinstance(value, edit.Missing):
+            raise _RefusedError(
+                Problem(file.path, value.line, path, "has no value here", value.nearest or None)
+            )
         values[path] = value
     return values
-
-
-def _missing(file: FileText, path: str) -> Problem:
-    try:
-        edit.read_value(file.text, path)
-    except edit.EditRefused as refused:
-        return _refusal(file, refused)
-    return Problem(file.path, None, path, "has no value here")
 
 
 def _edited(file: FileText, values: dict[str, str]) -> str:
     try:
         return edit.set_values(file.text, values)
     except edit.EditRefused as refused:
-        raise _Refused(_refusal(file, refused)) from None
+        raise _RefusedError(_refusal(file, refused)) from None
 
 
 def _refusal(file: FileText, refused: edit.EditRefused) -> Problem:

@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, model_validator
 
+from pilotage.core.rollout_watch import Budgets
+
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
@@ -147,23 +149,30 @@ class Verification(_Section):
 
 
 class WatchBudgets(_Section):
-    """How long a rollout may take in each of its waits (the decision table of ARCHITECTURE.md)."""
+    """How long a rollout may take in each of its waits; what is not given has its default."""
 
-    seen: Duration = timedelta(minutes=10)
-    sync: Duration = timedelta(minutes=30)
-    healthy: Duration = timedelta(minutes=15)
-    degraded: Duration = timedelta(seconds=60)
-    blind: Duration = timedelta(minutes=30)
-    dwell: Duration = timedelta(seconds=1)
-    settle: Duration = timedelta(seconds=5)
-    gone: Duration = timedelta(seconds=60)
-    no_news: Duration = timedelta(minutes=5)
-    refresh: tuple[Duration, ...] = (
-        timedelta(),
-        timedelta(seconds=15),
-        timedelta(seconds=45),
-        timedelta(seconds=60),
-    )
+    seen: Duration | None = None
+    sync: Duration | None = None
+    healthy: Duration | None = None
+    suspended: Duration | None = None
+    degraded: Duration | None = None
+    blind: Duration | None = None
+    dwell: Duration | None = None
+    settle: Duration | None = None
+    images: Duration | None = None
+    gone: Duration | None = None
+    no_news: Duration | None = None
+    stuck: Duration | None = None
+    post_sync: Duration | None = None
+    poll: Duration | None = None
+    refresh: tuple[Duration, ...] | None = None
+    attempts: int | None = Field(default=None, ge=1)
+    restarts: int | None = Field(default=None, ge=1)
+    hook_failure_is_warning: bool | None = None
+
+    @property
+    def budgets(self) -> Budgets:
+        return Budgets(**{name: value for name, value in self if value is not None})
 
 
 class Environment(_Section):

@@ -1,0 +1,78 @@
+"""The only place that decides: what was seen in; state, outputs, acts and the next look out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from pilotage.core import people, proposal, prose
+from pilotage.core.acts import AnswerComment
+from pilotage.core.decision import Decision, Draft
+from pilotage.core.model import State
+from pilotage.core.others import others
+from pilotage.core.proof import next_look, prove
+from pilotage.core.release import released
+from pilotage.core.snapshot import Snapshot
+
+
+def decide(seen: Snapshot, now: datetime) -> Decision:
+    """One look at one target. Pure: the same snapshot and time give the same decision."""
+    draft = Draft(seen, now)
+    people.ticked(draft)
+    people.commanded(draft)
+    draft.target = replace(draft.target, proofs=prove(seen, now))
+    for proof in draft.target.proofs:
+        if proof.service in seen.plan.services:
+            draft.wake(next_look(proof))
+    proposal.reopened(draft)
+    _release(draft)
+    _proposal(draft)
+    people.noticed(draft)
+    others(draft)
+    return _answered(draft).finished()
+
+
+def _release(draft: Draft) -> None:
+    if draft.release is None:
+        return
+    if draft.seen.release_policy is None:
+        draft.explain("release", "the policy that it was merged under cannot be read")
+        return
+    match draft.release.state:
+        case State.ROLLING_OUT | State.VERIFYING | State.REVERTING:
+            released(draft)
+        case state:
+            raise AssertionError(f"{draft.release.id} cannot be released while {state}")
+
+
+def _proposal(draft: Draft) -> None:
+    state = draft.proposal.state if draft.proposal is not None else State.OBSERVING
+    match state:
+        case State.OBSERVING:
+            proposal.observing(draft)
+        case State.OPEN:
+            proposal.opened(draft)
+        case (
+            State.ROLLING_OUT
+            | State.VERIFYING
+            | State.REVERTING
+            | State.CONFIRMED
+            | State.REVERTED
+            | State.CLOSED
+            | State.SUPERSEDED
+        ):
+            raise AssertionError(f"a proposal cannot be {state}")
+        case _ as never:
+            assert_never(never)
+
+
+def _answered(draft: Draft) -> Draft:
+    """`/pilotage explain` is answered with what this very decision goes by."""
+    draft.acts = [
+        replace(act, reply=prose.explanation(draft.because))
+        if isinstance(act, AnswerComment) and act.reply == ""
+        else act
+        for act in draft.acts
+    ]
+    return draft

@@ -1,0 +1,146 @@
+"""What comes out of deciding, and the draft that the rules write it into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from pilotage.core.acts import Act
+from pilotage.core.model import Promotion, Target
+from pilotage.core.outputs import Outputs
+from pilotage.core.policy import Mode
+from pilotage.core.snapshot import Snapshot
+
+
+class EventKind(StrEnum):
+    """What can happen to a promotion, as its history tells it."""
+
+    OBSERVED = "observed"
+    PROVEN = "proven"
+    OPENED = "opened"
+    ROLLED = "rolled"
+    WAITING = "waiting"
+    TICKED = "ticked"
+    READY = "ready"
+    MERGED = "merged"
+    OUTSIDE_GATE = "outside_gate"
+    SEEN = "seen"
+    LIVE = "live"
+    VERIFYING = "verifying"
+    FAILED = "failed"
+    REVERTING = "reverting"
+    REVERT_LANDED = "revert_landed"
+    ENDED = "ended"
+    HELD = "held"
+    RESUMED = "resumed"
+    PAUSED = "paused"
+    UNPAUSED = "unpaused"
+    QUARANTINED = "quarantined"
+    LIFTED = "lifted"
+    OVERTAKEN = "overtaken"
+    PERSON_ROLLED_BACK = "person_rolled_back"
+    PERSON_RELEASED = "person_released"
+    REOPENED = "reopened"
+    COMMAND = "command"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of history: what happened, by whom, with which evidence."""
+
+    promotion: str | None
+    at: datetime
+    kind: EventKind
+    text: str
+    by: str = "pilotage"
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One line of `explain`: what is looked at, what was found, and what would change it."""
+
+    subject: str
+    text: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    target: Target
+    ended: tuple[Promotion, ...]
+    """Promotions that left the target's two places with this decision."""
+    outputs: tuple[Outputs, ...]
+    acts: tuple[Act, ...]
+    events: tuple[Event, ...]
+    because: tuple[Reason, ...]
+    wake_at: datetime
+
+
+class Draft:
+    """The decision while it is being made; every rule reads the snapshot and writes here."""
+
+    def __init__(self, snapshot: Snapshot, now: datetime) -> None:
+        self.seen = snapshot
+        self.now = now
+        self.target = snapshot.target
+        self.ended: list[Promotion] = []
+        self.outputs: list[Outputs] = []
+        self.acts: list[Act] = []
+        self.events: list[Event] = []
+        self.because: list[Reason] = []
+        self._wakes = [now + snapshot.rhythm.compare]
+
+    @property
+    def may_act(self) -> bool:
+        """Nothing is started while the target is paused or only observes."""
+        return self.target.pause is None and self.seen.policy.pipeline.mode is not Mode.OBSERVE
+
+    @property
+    def proposal(self) -> Promotion | None:
+        return self.target.proposal
+
+    @property
+    def release(self) -> Promotion | None:
+        return self.target.release
+
+    def propose(self, promotion: Promotion | None) -> None:
+        self.target = replace(self.target, proposal=promotion)
+
+    def follow(self, promotion: Promotion | None) -> None:
+        self.target = replace(self.target, release=promotion)
+
+    def tell(
+        self,
+        kind: EventKind,
+        text: str,
+        *,
+        promotion: Promotion | None = None,
+        by: str = "pilotage",
+        **data: str,
+    ) -> None:
+        of = promotion.id if promotion is not None else None
+        self.events.append(Event(of, self.now, kind, text, by, data))
+
+    def explain(self, subject: str, text: str, next_step: str = "") -> None:
+        self.because.append(Reason(subject, text, next_step))
+
+    def wake(self, at: datetime | None) -> None:
+        if at is not None:
+            self._wakes.append(at)
+
+    def finished(self) -> Decision:
+        quiet = self.seen.policy.pipeline.mode is Mode.OBSERVE
+        wake_at = max(min(self._wakes), self.now)
+        return Decision(
+            target=replace(self.target, wake_at=wake_at),
+            ended=tuple(self.ended),
+            outputs=() if quiet else tuple(self.outputs),
+            acts=() if quiet else tuple(self.acts),
+            events=tuple(self.events),
+            because=tuple(self.because),
+            wake_at=wake_at,
+        )

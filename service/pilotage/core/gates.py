@@ -1,0 +1,152 @@
+"""Each gate of an open pull request: what was seen in; pass, wait or fail with its reason out.
+
+`pilotage/ready` is green only while every one of them passes; it is derived afresh at each look.
+A new gate is one function and one line in `GATES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pilotage.core import checklist
+from pilotage.core.model import Promotion, Target
+from pilotage.core.proof import find, obstacle
+from pilotage.core.snapshot import Known, Snapshot, Unknown
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WAIT = "wait"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    name: str
+    verdict: Verdict
+    reason: str
+    next_step: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.verdict is Verdict.PASS
+
+
+def judge_gates(promotion: Promotion, target: Target, seen: Snapshot) -> tuple[Gate, ...]:
+    return tuple(gate(promotion, target, seen) for gate in GATES)
+
+
+def blockers(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """The gates that keep the merge closed, the ones that fail first."""
+    closed = [gate for gate in gates if not gate.open]
+    return tuple(sorted(closed, key=lambda gate: gate.verdict is not Verdict.FAIL))
+
+
+def not_paused(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    pause = target.pause
+    if pause is None:
+        return Gate("paused", Verdict.PASS, "not paused")
+    reason = f"paused by {pause.by}: {pause.reason}"
+    return Gate("paused", Verdict.FAIL, reason, f"pilotage resume {target.pipeline}")
+
+
+def not_held(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    hold = promotion.hold
+    if hold is None:
+        return Gate("held", Verdict.PASS, "not held")
+    return Gate("held", Verdict.FAIL, f"held by {hold.by}: {hold.reason}", hold.next_step)
+
+
+def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """The head really holds the set that is shown: a person may have committed to the branch."""
+    match seen.versions_on_head:
+        case None:
+            return Gate("contents", Verdict.WAIT, "the branch has not been read yet")
+        case Unknown(reason=reason):
+            return Gate("contents", Verdict.WAIT, f"the branch cannot be read: {reason}")
+        case Known(value=versions):
+            for service, wanted in promotion.versions:
+                if versions.get(service) != wanted:
+                    found = versions.get(service, "nothing readable")
+                    reason = f"the branch holds {service} {found}, not the proven {wanted}"
+                    return Gate("contents", Verdict.FAIL, reason, "take back the commit")
+            return Gate("contents", Verdict.PASS, "the branch holds the set that is shown")
+
+
+def proof(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """What was proven when the pull request was opened must still stand."""
+    for change in promotion.changes:
+        found = obstacle(change, seen.policy, target)
+        if found is not None:
+            return Gate("proof", Verdict.FAIL, found.reason, found.next_step)
+    proofs = [find(target.proofs, change.service, change.after) for change in promotion.changes]
+    times = [found.proven_at for found in proofs if found is not None and found.proven_at]
+    since = f" since {max(times):%d %b %H:%M UTC}" if times else ""
+    return Gate(
+        "proof", Verdict.PASS, f"every version is proven in {seen.policy.source_name}{since}"
+    )
+
+
+def checklist_complete(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    ticked = checklist.ticked_items(promotion)
+    missing = [item for item in seen.policy.environment.checklist if item.item not in ticked]
+    if not missing:
+        return Gate("checklist", Verdict.PASS, "every box is ticked")
+    count = "1 box open" if len(missing) == 1 else f"{len(missing)} boxes open"
+    owner = f" ({missing[0].owner})" if missing[0].owner else ""
+    return Gate("checklist", Verdict.WAIT, count, f"tick “{missing[0].text}”{owner}")
+
+
+def approved(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """Enough approvals, on the present set, by people whose approval counts (SYRF-6)."""
+    wanted = seen.policy.environment.gates.approvers
+    if wanted is None:
+        return Gate("approvers", Verdict.PASS, "no approval is asked for")
+    who = ", ".join((*wanted.teams, *wanted.users)) or "anybody with write access"
+    match seen.reviews, seen.approvers:
+        case (Known(value=reviews), Known(value=allowed)):
+            refusing = [
+                found.by
+                for found in reviews
+                if found.state == "changes_requested" and found.by in allowed
+            ]
+            given = [
+                found.by
+                for found in reviews
+                if found.state == "approved" and found.by in allowed and found.by != seen.own
+            ]
+        case (Unknown(reason=reason), _) | (_, Unknown(reason=reason)):
+            return Gate("approvers", Verdict.WAIT, f"approvals cannot be read: {reason}")
+        case _:
+            return Gate("approvers", Verdict.WAIT, "approvals have not been read yet")
+    if refusing:
+        return Gate("approvers", Verdict.FAIL, f"{refusing[0]} asked for changes")
+    if len(given) >= wanted.count:
+        return Gate("approvers", Verdict.PASS, f"approved by {', '.join(given)}")
+    missing = wanted.count - len(given)
+    text = f"{missing} approval{'s' if missing > 1 else ''} missing"
+    return Gate("approvers", Verdict.WAIT, text, f"approved by {who}")
+
+
+def alone(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """One at a time: nobody else stands between merge and verdict."""
+    release = target.release
+    if release is None or release.id == promotion.id:
+        return Gate("alone", Verdict.PASS, f"nothing else is on its way to {target.environment}")
+    doing = release.state.value.replace("_", " ")
+    held = f", held: {release.hold.reason}" if release.hold else ""
+    reason = f"{target.environment} is {doing} {release.id}{held}"
+    return Gate("alone", Verdict.WAIT, reason, "wait for its verdict")
+
+
+GATES: tuple[Callable[[Promotion, Target, Snapshot], Gate], ...] = (
+    not_paused,
+    not_held,
+    contents,
+    proof,
+    alone,
+    approved,
+    checklist_complete,
+)

@@ -1,0 +1,158 @@
+"""The moment of the merge: from a pull request to something that is watched.
+
+What was promoted is read from the merge, not from the plan: the values in its tree, against those
+in its first parent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.core import prose
+from pilotage.core.acts import Notify
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.forge import PullRequest
+from pilotage.core.model import (
+    Hold,
+    Merge,
+    MergeMethod,
+    Origin,
+    Outcome,
+    Promotion,
+    Revert,
+    ServiceChange,
+    State,
+    Subject,
+)
+from pilotage.core.policy import OutsideGate
+from pilotage.core.snapshot import Known, MergeSeen, Unknown, Written
+
+
+def merged(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None:
+    """Whoever merged it, and even past a closed gate."""
+    seen = draft.seen.merged
+    match seen:
+        case None:
+            draft.explain("merge", "the merge commit has not been read yet")
+            draft.wake(draft.now + draft.seen.rhythm.look)
+        case Unknown(reason=reason, until=until):
+            draft.explain("merge", f"the merge commit cannot be read: {reason}")
+            draft.wake(until or draft.now + draft.seen.rhythm.look)
+        case Known(value=found):
+            _take_over(draft, promotion, found)
+
+
+def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
+    if draft.release is not None:
+        other = draft.release.id
+        draft.explain("merge", f"merged while {other} is not decided; watched after it")
+        return
+    merge = replace(found.merge, outside_gate=promotion.ready or None)
+    text = f"merged by {merge.by} as {merge.sha[:7]} ({merge.method.value})"
+    if not found.changes:
+        ended = replace(
+            promotion,
+            state=State.SUPERSEDED,
+            merge=merge,
+            ended_at=draft.now,
+            conclusion=f"{text}; it changed no promoted value",
+        )
+        draft.ended.append(ended)
+        draft.propose(None)
+        draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=merge.by)
+        return
+    release = started(replace(promotion, changes=found.changes), merge)
+    draft.tell(EventKind.MERGED, text, promotion=release, by=merge.by, commit=merge.sha)
+    draft.propose(None)
+    draft.follow(_judged_gate(draft, release, merge))
+    landed = (merge.sha, *draft.target.landed)[:20]
+    draft.target = replace(draft.target, landed=landed)
+    draft.wake(draft.now)
+
+
+def started(promotion: Promotion, merge: Merge) -> Promotion:
+    return replace(
+        promotion,
+        state=State.ROLLING_OUT,
+        merge=merge,
+        waiting=(),
+        hold=None,
+        outcomes=dict.fromkeys(promotion.services, Outcome.ROLLING_OUT),
+    )
+
+
+def _judged_gate(draft: Draft, release: Promotion, merge: Merge) -> Promotion:
+    if merge.outside_gate is None:
+        return release
+    text = f"{merge.by} merged past a closed gate: {merge.outside_gate}"
+    draft.tell(EventKind.OUTSIDE_GATE, text, promotion=release, by=merge.by)
+    policy = draft.seen.policy
+    draft.acts.append(
+        Notify(
+            key=f"{release.id}/notify/outside-gate",
+            promotion=release.id,
+            event="outside_gate",
+            channels=policy.environment.notify,
+            title=f"{release.id} was merged past a closed gate",
+            text=text,
+            url=release.pull_request_url,
+        )
+    )
+    match policy.environment.outside_gate:
+        case OutsideGate.NOTE:
+            return release
+        case OutsideGate.HOLD:
+            return replace(release, hold=Hold(Subject.OUTSIDE_GATE, text, draft.now))
+        case OutsideGate.REVERT:
+            return put_back(draft, release, release.services, text)
+
+
+def put_back(
+    draft: Draft, release: Promotion, services: tuple[str, ...], reason: str, by: str = "pilotage"
+) -> Promotion:
+    """The promotion with one more putting-back to be done; how is decided where it is done."""
+    revert = Revert(services, reason, by, draft.now)
+    outcomes = {**release.outcomes, **dict.fromkeys(services, Outcome.REVERTING)}
+    reasons = {**release.reasons}
+    for service in services:
+        reasons.setdefault(service, reason)
+    draft.tell(
+        EventKind.REVERTING,
+        f"putting back {', '.join(services)}: {reason}",
+        promotion=release,
+        by=by,
+    )
+    return replace(
+        release,
+        state=State.REVERTING,
+        outcomes=outcomes,
+        reasons=reasons,
+        reverts=(*release.reverts, revert),
+    )
+
+
+def released_by_person(
+    draft: Draft, changes: tuple[ServiceChange, ...], written: Written
+) -> Promotion:
+    """What a person wrote to the branch is watched like a promotion, and never put back."""
+    target = draft.target
+    number = target.last_number + 1
+    promotion = Promotion(
+        id=f"{target.pipeline}-{target.environment}-{number}",
+        target=target.id,
+        number=number,
+        state=State.ROLLING_OUT,
+        created_at=draft.now,
+        changes=changes,
+        source_commit=written.sha,
+        base=written.parent,
+        policy_commit=draft.seen.policy.commit,
+        run=written.sha[:7],
+        origin=Origin.PERSON,
+    )
+    merge = Merge(written.sha, written.parent, MergeMethod.PUSH, written.by, written.at)
+    release = started(promotion, merge)
+    draft.target = replace(target, last_number=number, release=release)
+    text = f"{written.by} wrote {prose.list_changes(changes)} as {written.sha[:7]}; watching it"
+    draft.tell(EventKind.PERSON_RELEASED, text, promotion=release, by=written.by)
+    return release

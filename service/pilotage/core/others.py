@@ -1,0 +1,65 @@
+"""`pilotage/ready` on everybody else's pull requests into the branch.
+
+A pull request that edits no promoted file is none of our business, and says so at once. One that
+does is judged by the same policy as ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.core import version
+from pilotage.core.decision import Draft
+from pilotage.core.forge import READY, Status, StatusState
+from pilotage.core.model import ServiceChange
+from pilotage.core.outputs import Outputs
+from pilotage.core.proof import obstacle
+from pilotage.core.prose import clipped
+from pilotage.core.snapshot import OtherPullRequest
+
+
+def others(draft: Draft) -> None:
+    judged = dict(draft.target.ready_for)
+    for other in draft.seen.others:
+        status = _status(draft, other)
+        brief = other.brief
+        draft.outputs.append(
+            Outputs(promotion="", pull_request=brief.number, statuses={(brief.head, READY): status})
+        )
+        if not other.changes:
+            judged[brief.number] = brief.head
+    newest = dict(sorted(judged.items())[-500:])
+    draft.target = replace(draft.target, ready_for=newest)
+
+
+def _status(draft: Draft, other: OtherPullRequest) -> Status:
+    if other.foreign is not None:
+        text = f"edits promoted files of {other.foreign} as well; split it"
+        return Status(StatusState.FAILURE, clipped(text))
+    if not other.changes:
+        return Status(StatusState.SUCCESS, "no promoted value touched")
+    target = draft.target
+    if target.pause is not None:
+        return Status(StatusState.FAILURE, clipped(f"paused: {target.pause.reason}"))
+    if draft.release is not None:
+        doing = draft.release.state.value.replace("_", " ")
+        return Status(
+            StatusState.PENDING, clipped(f"{target.environment} is {doing} {draft.release.id}")
+        )
+    for change in other.changes:
+        problem = _problem(draft, change)
+        if problem is not None:
+            return Status(StatusState.PENDING, clipped(problem))
+    return Status(StatusState.SUCCESS, "every value is proven, or ran here before")
+
+
+def _problem(draft: Draft, change: ServiceChange) -> str | None:
+    """Going back is always allowed; forward needs the proof that ours would need."""
+    if change.before == change.after:
+        return None
+    if change.after in draft.target.history.get(change.service, ()):
+        return None
+    if version.step(change.before, change.after) is version.Step.BACK:
+        return None
+    found = obstacle(change, draft.seen.policy, draft.target)
+    return found.reason if found is not None else None

@@ -1,0 +1,110 @@
+"""What should be readable outside: levels, compared with what is there and written when different.
+
+Texts are values here; `templates/` turns them into Markdown at the edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pilotage.core.forge import Status
+from pilotage.core.model import Difference, Sha, Superseded
+from pilotage.core.version import Step
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One line of the table of versions; `after` is None for what stays as it is."""
+
+    service: str
+    before: str | None
+    after: str | None
+    step: Step | None = None
+    live_since: datetime | None = None
+    compare_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box of a checklist; `proof` stands behind it when it is ticked."""
+
+    item: str
+    text: str
+    ticked: bool
+    proof: str = ""
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPage:
+    """The pull request's body (`templates/pull_request.md`)."""
+
+    promotion: str
+    marker: str
+    pipeline: str
+    environment: str
+    source: str
+    blockers: tuple[str, ...]
+    next_step: str
+    rows: tuple[ChangeRow, ...]
+    proven: tuple[Box, ...]
+    people: tuple[Box, ...]
+    differences: tuple[Difference, ...]
+    superseded: tuple[Superseded, ...]
+    waiting: tuple[ChangeRow, ...]
+    left_out: tuple[str, ...]
+    rollback: tuple[str, ...]
+    rollback_command: str
+    policy: str
+    notes: tuple[str, ...] = ()
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRow:
+    application: str
+    revision: str
+    sync: str
+    health: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryPage:
+    """The one comment that tells the rollout (`templates/rollout.md`), edited in place."""
+
+    marker: str
+    heading: str
+    lead: str
+    rows: tuple[ApplicationRow, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """The deployment that should be recorded on the merge commit."""
+
+    sha: Sha
+    environment: str
+    state: Literal["in_progress", "success", "failure", "inactive"]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Everything that one promotion (or somebody else's pull request) should show."""
+
+    promotion: str
+    pull_request: int | None = None
+    body: BodyPage | None = None
+    title: str | None = None
+    labels: frozenset[str] = frozenset()
+    assignees: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+    statuses: Mapping[tuple[Sha, str], Status] = field(default_factory=dict)
+    story: StoryPage | None = None
+    deployment: DeploymentRecord | None = None

@@ -1,0 +1,353 @@
+"""What should be readable on GitHub for one promotion: values that `templates/` renders.
+
+Times are absolute, so that a page changes only when a decision does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pilotage.core import version
+from pilotage.core.forge import READY, PullRequest, Status, StatusState
+from pilotage.core.gates import Gate, Verdict, blockers
+from pilotage.core.model import Outcome, Promotion, ServiceChange, Sha, State, Target
+from pilotage.core.outputs import (
+    ApplicationRow,
+    BodyPage,
+    Box,
+    ChangeRow,
+    DeploymentRecord,
+    Outputs,
+    StoryPage,
+)
+from pilotage.core.policy import OnFailure, Policy
+from pilotage.core.proof import find
+from pilotage.core.prose import (
+    clipped,
+    list_changes,
+    marker,
+    moment,
+    span,
+    story_marker,
+    title,
+)
+from pilotage.core.rollout_watch import Watch
+from pilotage.core.snapshot import Snapshot
+
+_PARTS = {"pilotage/evidence": ("proof", "contents"), "pilotage/checklist": ("checklist",)}
+ROLLOUT = "pilotage/rollout"
+
+
+def proposal_outputs(
+    seen: Snapshot,
+    target: Target,
+    promotion: Promotion,
+    pull_request: PullRequest | None,
+    gates: tuple[Gate, ...],
+) -> Outputs:
+    environment = seen.policy.environment
+    statuses = _statuses(seen, promotion, pull_request.head, gates) if pull_request else {}
+    return Outputs(
+        promotion=promotion.id,
+        pull_request=promotion.pull_request,
+        body=_body(seen, target, promotion, gates),
+        title=title(seen.policy, promotion),
+        labels=frozenset(environment.labels),
+        assignees=frozenset(environment.assignees),
+        reviewers=frozenset(environment.reviewers.users),
+        teams=frozenset(environment.reviewers.teams),
+        statuses=statuses,
+    )
+
+
+def _statuses(
+    seen: Snapshot, promotion: Promotion, head: Sha, gates: tuple[Gate, ...]
+) -> dict[tuple[Sha, str], Status]:
+    url = f"{seen.link}/promotions/{promotion.id}" if seen.link else None
+    statuses = {(head, READY): _status(gates, url, "every gate is open")}
+    for context, names in _PARTS.items():
+        chosen = tuple(gate for gate in gates if gate.name in names)
+        statuses[head, context] = _status(chosen, url, chosen[-1].reason if chosen else "")
+    return statuses
+
+
+def _status(gates: tuple[Gate, ...], url: str | None, good: str) -> Status:
+    closed = blockers(gates)
+    if not closed:
+        return Status(StatusState.SUCCESS, clipped(good), url)
+    first = closed[0]
+    more = f" (+{len(closed) - 1} more)" if len(closed) > 1 else ""
+    step = f"; {first.next_step}" if first.next_step else ""
+    state = StatusState.FAILURE if first.verdict is Verdict.FAIL else StatusState.PENDING
+    return Status(state, clipped(f"{first.reason}{step}{more}"), url)
+
+
+def _body(
+    seen: Snapshot, target: Target, promotion: Promotion, gates: tuple[Gate, ...]
+) -> BodyPage:
+    policy = seen.policy
+    closed = blockers(gates)
+    services = set(promotion.services)
+    unchanged = [
+        ChangeRow(name, found, None)
+        for name, found in seen.plan.unchanged.items()
+        if name not in services
+    ]
+    command = f"pilotage rollback {policy.pipeline_name}"
+    return BodyPage(
+        promotion=promotion.id,
+        marker=marker(promotion),
+        pipeline=policy.pipeline_name,
+        environment=policy.environment_name,
+        source=policy.source_name,
+        blockers=tuple(gate.reason for gate in closed),
+        next_step=next((gate.next_step for gate in closed if gate.next_step), ""),
+        rows=(*(_row(target, policy, change) for change in promotion.changes), *unchanged[:20]),
+        proven=_proven(policy, target, promotion),
+        people=_people(policy, promotion),
+        differences=tuple(each for change in promotion.changes for each in change.differences)[:40],
+        superseded=promotion.superseded,
+        waiting=tuple(_row(target, policy, change) for change in promotion.waiting),
+        left_out=_left_out(seen, promotion),
+        rollback=_rollback(policy),
+        rollback_command=f"{command} {' '.join(promotion.services[:1])} --reason …",
+        policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
+        link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
+    )
+
+
+def _row(target: Target, policy: Policy, change: ServiceChange) -> ChangeRow:
+    name = change.service
+    proof = find(target.proofs, name, change.after)
+    return ChangeRow(
+        service=name,
+        before=change.before,
+        after=change.after,
+        step=version.step(change.before, change.after),
+        live_since=proof.live_since if proof else None,
+        compare_url=_compare(policy, change),
+    )
+
+
+def _compare(policy: Policy, change: ServiceChange) -> str | None:
+    """The commits between the two versions, where the service's repository is known."""
+    source = policy.pipeline.services.get(change.service)
+    if source is None or source.repository is None or change.before is None:
+        return None
+    old, new = _tag(source.tag, change.before), _tag(source.tag, change.after)
+    return f"https://github.com/{source.repository}/compare/{old}...{new}"
+
+
+def _tag(template: str, value: str) -> str:
+    return template.replace("{value}", value).replace("{version}", version.plain(value))
+
+
+def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, ...]:
+    """Evidence that the service ticks itself, each line with its proof and time."""
+    proofs = [find(target.proofs, change.service, change.after) for change in promotion.changes]
+    lives = [proof.live_since for proof in proofs if proof and proof.live_since]
+    proven = [proof.proven_at for proof in proofs if proof and proof.proven_at]
+    every = len(proofs)
+    commit = promotion.source_commit[:7]
+    healthy = Box(
+        "staging-healthy",
+        f"{policy.source_name.capitalize()} healthy at `{commit}`",
+        len(lives) == every,
+        f"{', '.join(promotion.services[:5])} live since {moment(max(lives))}" if lives else "",
+    )
+    soak = policy.environment.gates.soak
+    if not soak:
+        return (healthy,)
+    over = f"over at {moment(max(proven))}" if proven else ""
+    return (healthy, Box("soak", f"Soaked {span(soak)}", len(proven) == every, over))
+
+
+def _people(policy: Policy, promotion: Promotion) -> tuple[Box, ...]:
+    ticks = {tick.item: tick for tick in promotion.ticks}
+    boxes = []
+    for item in policy.environment.checklist:
+        tick = ticks.get(item.item)
+        proof = f"@{tick.by} {moment(tick.at)}" if tick else ""
+        boxes.append(Box(item.item, item.text, tick is not None, proof, item.owner))
+    return tuple(boxes)
+
+
+def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[str, ...]:
+    """What differs and is not in this set, with the reason."""
+    services = set(promotion.services)
+    quarantined = {(found.service, found.version): found for found in seen.target.quarantine}
+    notes = [str(each) for name, each in seen.plan.problems.items() if name not in services]
+    for service, planned in seen.plan.services.items():
+        found = quarantined.get((service, planned.change.after))
+        if found is not None and service not in services:
+            notes.append(f"{service} {found.version} is in quarantine: {found.reason}")
+    if seen.plan.only_in_source:
+        names = ", ".join(seen.plan.only_in_source[:10])
+        notes.append(f"only in {seen.policy.source_name}: {names}")
+    return tuple(notes[:20])
+
+
+def _rollback(policy: Policy) -> tuple[str, ...]:
+    environment = policy.environment
+    budgets = environment.budgets.budgets
+    if environment.on_failure is OnFailure.HOLD:
+        return ("Nothing is put back by itself: a failure is held for a person.",)
+    how = (
+        "opens a revert pull request"
+        if environment.on_failure is OnFailure.REVERT_PULL_REQUEST
+        else "is put back by a revert commit"
+    )
+    lines = [
+        f"By itself {policy.environment_name} {how} when a sync fails, or an application stays "
+        f"Degraded for {span(budgets.degraded)} with a reason that shows, until "
+        f"{span(environment.verification.for_)} after it is live."
+    ]
+    lines += [
+        f"Also when {check.name} is answered wrongly {check.failures} times in a row."
+        for check in environment.verification.checks
+    ]
+    return tuple(lines)
+
+
+def closed_outputs(seen: Snapshot, promotion: Promotion, pull_request: PullRequest) -> Outputs:
+    state = Status(StatusState.FAILURE, clipped(promotion.conclusion))
+    return Outputs(
+        promotion=promotion.id,
+        pull_request=pull_request.number,
+        statuses={(pull_request.head, READY): state},
+    )
+
+
+def release_outputs(seen: Snapshot, policy: Policy, release: Promotion, now: datetime) -> Outputs:
+    """The live comment, the status on the merge commit and the deployment record."""
+    assert release.merge is not None
+    url = f"{seen.link}/promotions/{release.id}" if seen.link else None
+    status = Status(_rollout_state(release), clipped(_lead(policy, release)), url)
+    return Outputs(
+        promotion=release.id,
+        pull_request=release.pull_request,
+        statuses={(release.merge.sha, ROLLOUT): status},
+        story=_story(policy, release) if release.pull_request is not None else None,
+        deployment=DeploymentRecord(
+            release.merge.sha,
+            policy.environment_name,
+            _deployment_state(release.state),
+            clipped(_lead(policy, release)),
+        ),
+    )
+
+
+def _rollout_state(release: Promotion) -> StatusState:
+    match release.state:
+        case State.CONFIRMED | State.SUPERSEDED:
+            return StatusState.SUCCESS
+        case State.REVERTED | State.REVERTING:
+            return StatusState.FAILURE
+        case _:
+            return StatusState.PENDING
+
+
+def _deployment_state(
+    state: State,
+) -> Literal["in_progress", "success", "failure", "inactive"]:
+    match state:
+        case State.CONFIRMED:
+            return "success"
+        case State.REVERTED | State.REVERTING:
+            return "failure"
+        case State.SUPERSEDED:
+            return "inactive"
+        case _:
+            return "in_progress"
+
+
+def _lead(policy: Policy, release: Promotion) -> str:
+    if release.ended_at is not None:
+        return release.conclusion
+    if release.hold is not None:
+        return f"Held: {release.hold.reason}"
+    match release.state:
+        case State.ROLLING_OUT:
+            return f"Rolling out {list_changes(release.changes)}"
+        case State.VERIFYING:
+            assert release.live_at is not None
+            until = release.live_at + policy.environment.verification.for_
+            return f"Live since {moment(release.live_at)}; verifying until {moment(until)}"
+        case State.REVERTING:
+            revert = release.reverts[-1]
+            return f"Putting back {', '.join(revert.services)}: {revert.reason}"
+        case _:
+            return release.state.value
+
+
+def _story(policy: Policy, release: Promotion) -> StoryPage:
+    merge = release.merge
+    assert merge is not None
+    heading = f"**{release.state.value.replace('_', ' ').capitalize()}**"
+    merged = f"merged by @{merge.by} {moment(merge.at)} as `{merge.sha[:7]}`"
+    lines = []
+    if merge.outside_gate is not None:
+        lines.append(f"Merged past a closed gate: {merge.outside_gate}")
+    for service, outcome in release.outcomes.items():
+        if outcome in (Outcome.FAILED, Outcome.REVERTING, Outcome.REVERTED, Outcome.OVERTAKEN):
+            reason = release.reasons.get(service, "")
+            lines.append(f"{service} is {outcome.value.replace('_', ' ')}: {reason}")
+    lines += [f"Check {record.check}: {record.last}" for record in release.checks.values()]
+    if release.ended_at is None:
+        old = [
+            f"{change.service} {version.short(change.before or 'nothing', change.service)}"
+            for change in release.changes
+        ]
+        lines.append(f"Rollback ready: {', '.join(old[:10])}. `/pilotage rollback <reason>`")
+    else:
+        lines += _afterwards(policy, release)
+    return StoryPage(
+        marker=story_marker(release),
+        heading=f"{heading} · {merged}",
+        lead=_lead(policy, release),
+        rows=_rows(release),
+        lines=tuple(lines),
+    )
+
+
+def _afterwards(policy: Policy, release: Promotion) -> list[str]:
+    if release.state is not State.REVERTED:
+        return []
+    lines = []
+    for change in release.changes:
+        if release.outcomes.get(change.service) is Outcome.REVERTED:
+            what = f"{policy.pipeline_name} {change.service} {change.after}"
+            lines.append(
+                f"If {change.service} {version.short(change.after, change.service)} is in "
+                f"quarantine, try again with a new version, or `pilotage quarantine lift {what}`."
+            )
+    return lines[:5]
+
+
+def _rows(release: Promotion) -> tuple[ApplicationRow, ...]:
+    watches: dict[str, Watch] = {**release.watches}
+    for revert in release.reverts:
+        watches |= revert.watches
+    rows = []
+    for name, watch in watches.items():
+        application = watch.application
+        revision = ", ".join(found[:7] for found in application.revisions) if application else ""
+        rows.append(
+            ApplicationRow(
+                application=name,
+                revision=revision,
+                sync=application.sync.value if application else "not seen",
+                health=_health(watch),
+                since=watch.since.replace(microsecond=0),
+            )
+        )
+    return tuple(rows)
+
+
+def _health(watch: Watch) -> str:
+    application = watch.application
+    if application is None:
+        return watch.message
+    health = application.health.value if application.health else "none"
+    return f"{health} ({watch.state.value})"

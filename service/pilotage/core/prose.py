@@ -1,0 +1,160 @@
+"""What people read in one line: titles, messages, reasons. Whole pages are in `pages.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from pilotage.core import version
+from pilotage.core.decision import Reason
+from pilotage.core.forge import DESCRIPTION_LIMIT
+from pilotage.core.model import Outcome, Promotion, Revert, ServiceChange, State
+from pilotage.core.policy import Policy
+from pilotage.core.rollout_watch import Failed
+
+_NAMED = 5
+"""Services named in a title before the rest is counted."""
+_TITLE_LIMIT = 250
+
+
+def clipped(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
+    """One line that fits; GitHub refuses a status description that is longer."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def list_changes(changes: Iterable[ServiceChange]) -> str:
+    """`api v9.1.1, web v5.0.1`, or the first few and how many more."""
+    names = [f"{each.service} {version.short(each.after, each.service)}" for each in changes]
+    shown = ", ".join(names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+
+
+def span(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%d %b %H:%M UTC").lstrip("0")
+
+
+def _filled(template: str, policy: Policy, promotion: Promotion) -> str:
+    values = {
+        "{pipeline}": policy.pipeline_name,
+        "{environment}": policy.environment_name,
+        "{changes}": list_changes(promotion.changes),
+        "{run}": promotion.run,
+    }
+    for placeholder, value in values.items():
+        template = template.replace(placeholder, value)
+    return template
+
+
+def branch_name(policy: Policy, run: str) -> str:
+    safe = "".join(part if part.isalnum() or part in "-._" else "-" for part in run)[:60]
+    template = policy.environment.branch.replace("{run}", safe)
+    template = template.replace("{environment}", policy.environment_name)
+    return template.replace("{pipeline}", policy.pipeline_name)
+
+
+def branch_pattern(policy: Policy) -> tuple[str, str]:
+    """What every branch of this pipeline begins and ends with."""
+    place = "RUN"
+    begin, _, end = branch_name(policy, place).partition(place)
+    return begin, end
+
+
+def title(policy: Policy, promotion: Promotion) -> str:
+    return clipped(_filled(policy.environment.title, policy, promotion), _TITLE_LIMIT)
+
+
+def marker(promotion: Promotion) -> str:
+    """The hidden line by which a pull request of ours is found again."""
+    return f"<!-- pilotage:promotion {promotion.target}#{promotion.number} -->"
+
+
+def story_marker(promotion: Promotion) -> str:
+    return f"<!-- pilotage:rollout {promotion.target}#{promotion.number} -->"
+
+
+def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
+    subject = clipped(_filled(policy.environment.commit, policy, promotion), _TITLE_LIMIT)
+    lines = [f"{change.service}: {change.before} -> {change.after}" for change in promotion.changes]
+    proven = f"Proven in {policy.source_name} at {promotion.source_commit}."
+    return "\n".join([subject, "", *lines, "", proven, "", f"Pilotage-Act: {key}", ""])
+
+
+def opened_message(policy: Policy, promotion: Promotion) -> str:
+    return (
+        f"{list_changes(promotion.changes)} proven in {policy.source_name}; "
+        f"review and merge to release to {policy.environment_name}"
+    )
+
+
+def failure(application: str, failed: Failed) -> str:
+    parts = [part for part in (failed.resource, failed.message) if part]
+    return f"{application}: {': '.join(parts) or failed.reason.value}"
+
+
+def revert_title(policy: Policy, promotion: Promotion, services: Sequence[str], reason: str) -> str:
+    """`rollback(api): revert production to v1.2.2 due to <reason>` (SYRF-10)."""
+    old = {change.service: change.before or "nothing" for change in promotion.changes}
+    if len(services) == 1:
+        to = version.short(old[services[0]], services[0])
+    else:
+        named = [f"{name} {version.short(old[name], name)}" for name in services[:_NAMED]]
+        more = len(services) - _NAMED
+        to = ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    scope = ", ".join(services[:_NAMED])
+    text = f"rollback({scope}): revert {policy.environment_name} to {to} due to {reason}"
+    return clipped(text, 200)
+
+
+def revert_message(
+    policy: Policy, promotion: Promotion, services: Sequence[str], revert: Revert, key: str
+) -> str:
+    subject = revert_title(policy, promotion, services, revert.reason)
+    lines = [
+        f"{change.service}: {change.after} -> {change.before}"
+        for change in promotion.changes
+        if change.service in services
+    ]
+    merge = promotion.merge.sha if promotion.merge else ""
+    asked = "" if revert.by == "pilotage" else f"Asked for by {revert.by}."
+    body = [f"Reason: {revert.reason}", *([asked] if asked else [])]
+    trailer = f"Pilotage-Act: {key}"
+    text = [subject, "", *body, "", *lines, "", f"This reverts commit {merge}.", "", trailer, ""]
+    return "\n".join(text)
+
+
+def conclusion(promotion: Promotion, state: State, now: datetime) -> str:
+    """The last word on a release, as its comment and its message say it."""
+    merged = promotion.merge.at if promotion.merge else promotion.created_at
+    after = f"{span(now - merged)} after the merge"
+    changes = {change.service: change for change in promotion.changes}
+    parts = []
+    for service, outcome in promotion.outcomes.items():
+        reason = promotion.reasons.get(service, "")
+        if outcome is Outcome.REVERTED:
+            back = changes[service].before or "nothing"
+            parts.append(f"{service} runs {version.short(back, service)} again ({reason})")
+        elif outcome is Outcome.OVERTAKEN:
+            parts.append(f"{service} was overtaken: {reason}")
+        elif outcome is Outcome.CONFIRMED and state is State.REVERTED:
+            parts.append(f"{service} {version.short(changes[service].after, service)} is confirmed")
+    if state is State.CONFIRMED:
+        parts.insert(0, list_changes(promotion.changes))
+    return f"{state.value.capitalize()} {after}: {'; '.join(parts)}"
+
+
+def explanation(because: Iterable[Reason]) -> str:
+    """What `/pilotage explain` answers."""
+    lines = []
+    for reason in because:
+        step = f" → {reason.next_step}" if reason.next_step else ""
+        lines.append(f"- **{reason.subject}**: {reason.text}{step}")
+    return "\n".join(lines) or "Nothing stands in the way."

@@ -1,0 +1,263 @@
+"""From the merge to the verdict: the states `rolling_out`, `verifying` and `reverting`.
+
+Each service of the merged set has an outcome of its own; the promotion's state follows from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from pilotage.core import pages, prose, verification
+from pilotage.core.acts import Notify
+from pilotage.core.application import Gone
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.holding import hold, quarantine
+from pilotage.core.merged import put_back
+from pilotage.core.model import (
+    Origin,
+    Outcome,
+    Promotion,
+    Quarantined,
+    State,
+    Subject,
+)
+from pilotage.core.picture import was_good
+from pilotage.core.policy import OnFailure, Policy, Together
+from pilotage.core.revert import to_put_back
+from pilotage.core.reverting import reverting
+from pilotage.core.rollout_watch import (
+    Failed,
+    Held,
+    Live,
+    Overtaken,
+    Pending,
+    Watch,
+)
+from pilotage.core.watching import applications_of, fold
+
+_WATCHED = (Outcome.ROLLING_OUT, Outcome.LIVE)
+
+
+def released(draft: Draft) -> None:
+    """One look at what is between merge and verdict."""
+    release = draft.release
+    policy = draft.seen.release_policy
+    assert release is not None
+    assert policy is not None
+    release = watched(draft, release, policy)
+    release = _judged(draft, release, policy)
+    release = _verified(draft, release, policy)
+    release = _failed(draft, release, policy)
+    release = reverting(draft, release, policy)
+    release = _state(draft, release)
+    _show(draft, release, policy)
+
+
+def watched(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
+    """Folds this look at each application into its watch; wishes become acts."""
+    watches = dict(release.watches)
+    for name, sight in draft.seen.sights.items():
+        watches[name] = fold(draft, release, policy, watches.get(name), name, sight)
+    return replace(release, watches=watches)
+
+
+def _judged(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
+    """Each service's outcome from its applications' watches."""
+    for service in release.services:
+        if release.outcomes[service] not in _WATCHED:
+            continue
+        watches = {name: release.watches.get(name) for name in applications_of(policy, service)}
+        release = _service(draft, release, service, watches)
+    return release
+
+
+def _service(
+    draft: Draft, release: Promotion, service: str, watches: Mapping[str, Watch | None]
+) -> Promotion:
+    outcome = Outcome.LIVE
+    for name, watch in watches.items():
+        match watch.outcome if watch is not None else None:
+            case Failed() as failed:
+                reason = prose.failure(name, failed)
+                draft.tell(EventKind.FAILED, reason, promotion=release, service=service)
+                return _with(release, service, Outcome.FAILED, reason)
+            case Overtaken(by=by):
+                reason = f"{by[:7]} changed the value; whoever did is judged"
+                draft.tell(EventKind.OVERTAKEN, f"{service}: {reason}", promotion=release)
+                return _with(release, service, Outcome.OVERTAKEN, reason)
+            case Held(message=message):
+                release = hold(draft, release, Subject.BLIND, f"{name}: {message}")
+                outcome = Outcome.ROLLING_OUT
+            case Pending() | Gone() | None:
+                outcome = Outcome.ROLLING_OUT
+            case Live():
+                continue
+            case _ as never:
+                assert_never(never)
+    if outcome is Outcome.LIVE and release.outcomes[service] is Outcome.ROLLING_OUT:
+        draft.tell(EventKind.LIVE, f"{service} is live", promotion=release, service=service)
+    return replace(release, outcomes={**release.outcomes, service: outcome})
+
+
+def _with(release: Promotion, service: str, outcome: Outcome, reason: str) -> Promotion:
+    return replace(
+        release,
+        outcomes={**release.outcomes, service: outcome},
+        reasons={**release.reasons, service: reason},
+    )
+
+
+def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
+    """Live everywhere: it must stay so, and the checks must hold, for the policy's time."""
+    outcomes = set(release.outcomes.values())
+    if Outcome.ROLLING_OUT in outcomes and release.live_at is None:
+        return release
+    if Outcome.LIVE not in outcomes:
+        return release
+    period = policy.environment.verification
+    live_at = release.live_at or draft.now
+    if release.live_at is None:
+        release = replace(release, live_at=live_at)
+        draft.tell(
+            EventKind.VERIFYING,
+            f"live everywhere; verifying until {draft.now + period.for_:%H:%M:%S UTC}",
+            promotion=release,
+        )
+    release = replace(release, checks=verification.take(release.checks, draft.seen.readings))
+    until = live_at + period.for_
+    draft.wake(until if until > draft.now else draft.now + draft.seen.rhythm.look)
+    verdicts = {}
+    for check in period.checks:
+        record = release.checks.get(check.name)
+        verdicts[check] = verification.verdict(check, record)
+        draft.explain(check.name, record.last if record else "not read yet")
+        draft.wake(verification.next_at(check, release.checks, draft.now))
+    bad = [check for check, found in verdicts.items() if found is verification.CheckVerdict.BAD]
+    if bad:
+        return _check_failed(draft, release, bad[0].name)
+    if draft.now < until or Outcome.ROLLING_OUT in release.outcomes.values():
+        return release
+    undecided = [
+        check.name
+        for check, found in verdicts.items()
+        if found is not verification.CheckVerdict.GOOD
+    ]
+    if undecided:
+        blind = policy.environment.budgets.budgets.blind
+        if draft.now < until + blind:
+            return release
+        return hold(draft, release, Subject.BLIND, f"no verdict of {undecided[0]} in time")
+    confirmed = {
+        service: Outcome.CONFIRMED if outcome is Outcome.LIVE else outcome
+        for service, outcome in release.outcomes.items()
+    }
+    return replace(release, outcomes=confirmed)
+
+
+def _check_failed(draft: Draft, release: Promotion, name: str) -> Promotion:
+    record = release.checks[name]
+    reason = f"{name}: {record.last} ({record.bad_in_row} times in a row)"
+    draft.tell(EventKind.FAILED, reason, promotion=release, check=name)
+    for service, outcome in release.outcomes.items():
+        if outcome in _WATCHED:
+            release = _with(release, service, Outcome.FAILED, reason)
+    return release
+
+
+def _failed(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
+    """What a failure leads to; a person's own change and a bad picture are held, never put back."""
+    failed = [name for name, found in release.outcomes.items() if found is Outcome.FAILED]
+    if not failed:
+        return release
+    reason = release.reasons[failed[0]]
+    if release.origin is Origin.PERSON:
+        by = release.merge.by if release.merge else "somebody"
+        return hold(draft, release, Subject.FAILURE, f"{reason}. {by} wrote it, so it stays")
+    _quarantine(draft, release, failed)
+    if policy.environment.on_failure is OnFailure.HOLD:
+        return hold(draft, release, Subject.FAILURE, reason)
+    if release.hold is not None:
+        return release
+    if not draft.may_act:
+        draft.explain("revert", f"would put back {', '.join(failed)}, but acts are paused")
+        return release
+    together = policy.pipeline.together is Together.ALL
+    services = to_put_back(release, failed, together=together)
+    if bad := _bad_picture(release, policy, services):
+        return hold(draft, release, Subject.PICTURE, f"{reason}. Not put back: {bad}")
+    return put_back(draft, release, services, reason)
+
+
+def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) -> str | None:
+    """Why what ran before the merge is not known to be good to go back to."""
+    for service in services:
+        for name in applications_of(policy, service):
+            before = release.picture.get(name)
+            if before is None:
+                return f"{name} was never seen before the merge"
+            if not was_good(before):
+                health = before.health.value if before.health else "without health"
+                return f"{name} was {health} before the merge already"
+    return None
+
+
+def _quarantine(draft: Draft, release: Promotion, failed: list[str]) -> None:
+    known = {(found.service, found.version) for found in draft.target.quarantine}
+    for change in release.changes:
+        if change.service not in failed or (change.service, change.after) in known:
+            continue
+        reason = release.reasons[change.service]
+        entry = Quarantined(change.service, change.after, reason, draft.now)
+        quarantine(draft, entry, release)
+
+
+def _state(draft: Draft, release: Promotion) -> Promotion:
+    """The promotion's state, from the outcomes of its services."""
+    outcomes = set(release.outcomes.values())
+    if Outcome.REVERTING in outcomes:
+        return replace(release, state=State.REVERTING)
+    if outcomes & {Outcome.ROLLING_OUT, Outcome.FAILED}:
+        live = release.live_at is not None
+        return replace(release, state=State.VERIFYING if live else State.ROLLING_OUT)
+    if Outcome.LIVE in outcomes:
+        return replace(release, state=State.VERIFYING)
+    if Outcome.REVERTED in outcomes:
+        return _ended(draft, release, State.REVERTED)
+    if Outcome.CONFIRMED in outcomes:
+        return _ended(draft, release, State.CONFIRMED)
+    return _ended(draft, release, State.SUPERSEDED)
+
+
+def _ended(draft: Draft, release: Promotion, state: State) -> Promotion:
+    conclusion = prose.conclusion(release, state, draft.now)
+    release = replace(release, state=state, ended_at=draft.now, conclusion=conclusion, hold=None)
+    draft.tell(EventKind.ENDED, conclusion, promotion=release)
+    policy = draft.seen.release_policy or draft.seen.policy
+    if state is not State.SUPERSEDED:
+        draft.acts.append(
+            Notify(
+                key=f"{release.id}/notify/{state.value}/{len(release.reverts)}",
+                promotion=release.id,
+                event="confirmed" if state is State.CONFIRMED else "reverted",
+                channels=policy.environment.notify,
+                title=f"{release.id} {state.value}",
+                text=conclusion,
+                url=release.pull_request_url,
+            )
+        )
+    return release
+
+
+def _show(draft: Draft, release: Promotion, policy: Policy) -> None:
+    draft.outputs.append(pages.release_outputs(draft.seen, policy, release, draft.now))
+    if release.hold is not None:
+        draft.explain("held", release.hold.reason, release.hold.next_step)
+    if release.ended_at is None:
+        draft.follow(release)
+        draft.wake(draft.now + draft.seen.rhythm.look)
+        return
+    draft.ended.append(release)
+    draft.follow(None)
+    draft.wake(draft.now)

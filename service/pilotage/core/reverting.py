@@ -1,0 +1,165 @@
+"""Putting back: the commit, its way to the branch, and watching it to live.
+
+Never a revert of a revert: what goes wrong here is held for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from pilotage.core import prose
+from pilotage.core.acts import RevertCommit
+from pilotage.core.application import Gone
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.holding import hold
+from pilotage.core.model import Outcome, Promotion, Revert, Sha, Subject
+from pilotage.core.policy import OnFailure, Policy
+from pilotage.core.revert import ByPerson, ByValue, Nothing, plan_revert
+from pilotage.core.rollout_watch import Failed, Held, Live, Overtaken, Pending, Watch
+from pilotage.core.snapshot import Known, Unknown
+from pilotage.core.watching import applications_of, fold
+
+
+def reverting(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
+    """Brings every putting-back one step further."""
+    for index, revert in enumerate(release.reverts):
+        if not _under_way(release, revert):
+            continue
+        if revert.sha is not None:
+            release = _watched(draft, release, policy, index)
+        elif revert.pull_request is not None:
+            release = _requested(draft, release, index)
+        else:
+            release = _started(draft, release, policy, index)
+    return release
+
+
+def _under_way(release: Promotion, revert: Revert) -> bool:
+    return any(release.outcomes.get(name) is Outcome.REVERTING for name in revert.services)
+
+
+def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
+    revert = release.reverts[index]
+    if not draft.may_act or release.hold is not None:
+        draft.explain("revert", f"{', '.join(revert.services)} waits to be put back")
+        return release
+    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
+    match planned:
+        case Nothing(reason=reason):
+            return _all(release, revert, Outcome.OVERTAKEN, reason)
+        case ByPerson(reason=reason, commands=commands):
+            return hold(
+                draft, release, Subject.REVERT, f"cannot put back: {reason}. By hand: {commands}"
+            )
+        case ByValue(services=services, files=files):
+            key = f"{release.id}/revert/{index + 1}/{revert.attempt}"
+            draft.explain("revert", f"putting back {', '.join(services)}: {revert.reason}")
+            draft.acts.append(
+                RevertCommit(
+                    key=key,
+                    promotion=release.id,
+                    services=services,
+                    base=draft.seen.base,
+                    base_branch=draft.seen.base_branch,
+                    side_branch=f"pilotage/revert-{release.id}-{index + 1}-{revert.attempt}",
+                    files=files,
+                    title=prose.revert_title(policy, release, services, revert.reason),
+                    message=prose.revert_message(policy, release, services, revert, key),
+                    at=draft.now,
+                    by_pull_request=policy.environment.on_failure is OnFailure.REVERT_PULL_REQUEST,
+                )
+            )
+            return release
+        case _ as never:
+            assert_never(never)
+
+
+def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
+    """The revert waits in a pull request: for the rules, or for a person."""
+    revert = release.reverts[index]
+    number = revert.pull_request
+    match draft.seen.revert_request:
+        case None:
+            return release
+        case Unknown(reason=reason, until=until):
+            draft.explain("revert", f"#{number} cannot be read: {reason}")
+            draft.wake(until)
+            return release
+        case Known(value=request) if request.merged is not None:
+            return landed(draft, release, index, request.merged)
+        case Known(value=request) if request.open:
+            reason = f"merge #{number} to put production back"
+            return hold(draft, release, Subject.REVERT, reason)
+        case Known():
+            reason = f"#{number}, which would put production back, was closed"
+            return hold(draft, release, Subject.REVERT, reason)
+
+
+def landed(draft: Draft, release: Promotion, index: int, sha: Sha) -> Promotion:
+    """The revert is on the branch; from here on it is watched like any rollout."""
+    revert = replace(release.reverts[index], sha=sha, landed_at=draft.now)
+    text = f"{', '.join(revert.services)} put back by {sha[:7]}"
+    draft.tell(EventKind.REVERT_LANDED, text, promotion=release, commit=sha)
+    draft.target = replace(draft.target, landed=(sha, *draft.target.landed)[:20])
+    draft.wake(draft.now)
+    kept = release.hold
+    if kept is not None and kept.subject is Subject.REVERT:
+        kept = None
+    return replace(release, reverts=_with(release, index, revert), hold=kept)
+
+
+def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
+    revert = release.reverts[index]
+    watches = dict(revert.watches)
+    for service in revert.services:
+        for name in applications_of(policy, service):
+            sight = draft.seen.revert_sights.get(name)
+            if sight is not None:
+                watches[name] = fold(draft, release, policy, watches.get(name), name, sight)
+    revert = replace(revert, watches=watches)
+    release = replace(release, reverts=_with(release, index, revert))
+    for service in revert.services:
+        if release.outcomes[service] is Outcome.REVERTING:
+            names = applications_of(policy, service)
+            release = _judged(draft, release, service, [watches.get(name) for name in names])
+    return release
+
+
+def _judged(
+    draft: Draft, release: Promotion, service: str, watches: list[Watch | None]
+) -> Promotion:
+    for watch in watches:
+        match watch.outcome if watch is not None else None:
+            case Failed(message=message, resource=resource):
+                reason = f"the revert of {service} does not come up: {resource} {message}"
+                return hold(draft, release, Subject.REVERT, reason)
+            case Held(message=message):
+                return hold(draft, release, Subject.REVERT, f"the revert of {service}: {message}")
+            case Overtaken(by=by):
+                outcomes = {**release.outcomes, service: Outcome.OVERTAKEN}
+                draft.tell(
+                    EventKind.OVERTAKEN, f"{service}: {by[:7]} changed the value", promotion=release
+                )
+                return replace(release, outcomes=outcomes)
+            case Pending() | Gone() | None:
+                return release
+            case Live():
+                continue
+            case _ as never:
+                assert_never(never)
+    draft.tell(EventKind.LIVE, f"{service} is back and live", promotion=release)
+    return replace(release, outcomes={**release.outcomes, service: Outcome.REVERTED})
+
+
+def _all(release: Promotion, revert: Revert, outcome: Outcome, reason: str) -> Promotion:
+    outcomes, reasons = dict(release.outcomes), dict(release.reasons)
+    for service in revert.services:
+        if outcomes[service] is Outcome.REVERTING:
+            outcomes[service] = outcome
+            reasons[service] = reason
+    return replace(release, outcomes=outcomes, reasons=reasons)
+
+
+def _with(release: Promotion, index: int, revert: Revert) -> tuple[Revert, ...]:
+    return (*release.reverts[:index], revert, *release.reverts[index + 1 :])

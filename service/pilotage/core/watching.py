@@ -1,0 +1,67 @@
+"""One look at one application of a release, folded into its watch."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from pilotage.core.acts import SyncApplication, TerminateOperation
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.model import Promotion
+from pilotage.core.policy import Policy
+from pilotage.core.proof import application_names
+from pilotage.core.rollout import judge
+from pilotage.core.rollout_watch import PostSync, Terminate, Watch
+from pilotage.core.snapshot import Sight
+
+
+def applications_of(policy: Policy, service: str) -> list[str]:
+    return application_names(policy.environment.applications, service, policy.environment_name)
+
+
+def fold(
+    draft: Draft,
+    release: Promotion,
+    policy: Policy,
+    before: Watch | None,
+    name: str,
+    sight: Sight,
+) -> Watch:
+    watch = judge(
+        before or Watch.begin(draft.now),
+        sight.look,
+        sight.expectation,
+        policy.environment.budgets.budgets,
+        draft.now,
+    )
+    draft.wake(watch.look_again_at)
+    draft.explain(name, f"{watch.state.value}: {watch.message}")
+    if before is None or before.state is not watch.state:
+        draft.tell(
+            EventKind.SEEN,
+            f"{name}: {watch.state.value}: {watch.message}",
+            promotion=release,
+            application=name,
+            row=str(watch.row),
+        )
+    _wishes(draft, release, name, watch)
+    return watch
+
+
+def _wishes(draft: Draft, release: Promotion, name: str, watch: Watch) -> None:
+    """What a watch asks of Argo CD; its key is the application's uid and the operation."""
+    if not draft.may_act or release.hold is not None:
+        return
+    for wish in watch.wishes:
+        match wish:
+            case Terminate(operation=operation, for_revert=True):
+                key = f"{release.id}/terminate/{watch.uid}/{operation}"
+                draft.acts.append(TerminateOperation(key, release.id, name))
+            case Terminate():
+                continue
+            case PostSync():
+                application = watch.application
+                at = application.revisions if application is not None else ()
+                key = f"{release.id}/sync/{watch.uid}/{','.join(at)}"
+                draft.acts.append(SyncApplication(key, release.id, name))
+            case _ as never:
+                assert_never(never)
