@@ -83,9 +83,12 @@ class SyncApplication:
 
 @dataclass(frozen=True, slots=True)
 class TerminateOperation:
+    """`operation` is the identity of the one that must go; another one stays."""
+
     key: str
     promotion: str
     application: str
+    operation: str
     kind: Literal["terminate_operation"] = "terminate_operation"
 
 

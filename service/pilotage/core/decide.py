@@ -23,7 +23,7 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
     people.commanded(draft)
     draft.target = replace(draft.target, proofs=prove(seen, now))
     for proof in draft.target.proofs:
-        if proof.service in seen.plan.services:
+        if proof.service in seen.plan.services and not proof.proven:
             draft.wake(next_look(proof))
     proposal.reopened(draft)
     _release(draft)

@@ -257,6 +257,8 @@ class Promotion:
     live_at: datetime | None = None
     checks: Mapping[str, CheckRecord] = field(default_factory=dict)
     reverts: tuple[Revert, ...] = ()
+    terminated: tuple[str, ...] = ()
+    """Identities of the Argo CD operations that the service stopped."""
     retries: int = 0
     ended_at: datetime | None = None
     conclusion: str = ""

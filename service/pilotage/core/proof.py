@@ -84,7 +84,7 @@ def _newest(proofs: list[Proof]) -> list[Proof]:
 
 def _look(proof: Proof, sights: Mapping[str, Sight], policy: Policy, now: datetime) -> Proof:
     budgets = policy.source.budgets.budgets
-    watches: dict[str, Watch] = {}
+    watches = dict(proof.watches)
     for name, sight in sights.items():
         watch = proof.watches.get(name) or Watch.begin(now)
         if isinstance(watch.outcome, Failed | Held):
@@ -94,7 +94,8 @@ def _look(proof: Proof, sights: Mapping[str, Sight], policy: Policy, now: dateti
     degraded = _degraded(watches)
     if degraded is not None:
         return replace(proof, live_since=None, proven_at=None, obstacle=degraded)
-    waiting = _not_live(watches)
+    names = application_names(policy.source.applications, proof.service, policy.source_name)
+    waiting = _not_live({name: watches.get(name) for name in names})
     if waiting is not None:
         return proof if proof.proven else replace(proof, obstacle=waiting)
     since = proof.live_since or now
@@ -111,8 +112,10 @@ def _degraded(watches: Mapping[str, Watch]) -> str | None:
     return None
 
 
-def _not_live(watches: Mapping[str, Watch]) -> str | None:
+def _not_live(watches: Mapping[str, Watch | None]) -> str | None:
     for name, watch in watches.items():
+        if watch is None:
+            return f"{name} has not been looked at yet"
         match watch.outcome:
             case Live():
                 continue

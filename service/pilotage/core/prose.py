@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pilotage.core import version
 from pilotage.core.decision import Reason
-from pilotage.core.forge import DESCRIPTION_LIMIT
+from pilotage.core.forge import DESCRIPTION_LIMIT, hidden
 from pilotage.core.model import Outcome, Promotion, Revert, ServiceChange, State
 from pilotage.core.policy import Policy
 from pilotage.core.rollout_watch import Failed
@@ -74,11 +74,11 @@ def title(policy: Policy, promotion: Promotion) -> str:
 
 def marker(promotion: Promotion) -> str:
     """The hidden line by which a pull request of ours is found again."""
-    return f"<!-- pilotage:promotion {promotion.target}#{promotion.number} -->"
+    return hidden(f"promotion:{promotion.id}")
 
 
 def story_marker(promotion: Promotion) -> str:
-    return f"<!-- pilotage:rollout {promotion.target}#{promotion.number} -->"
+    return hidden(f"rollout:{promotion.id}")
 
 
 def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:

@@ -15,6 +15,7 @@ from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import hold
 from pilotage.core.model import Outcome, Promotion, Revert, Sha, Subject
 from pilotage.core.policy import OnFailure, Policy
+from pilotage.core.results import revert_key
 from pilotage.core.revert import ByPerson, ByValue, Nothing, plan_revert
 from pilotage.core.rollout_watch import Failed, Held, Live, Overtaken, Pending, Watch
 from pilotage.core.snapshot import Known, Unknown
@@ -53,7 +54,7 @@ def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
                 draft, release, Subject.REVERT, f"cannot put back: {reason}. By hand: {commands}"
             )
         case ByValue(services=services, files=files):
-            key = f"{release.id}/revert/{index + 1}/{revert.attempt}"
+            key = revert_key(release, index, revert)
             draft.explain("revert", f"putting back {', '.join(services)}: {revert.reason}")
             draft.acts.append(
                 RevertCommit(

@@ -55,7 +55,7 @@ def _wishes(draft: Draft, release: Promotion, name: str, watch: Watch) -> None:
         match wish:
             case Terminate(operation=operation, for_revert=True):
                 key = f"{release.id}/terminate/{watch.uid}/{operation}"
-                draft.acts.append(TerminateOperation(key, release.id, name))
+                draft.acts.append(TerminateOperation(key, release.id, name, operation))
             case Terminate():
                 continue
             case PostSync():

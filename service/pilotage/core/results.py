@@ -1,0 +1,136 @@
+"""What an act's result does to the target: the other half of recording acts before doing them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from pilotage.core.acts import (
+    Act,
+    AnswerComment,
+    ClosePullRequest,
+    CommitBranch,
+    Committed,
+    Done,
+    Notify,
+    Opened,
+    OpenPullRequest,
+    Outrun,
+    Refused,
+    Result,
+    RevertCommit,
+    Reverted,
+    SyncApplication,
+    TerminateOperation,
+)
+from pilotage.core.model import (
+    Hold,
+    Promotion,
+    Revert,
+    State,
+    Subject,
+    Target,
+)
+
+
+def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:
+    """The target after this act ended so. An act of a promotion that has left changes nothing."""
+    promotion = _promotion(target, act.promotion)
+    if promotion is None:
+        return target
+    changed = _changed(promotion, act, result, now)
+    if target.release is not None and target.release.id == changed.id:
+        target = replace(target, release=changed)
+        if isinstance(result, Reverted) and result.sha is not None:
+            target = replace(target, landed=(result.sha, *target.landed)[:20])
+        return target
+    return replace(target, proposal=changed)
+
+
+def _promotion(target: Target, promotion: str) -> Promotion | None:
+    for found in (target.release, target.proposal):
+        if found is not None and found.id == promotion:
+            return found
+    return None
+
+
+def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> Promotion:
+    match act, result:
+        case (CommitBranch(), Committed(sha=sha)):
+            return replace(promotion, branch_head=sha)
+        case (CommitBranch(), Outrun(reason=reason)) if promotion.pull_request is None:
+            return _another_branch(promotion)
+        case (OpenPullRequest(), Opened(number=number, url=url)):
+            return replace(promotion, pull_request=number, pull_request_url=url, opened_at=now)
+        case (OpenPullRequest(), Outrun()):
+            return _another_branch(promotion)
+        case (ClosePullRequest(), Done()):
+            return replace(promotion, state=State.SUPERSEDED, ended_at=promotion.ended_at or now)
+        case (RevertCommit(), Reverted() as reverted):
+            return _reverted(promotion, act, reverted, now)
+        case (RevertCommit(), Outrun()):
+            return _again(promotion, act)
+        case (TerminateOperation(operation=operation), Done()):
+            return replace(promotion, terminated=(*promotion.terminated, operation)[-50:])
+        case (
+            (CommitBranch() | OpenPullRequest() | ClosePullRequest() | RevertCommit()),
+            Refused(reason=reason),
+        ):
+            return _held(promotion, act, reason, now)
+        case ((SyncApplication() | TerminateOperation() | Notify() | AnswerComment()), _):
+            return promotion
+        case _:
+            return promotion
+
+
+def _another_branch(promotion: Promotion) -> Promotion:
+    """The name was taken by something that is not ours: propose anew, under a name of its own."""
+    run = f"{promotion.run}-{promotion.number}"
+    return replace(promotion, state=State.OBSERVING, run=run, branch="", branch_head=None)
+
+
+def _held(promotion: Promotion, act: Act, reason: str, now: datetime) -> Promotion:
+    if promotion.hold is not None:
+        return promotion
+    subject = Subject.REVERT if isinstance(act, RevertCommit) else Subject.ACT
+    return replace(promotion, hold=Hold(subject, reason, now))
+
+
+def _index(promotion: Promotion, act: RevertCommit) -> int | None:
+    for index, revert in enumerate(promotion.reverts):
+        if act.key == revert_key(promotion, index, revert):
+            return index
+    return None
+
+
+def revert_key(promotion: Promotion, index: int, revert: Revert) -> str:
+    return f"{promotion.id}/revert/{index + 1}/{revert.attempt}"
+
+
+def _reverted(
+    promotion: Promotion, act: RevertCommit, reverted: Reverted, now: datetime
+) -> Promotion:
+    index = _index(promotion, act)
+    if index is None:
+        return promotion
+    revert = replace(
+        promotion.reverts[index],
+        sha=reverted.sha,
+        branch=act.side_branch,
+        pull_request=reverted.pull_request,
+        landed_at=now if reverted.sha is not None else None,
+    )
+    return _with(promotion, index, revert)
+
+
+def _again(promotion: Promotion, act: RevertCommit) -> Promotion:
+    index = _index(promotion, act)
+    if index is None:
+        return promotion
+    revert = promotion.reverts[index]
+    return _with(promotion, index, replace(revert, attempt=revert.attempt + 1))
+
+
+def _with(promotion: Promotion, index: int, revert: Revert) -> Promotion:
+    reverts = (*promotion.reverts[:index], revert, *promotion.reverts[index + 1 :])
+    return replace(promotion, reverts=reverts)
