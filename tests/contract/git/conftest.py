@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 from tests.contract.git.server import serving
-from tests.contract.git.world import World, make_world
+from tests.contract.git.world import World, copy_of, make_template
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template")
+    make_template(root)
+    return root
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(template: Path, tmp_path: Path) -> Iterator[World]:
     with serving(tmp_path / "server") as server:
-        yield make_world(server, tmp_path)
+        yield copy_of(template, server, tmp_path)

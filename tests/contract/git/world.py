@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,8 +105,9 @@ def git(*arguments: str, at: Path) -> str:
     return done.stdout.strip()
 
 
-def make_world(server: GitServer, root: Path) -> World:
-    world = World(server, root)
+def make_template(root: Path) -> None:
+    """What every test starts from: a server with one repository, and a person's clone of it."""
+    world = World(GitServer(root / "server"), root)
     world.origin.mkdir(parents=True)
     git("init", "--bare", "--quiet", "--initial-branch=main", at=world.origin)
     git("config", "http.receivepack", "true", at=world.origin)
@@ -119,4 +121,12 @@ def make_world(server: GitServer, root: Path) -> World:
         },
         "Start",
     )
+
+
+def copy_of(template: Path, server: GitServer, root: Path) -> World:
+    world = World(server, root)
+    for name in ("server", "work"):
+        shutil.copytree(template / name, root / name, symlinks=True, dirs_exist_ok=True)
+    config = world.work / ".git" / "config"
+    config.write_text(config.read_text().replace(str(template), str(root)))
     return world

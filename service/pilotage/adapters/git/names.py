@@ -27,7 +27,7 @@ def sha(value: str) -> Sha:
 def branch(value: str) -> str:
     """The rules of ``git check-ref-format --branch``, and not a full ref name."""
     reason = None
-    if not value or value in {"@", "HEAD"}:
+    if not value or value == "HEAD":
         reason = "is not a branch"
     elif value.startswith(("-", "/", "refs/")) or value.endswith(("/", ".")):
         reason = "starts or ends in a way that git does not allow for a branch"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from . import names
 from .errors import (
     CommandFailed,
@@ -39,13 +41,14 @@ class Remote:
     allow_protocols: tuple[str, ...]
     credentials: Credentials
 
-    def fetch(self, timeout: float) -> bool:
-        """Bring all branches, forget those that are gone. Whether anything may have changed."""
-        out = self._run(
+    def fetch(self, timeout: float) -> None:
+        """Bring all branches, forget those that are gone.
+
+        Not ``--atomic``: git 2.39 then fails where ``a/b`` is gone and ``a`` is new."""
+        self._run(
             "fetch", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
-            "--no-recurse-submodules", "--no-show-forced-updates", "origin", timeout=timeout,
+            "--no-recurse-submodules", "origin", timeout=timeout,
         )  # fmt: skip
-        return bool(out.stderr.strip())
 
     def head(self, branch: str, timeout: float) -> Sha | None:
         """Where the branch stands on the server right now."""
@@ -69,17 +72,20 @@ class Remote:
         ref = f"refs/heads/{names.branch(branch)}"
         lease = f"--force-with-lease={ref}:{names.sha(expected) if expected else ''}"
         change = f"{names.sha(sha) if sha else ''}:{ref}"
+        rejected: _Rejected | None = None
         try:
             self._run(
                 "push", "--porcelain", "--no-verify", lease, "origin", change, timeout=timeout
             )
-        except _Rejected as rejected:
-            self._judge(rejected, branch, sha, expected, timeout)
+        except _Rejected as answer:
+            rejected = answer
         except CommandFailed as error:
             raise UnknownCommit(sha) if sha and _BAD_OBJECT in error.stderr else error from None
         except Unreachable as lost:
             if not self._took_hold(branch, sha, timeout):
                 raise lost from None
+        if rejected is not None:
+            self._judge(rejected, branch, sha, expected, timeout)
 
     def _judge(
         self, out: _Rejected, branch: str, sha: Sha | None, expected: Sha | None, timeout: float
@@ -107,13 +113,16 @@ class Remote:
 
     def _run(self, *arguments: str, timeout: float) -> Output:
         credentials = self.credentials()
-        config = [("remote.origin.url", self.url), ("remote.origin.fetch", _HEADS)]
+        config: list[tuple[str, str | SecretStr]] = [
+            ("remote.origin.url", self.url),
+            ("remote.origin.fetch", _HEADS),
+        ]
         config += [(f"protocol.{name}.allow", "always") for name in self.allow_protocols]
-        secrets: tuple[str, ...] = ()
+        secrets: list[SecretStr] = []
         if credentials is not None:
-            header = credentials.header()
-            config.append((f"http.{names.origin_of(self.url)}.extraHeader", header))
-            secrets = (credentials.password.get_secret_value(), header.rpartition(" ")[2])
+            key = f"http.{names.origin_of(self.url)}.extraHeader"
+            config.append((key, credentials.header()))
+            secrets = [credentials.password, credentials.encoded()]
         try:
             return self.runner.run(*arguments, timeout=timeout, config=config, secrets=secrets)
         except TimedOut as slow:

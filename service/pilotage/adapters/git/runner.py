@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,12 @@ from .errors import CommandFailed, StoreDamaged, StoreLocked, TimedOut, UnsafeEn
 
 _GRACE = 2.0  # seconds between asking git to end, so that it removes its lock files, and killing it
 
-# The only variables of git that the outside may set; all others are dropped, so that neither a hook
-# that we run in (GIT_INDEX_FILE) nor a debugging switch (GIT_TRACE_CURL) reaches git.
+# The only variables of git that the outside may set, and those that are ours; all others are
+# dropped, so that neither a hook that we run in (GIT_INDEX_FILE) nor a debugging switch
+# (GIT_TRACE_CURL) reaches git.
 _KEPT = re.compile(
-    r"GIT_(EXEC_PATH|SSL_CAINFO|SSL_CAPATH|SSL_CERT|SSL_KEY|SSL_VERSION|PROXY_SSL_\w+)"
+    r"GIT_(EXEC_PATH|SSL_(CAINFO|CAPATH|CERT|KEY|VERSION)|PROXY_SSL_\w+"
+    r"|DIR|CONFIG_(COUNT|(KEY|VALUE)_\d+))"
 )
 
 _FIXED_ENVIRONMENT = {
@@ -66,9 +68,12 @@ class GitCredentials:
     username: str
     password: SecretStr
 
-    def header(self) -> str:
+    def encoded(self) -> SecretStr:
         pair = f"{self.username}:{self.password.get_secret_value()}".encode()
-        return f"Authorization: Basic {base64.b64encode(pair).decode('ascii')}"
+        return SecretStr(base64.b64encode(pair).decode("ascii"))
+
+    def header(self) -> SecretStr:
+        return SecretStr(f"Authorization: Basic {self.encoded().get_secret_value()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,6 @@ class Runner:
     """Runs git in one repository. ``processes`` counts the commands that were started."""
 
     git_dir: Path
-    config: tuple[tuple[str, str], ...] = ()
     processes: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -96,23 +100,21 @@ class Runner:
         timeout: float,
         stdin: bytes | None = None,
         accept: Iterable[int] = (0,),
-        config: Iterable[tuple[str, str]] = (),
-        secrets: Iterable[str] = (),
+        config: Iterable[tuple[str, str | SecretStr]] = (),
+        secrets: Iterable[SecretStr] = (),
     ) -> Output:
         """Run ``git ARGUMENTS`` and wait for its end, at most ``timeout`` seconds.
 
         Raises TimedOut, and for a status that is not accepted StoreLocked, StoreDamaged or
         CommandFailed."""
         command = arguments[0]
-        settings = (*_FIXED_CONFIG, *self.config, *config)
-        environment = self._environment(settings)
         with self._counting:
             self.processes += 1
         started = Git(self.git_dir).execute(
-            [*_dropping_foreign_variables(environment), "git", *arguments],
+            [*_dropping_foreign_variables(), "git", *arguments],
             istream=None if stdin is None else subprocess.PIPE,
             as_process=True,
-            env=environment,
+            env=self._environment((*_FIXED_CONFIG, *config)),  # in no local variable: tracebacks
             start_new_session=True,  # so that git-remote-http can be killed along with git
         )
         process = started.proc
@@ -131,11 +133,13 @@ class Runner:
             raise failure(output, self.git_dir)
         return output
 
-    def _environment(self, settings: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    def _environment(self, settings: Sequence[tuple[str, str | SecretStr]]) -> Mapping[str, str]:
         numbered = {"GIT_CONFIG_COUNT": str(len(settings))}
         for number, (key, value) in enumerate(settings):
             numbered[f"GIT_CONFIG_KEY_{number}"] = key
-            numbered[f"GIT_CONFIG_VALUE_{number}"] = value
+            numbered[f"GIT_CONFIG_VALUE_{number}"] = (
+                value.get_secret_value() if isinstance(value, SecretStr) else value
+            )
         # HOME, because libcurl would read the credentials of a ~/.netrc.
         where = {"GIT_DIR": str(self.git_dir), "HOME": str(self.git_dir)}
         return {**_FIXED_ENVIRONMENT, **where, **numbered}
@@ -154,11 +158,11 @@ def failure(output: Output, git_dir: Path) -> CommandFailed | StoreLocked | Stor
     return CommandFailed(output.command, output.status, output.stdout, output.stderr)
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
+def scrub(text: str, secrets: Iterable[SecretStr]) -> str:
     """The text without the secrets, and without the user part of any URL."""
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "***")
+            text = text.replace(secret.get_secret_value(), "***")
     text = re.sub(r"(?i)(authorization: *\w+ +)\S+", r"\1***", text)
     return re.sub(r"(\w+://)[^/\s@]+@", r"\1***@", text)
 
@@ -171,11 +175,11 @@ def refuse_leaking_environment() -> None:
         )
 
 
-def _dropping_foreign_variables(ours: Mapping[str, str]) -> tuple[str, ...]:
+def _dropping_foreign_variables() -> tuple[str, ...]:
     foreign = [
         name
         for name in os.environ
-        if name.startswith("GIT_") and name not in ours and not _KEPT.fullmatch(name)
+        if name.startswith("GIT_") and name not in _FIXED_ENVIRONMENT and not _KEPT.fullmatch(name)
     ]
     return ("env", *(part for name in foreign for part in ("-u", name))) if foreign else ()
 

@@ -43,11 +43,10 @@ class GitStore:
     """
 
     def __init__(
-        self, runner: Runner, remote: Remote | None, lock: _StoreLock, timeouts: Timeouts
+        self, runner: Runner, remote: Remote | None, shared: _Shared, timeouts: Timeouts
     ) -> None:
-        self._runner, self._remote, self._lock = runner, remote, lock
+        self._runner, self._remote, self._shared = runner, remote, shared
         self._default_branch: str | None = None
-        self._heads: Mapping[str, Sha] | None = None
         self.timeouts = timeouts
 
     @classmethod
@@ -72,13 +71,12 @@ class GitStore:
         path.mkdir(parents=True, exist_ok=True)
         path = path.resolve()
         runner = Runner(path)
-        lock = _StoreLock.of(path)
-        with lock:
+        shared = _Shared.of(path)
+        with shared:
             if not (path / "HEAD").exists():
                 runner.run("init", "--bare", "--quiet", "--template=", timeout=timeouts.local)
-        store = cls(
-            runner, Remote(runner, url, tuple(allow_protocols), credentials), lock, timeouts
-        )
+        remote = Remote(runner, url, tuple(allow_protocols), credentials)
+        store = cls(runner, remote, shared, timeouts)
         store._default_branch = names.branch(default_branch) if default_branch else None
         return store
 
@@ -92,7 +90,7 @@ class GitStore:
                 git_dir = Path(repo.git_dir).resolve()
         except (InvalidGitRepositoryError, NoSuchPathError):
             raise NotARepository(f"{path} is not in a git repository") from None
-        return cls(Runner(git_dir), None, _StoreLock(git_dir), timeouts or Timeouts())
+        return cls(Runner(git_dir), None, _Shared(git_dir), timeouts or Timeouts())
 
     @property
     def path(self) -> Path:
@@ -108,21 +106,20 @@ class GitStore:
     def fetch(self) -> Mapping[str, Sha]:
         """Bring all branches from the server and return their heads; gone ones are forgotten.
 
-        One process when nothing is new, else two. Raises a RemoteError."""
+        Two processes, the second local. Raises a RemoteError."""
         remote = self._server()
-        with self._lock:
+        with self._shared:
             first = not self.heads()
-            changed = remote.fetch(self.timeouts.first_fetch if first else self.timeouts.network)
-            if changed:
-                self._heads = None
+            remote.fetch(self.timeouts.first_fetch if first else self.timeouts.network)
+            self._shared.heads = None
             return self.heads()
 
     def heads(self) -> Mapping[str, Sha]:
         """The heads as of the last fetch or push; costs nothing after it."""
-        with self._lock:
-            if self._heads is None:
-                self._heads = MappingProxyType(self._read_heads())
-            return self._heads
+        with self._shared:
+            if self._shared.heads is None:
+                self._shared.heads = MappingProxyType(self._read_heads())
+            return self._shared.heads
 
     def head(self, branch: str) -> Sha | None:
         return self.heads().get(names.branch(branch))
@@ -151,7 +148,7 @@ class GitStore:
         Raises LeaseLost, NotFastForward, Protected, PushRefused, Unauthorised, Unreachable (then
         whether it took hold is not known) or another RemoteError."""
         remote = self._server()
-        with self._lock:
+        with self._shared:
             if expected is not None and not may_rewrite:
                 contains = {Relation.SAME, Relation.DESCENDANT}
                 if self.relation(expected, sha) not in contains:
@@ -165,7 +162,7 @@ class GitStore:
         Raises as ``push`` does, and InvalidName for the default branch."""
         if branch == self.default_branch():
             raise InvalidName("branch", branch, "is the default branch, which is never removed")
-        with self._lock:
+        with self._shared:
             self._server().push(branch, None, names.sha(expected), self.timeouts.network)
             self._note(branch, None)
 
@@ -234,7 +231,7 @@ class GitStore:
         The same arguments always make the same SHA. Modes stay; a new file is 100644.
         Raises UnknownCommit, Unwritable (a link, submodule, directory or absent), EmptyCommit."""
         signature = writing.Signature(message, author, committer, when)
-        with self._lock:
+        with self._shared:
             self._server()
             return writing.commit_files(self._runner, base, changes, signature, self.timeouts.local)
 
@@ -250,7 +247,7 @@ class GitStore:
     ) -> Sha:
         """A commit on ``parent`` whose whole content is ``tree``. Raises UnknownCommit."""
         signature = writing.Signature(message, author, committer, when)
-        with self._lock:
+        with self._shared:
             self._server()
             return writing.commit_tree(self._runner, parent, tree, signature, self.timeouts.local)
 
@@ -260,7 +257,7 @@ class GitStore:
         ``mainline_parent`` is what the branch had before: the first parent of a merge or squash
         commit, or of the first commit of a rebased range. Later changes elsewhere stay.
         Raises UnknownCommit, and InvalidName when ``head`` does not contain the merge."""
-        with self._lock:
+        with self._shared:
             self._server()
             return writing.reverted_tree(
                 self._runner, merge, mainline_parent, head, self.timeouts.local
@@ -269,7 +266,7 @@ class GitStore:
     def repack(self) -> None:
         """Join small packs and loose objects; to be scheduled, because nothing else tidies.
         Drops nothing, so a commit that is not pushed yet is safe."""
-        with self._lock:
+        with self._shared:
             self._runner.run(
                 "repack", "--geometric=2", "-d", "-q", timeout=self.timeouts.first_fetch
             )
@@ -281,7 +278,7 @@ class GitStore:
 
     def _note(self, branch: str, sha: Sha | None) -> None:
         known = {name: head for name, head in self.heads().items() if name != branch}
-        self._heads = MappingProxyType(known if sha is None else {**known, branch: sha})
+        self._shared.heads = MappingProxyType(known if sha is None else {**known, branch: sha})
 
     def _read_heads(self) -> dict[str, Sha]:
         bases = ["refs/remotes/origin/"] + (["refs/heads/"] if self._remote is None else [])
@@ -308,18 +305,19 @@ class GitStore:
         return None
 
 
-class _StoreLock(AbstractContextManager[None]):
-    """The mutex of one store, shared by all who open the same path in this process."""
+class _Shared(AbstractContextManager[None]):
+    """What all who open the same path in this process have in common: the mutex and the heads."""
 
-    _known: ClassVar[weakref.WeakValueDictionary[Path, _StoreLock]] = weakref.WeakValueDictionary()
+    _known: ClassVar[weakref.WeakValueDictionary[Path, _Shared]] = weakref.WeakValueDictionary()
     _opening: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path) -> None:
         self._mutex = threading.RLock()
+        self.heads: Mapping[str, Sha] | None = None
         self.path = path
 
     @classmethod
-    def of(cls, path: Path) -> _StoreLock:
+    def of(cls, path: Path) -> _Shared:
         with cls._opening:
             known = cls._known.get(path)
             if known is None:
