@@ -214,8 +214,6 @@ class Workloads:
         digest = _digest(manifest["spec"]["template"])
         current = next((rs for rs in self.replica_sets if rs.digest == digest), None)
         number = 1 + max((rs.revision for rs in self.replica_sets), default=0)
-        if current is None or current is not self.replica_sets[-1]:
-            self.deadline = now + pace.progress_deadline
         if current is None:
             name = f"{manifest['metadata']['name']}-{digest}"
             current = ReplicaSet(name, digest, number, now)
@@ -236,6 +234,8 @@ class Workloads:
             pod.gone = None
         for pod in there[wanted:]:
             pod.gone = now
+        if wanted > len(there):
+            self.deadline = now + pace.progress_deadline
         for _ in range(wanted - len(there)):
             to.pods.append(self._pod(to.name, image_of(manifest), now, pace, failure))
 

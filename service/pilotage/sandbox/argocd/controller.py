@@ -38,7 +38,9 @@ class Controller:
         self._repositories = repositories
         self._rendered: dict[tuple[object, ...], Target] = {}
         self._watched: dict[str, float] = {}
-        self.operations = Operations(store, faults, self.target_of, self._look_again)
+        self.operations = Operations(
+            store, faults, self.target_of, self._look_again, self._operation_ended
+        )
         self.refreshed: list[Callable[[Application], None]] = []  # told of each full comparison
         store.at(store.timings.polling, self._poll)
 
@@ -123,6 +125,35 @@ class Controller:
                 self._compare(app, opened)
         else:
             self._conclude(app, app.target, None)
+
+    def _operation_ended(self, app: Application, operation: Operation) -> None:
+        """The cluster's news come late: a first look still sees what was there before."""
+        settle = self._store.timings.settle * app.slowness
+        if operation.automated:
+            self._store.at(settle / 2, lambda: self._stale_look(app, operation))
+        self._store.at(settle, lambda: self._look_again(app, True))
+
+    def _stale_look(self, app: Application, ended: Operation) -> None:
+        """What it may lead to: the next commit is synced at once, or the same one once more."""
+        if not self._store.has(app) or app.busy or app.sync.status is not SyncStatus.OUT_OF_SYNC:
+            return
+        try:
+            with self.git() as opened:
+                revisions = self.resolve(opened, app.sources)
+                target = self.render(opened, app, app.sources, revisions)
+                applied = self.render(opened, app, ended.sources, ended.revisions)
+        except RenderError:
+            return
+        again = target.revisions == applied.revisions
+        if not (self._faults.self_heal_races if again else target.resources != applied.resources):
+            return
+        seen = comparison.Comparison(SyncStatus.OUT_OF_SYNC, app.resources)
+        self._synchronise(app, target, seen)
+        if app.operation is not None:
+            app.target = target
+            app.sync = Sync(SyncStatus.OUT_OF_SYNC, target.revisions, app.sources)
+            app.reconciled_at = self._store.clock()
+            self._store.publish(app)
 
     def _compare(self, app: Application, opened: Session) -> None:
         """Resolve, render, compare, decide, write the status: in one patch, as Argo CD does."""

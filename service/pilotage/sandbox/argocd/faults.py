@@ -23,6 +23,7 @@ class Faults:
     repo_server_down: bool = False
     git_down: bool = False
     applicationset_down: bool = False
+    self_heal_races: bool = False  # a stale look after a sync starts a second, partial one
     unreachable_until: float = 0.0  # every answer is 503, or none at all
     hang: bool = False  # while unreachable: no answer instead of 503
     server_errors: int = 0  # so many of the next answers of the API are 500

@@ -33,7 +33,8 @@ class NothingToTerminateError(Exception):
 
 class Operations:
     """Runs requested operations in steps; each step is due at a time and drops itself when the
-    operation has ended meanwhile. `look_again(app, resolve)` has the application compared."""
+    operation has ended meanwhile. `look_again(app, resolve)` has the application compared,
+    `ended` is told of each operation's end."""
 
     def __init__(
         self,
@@ -41,11 +42,13 @@ class Operations:
         faults: Faults,
         target_at: Callable[[Application, Operation], Target],
         look_again: Callable[[Application, bool], None],
+        ended: Callable[[Application, Operation], None],
     ) -> None:
         self._store = store
         self._faults = faults
         self._target_at = target_at
         self._look_again = look_again
+        self._ended = ended
 
     def request(self, app: Application, operation: Operation) -> None:
         """Queue an operation: `operation` is set and operationState is gone until it starts."""
@@ -326,7 +329,7 @@ class Operations:
         shas = ", ".join(operation.revisions)
         record(app, now, "OperationCompleted", f"Sync operation to {shas} {ended}")
         self._store.publish(app)
-        self._store.at(self._store.timings.settle, lambda: self._look_again(app, True))
+        self._ended(app, operation)
 
 
 def _result(

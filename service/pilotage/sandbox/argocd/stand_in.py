@@ -175,7 +175,9 @@ class ArgoCD:
         with self.store.lock:
             self.controller.refresh(self.application(name), kind)
 
-    def sync(self, name: str, *, username: str = "admin", prune: bool = False) -> None:
+    def sync(
+        self, name: str, *, username: str = "admin", prune: bool = False, dry_run: bool = False
+    ) -> None:
         """As somebody's click: to the target revision. Raises RenderError, and
         OperationInProgressError."""
         with self.store.lock:
@@ -183,7 +185,8 @@ class ArgoCD:
             with self.controller.git() as opened:
                 revisions = self.controller.resolve(opened, app.sources)
             self.operations.request(
-                app, Operation(revisions, app.sources, prune=prune, username=username)
+                app,
+                Operation(revisions, app.sources, prune=prune, dry_run=dry_run, username=username),
             )
 
     def terminate(self, name: str) -> None:
