@@ -11,10 +11,10 @@ from pilotage.adapters.git import (
     File,
     GitStore,
     Identity,
+    IncompleteClone,
     NotARepository,
     Offline,
     Relation,
-    StoreDamaged,
 )
 
 ORDERS = "services/orders/production/values.yaml"
@@ -112,7 +112,7 @@ def test_a_partial_clone_is_not_completed_behind_the_readers_back(
     store = GitStore.local(clone)
     head = store.heads()["main"]
     assert len(store.list_files(head, [""])) == 3
-    with pytest.raises(StoreDamaged, match="holds no blob"):
+    with pytest.raises(IncompleteClone, match="partial clone"):
         store.read_files(head, [ORDERS])
 
 

@@ -43,7 +43,9 @@ _PIECES = [
     '"',
     "{",
 ]
-pieces = st.sampled_from([*_PIECES, " ", "\t"])
+_PIECES = [".", "..", "/", "//", "@", "@{", "~", "^", ":", "?", "*", "[", "\\", "\x7f", " ", "\t"]
+_PIECES += ["a", "é", "-", "HEAD", "refs/", ".lock", "_", "%", "$(x)", ";", "'", '"', "{"]
+pieces = st.sampled_from(_PIECES)
 
 
 @settings(max_examples=150, deadline=None)

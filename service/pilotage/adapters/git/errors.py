@@ -69,6 +69,10 @@ class StoreDamaged(GitError):
     """An object or ref cannot be read. The store is a cache: remove it, and open it again."""
 
 
+class IncompleteClone(GitError):
+    """A partial clone lacks what was asked for, and nothing is fetched behind the reader's back."""
+
+
 class NotARepository(GitError):
     """There is no git repository at this path."""
 

@@ -21,7 +21,15 @@ from pathlib import Path
 from git import Git
 from pydantic import SecretStr
 
-from .errors import CommandFailed, StoreDamaged, StoreLocked, TimedOut, UnsafeEnvironment
+from .errors import (
+    CommandFailed,
+    GitError,
+    IncompleteClone,
+    StoreDamaged,
+    StoreLocked,
+    TimedOut,
+    UnsafeEnvironment,
+)
 
 _GRACE = 2.0  # seconds between asking git to end, so that it removes its lock files, and killing it
 
@@ -105,8 +113,8 @@ class Runner:
     ) -> Output:
         """Run ``git ARGUMENTS`` and wait for its end, at most ``timeout`` seconds.
 
-        Raises TimedOut, and for a status that is not accepted StoreLocked, StoreDamaged or
-        CommandFailed."""
+        Raises TimedOut, and for a status that is not accepted StoreLocked, StoreDamaged,
+        IncompleteClone or CommandFailed."""
         command = arguments[0]
         with self._counting:
             self.processes += 1
@@ -145,10 +153,15 @@ class Runner:
         return {**_FIXED_ENVIRONMENT, **where, **numbered}
 
 
-def failure(output: Output, git_dir: Path) -> CommandFailed | StoreLocked | StoreDamaged:
+def failure(output: Output, git_dir: Path) -> GitError:
     """The typed error of a local command that failed."""
     if re.search(r"Unable to create '.*\.lock': File exists", output.stderr):
         return StoreLocked(f"{git_dir} is locked: {output.stderr.strip()}")
+    if "lazy fetching disabled" in output.stderr:
+        return IncompleteClone(
+            f"{git_dir} is a partial clone that lacks some contents; complete it with "
+            "'git fetch --refetch --no-filter', or use a full clone"
+        )
     damaged = r"is corrupt|object file .* is empty|unable to read tree|bad object refs/|inflate:"
     if re.search(damaged, output.stderr):
         return StoreDamaged(
