@@ -16,6 +16,7 @@ from .refused import EditRefused
 from .scalar import Plain, Source, meaning, write
 from .stream import BOM, Language, Stream, read
 
+_DASH = len("- ")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+|[&!]\S*$)*")
 
 
@@ -141,15 +142,15 @@ def _replace(
             written = rewrite_block(stream.text[start:end], value)
         else:
             written = write(value, event, flow=flow, is_json=stream.language == "json")
+        if stream.text[start:end] == written:
+            return
+        new = _meant(event, value, written)
+        if start == end:
+            written = _after_colon(stream, start, written, event)
+        elif not written and not flow and stream.text[start - 1 : start] == " ":
+            start -= 1
     except EditRefused as error:
         raise EditRefused(error.reason, path=path, line=event.line + 1) from None
-    if stream.text[start:end] == written:
-        return
-    if start == end:
-        written = _after_colon(stream, path, start, written, event)
-    elif not written and stream.text[start - 1] == " ":
-        start -= 1
-    new = _meant(event, value, written)
     first, last = entry_around(stream, found.parents, found.at)
     strings = not isinstance(value, Plain | Source)
     yield Splice(path, start, end, written, found.at, found.at + 1, (new,), first, last, strings)
@@ -162,22 +163,24 @@ def _meant(event: Event, value: str, written: str) -> Event:
     return event._replace(value=str(value), style=style if style in "'\"|>" else "")
 
 
-def _after_colon(stream: Stream, path: str, at: int, written: str, event: Event) -> str:
-    before = stream.text[at - 1 : at]
-    if at and before not in ":-" and event.anchor is None and event.tag is None:
-        raise EditRefused(
-            "its key has no colon to write a value after", path=path, line=event.line + 1
-        )
-    return " " + written if before and not before.isspace() else written
+def _after_colon(stream: Stream, at: int, written: str, event: Event) -> str:
+    before = stream.text[max(at - 100, 0) : at]
+    if before.rstrip()[-1:] not in ("", ":", "-") and event.anchor is None and event.tag is None:
+        raise EditRefused("its key has no colon to write a value after")
+    return " " + written if before and not before[-1].isspace() else written
 
 
 def _scalar_source(source: Source) -> str:
-    """What a scalar written as `source` means. Raises EditRefused if it is no scalar."""
-    events = read(f"- {source}\n", "yaml").events
-    scalars = [event for event in events if event.kind is Kind.SCALAR]
-    if len(events) != 5 or len(scalars) != 1 or scalars[0].anchor or scalars[0].tag:
-        raise EditRefused(f"{source[:40]!r} is not the source of one scalar")
-    return scalars[0].value
+    """What a scalar written as `source` means. Raises EditRefused if it is not just a scalar."""
+    refused = EditRefused(f"{source[:40]!r} is not how one value is written")
+    try:
+        _, _, event, *others = read(f"- {source}", "yaml").events
+    except (EditRefused, ValueError):
+        raise refused from None
+    is_all = event.start == _DASH and event.end == _DASH + len(source)
+    if len(others) > 2 or event.kind is not Kind.SCALAR or event.anchor or event.tag or not is_all:
+        raise refused
+    return event.value
 
 
 def _check_block(event: Event, path: str, options: Allowed) -> None:

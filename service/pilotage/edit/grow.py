@@ -8,7 +8,7 @@ from .find import Lost
 from .judge import Splice, entry_around
 from .path import Key, parse_path
 from .refused import EditRefused
-from .scalar import write
+from .scalar import Plain, write
 from .stream import Stream
 
 _BREAK = re.compile(r"\r\n|\r|\n")
@@ -24,6 +24,10 @@ class _Entry:
     keys: tuple[str, ...]
     value: str
     is_json: bool
+
+    @property
+    def strings(self) -> bool:
+        return not isinstance(self.value, Plain)
 
     def block(self, indent: int, step: int, newline: str) -> str:
         lines = [
@@ -99,7 +103,9 @@ def _into_flow(stream: Stream, lost: Lost, entry: _Entry) -> Splice:
         comma = _comma(stream, lost.at, pairs)
     text = comma + entry.flow(colon)
     around = entry_around(stream, lost.parents, lost.at)
-    return Splice(lost.path, at, at, text, close, close, entry.events(flow=True), *around)
+    return Splice(
+        lost.path, at, at, text, close, close, entry.events(flow=True), *around, entry.strings
+    )
 
 
 def _comma(stream: Stream, mapping: int, pairs: list[tuple[int, int]]) -> str:
@@ -120,7 +126,7 @@ def _into(stream: Stream, lost: Lost, entry: _Entry) -> Splice:
         raise EditRefused("its mapping is written with explicit keys (?)")
     text = entry.block(first.column, _indentation(stream, lost.at), _newline(stream.text))
     close = stream.close[lost.at]
-    return _lines(stream, lost, text, close, close, entry.events(flow=False))
+    return _lines(stream, lost, entry, text, close, close, entry.events(flow=False))
 
 
 def _into_nothing(stream: Stream, lost: Lost, entry: _Entry) -> Splice:
@@ -134,11 +140,17 @@ def _into_nothing(stream: Stream, lost: Lost, entry: _Entry) -> Splice:
     step = _indentation(stream, mapping)
     text = entry.block(stream.events[key].column + step, step, _newline(stream.text))
     events = (Event(Kind.MAPPING), *entry.events(flow=False), Event(Kind.MAPPING_END))
-    return _lines(stream, lost, text, lost.at, lost.at + 1, events)
+    return _lines(stream, lost, entry, text, lost.at, lost.at + 1, events)
 
 
 def _lines(
-    stream: Stream, lost: Lost, text: str, at: int, upto: int, events: tuple[Event, ...]
+    stream: Stream,
+    lost: Lost,
+    entry: _Entry,
+    text: str,
+    at: int,
+    upto: int,
+    events: tuple[Event, ...],
 ) -> Splice:
     """`text` as lines of its own after the lines of the value at which the path was lost."""
     newline = _newline(stream.text)
@@ -149,7 +161,7 @@ def _lines(
     ended = place and stream.text[place - 1] in "\r\n"
     text = text + newline if ended else newline + text
     around = entry_around(stream, lost.parents, lost.at)
-    return Splice(lost.path, place, place, text, at, upto, events, *around)
+    return Splice(lost.path, place, place, text, at, upto, events, *around, entry.strings)
 
 
 def _newline(text: str) -> str:

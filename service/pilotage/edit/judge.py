@@ -16,11 +16,11 @@ import ruamel.yaml
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
 
-from .event import Event, Kind
+from .event import MEANING, Event, Kind
 from .json_reader import json_difference
 from .refused import EditRefused
 from .stream import Stream
-from .yaml_reader import yaml_difference
+from .yaml_reader import yaml_count, yaml_difference
 
 MAX_SECOND_READING = 250_000
 _RESOLVERS = [VersionedResolver(version=version) for version in ((1, 1), (1, 2))]
@@ -74,7 +74,7 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
     new = "".join((*parts, stream.text[characters:]))
     expected += stream.events[events:]
     try:
-        _first_judge(stream, expected, new)
+        _first_judge(stream, _Shift(ordered), expected, new)
         if stream.language == "json":
             _json_judge(expected, new)
         else:
@@ -90,14 +90,64 @@ class _NotTheSameError(Exception):
     """What a judge found."""
 
 
-def _first_judge(stream: Stream, expected: list[Event], new: str) -> None:
-    differs = json_difference if stream.language == "json" else yaml_difference
+def _first_judge(stream: Stream, shift: "_Shift", expected: list[Event], new: str) -> None:
     try:
-        line = differs(new, expected)
+        if stream.language == "json":
+            line = json_difference(new, expected)
+        elif _same_in_windows(stream, shift, expected, new):
+            return
+        else:
+            line = yaml_difference(new, expected)
     except EditRefused as error:
         raise _NotTheSameError(f"the result could not be read ({error})") from None
     if line is not None:
         raise _NotTheSameError(f"the meaning of line {line} would change with it")
+
+
+def _same_in_windows(stream: Stream, shift: "_Shift", expected: list[Event], new: str) -> bool:
+    """Whether reading the touched entries of the root mapping is enough, and they are as expected.
+
+    At a key in column 0 of a block mapping a reader of YAML has nothing in mind but that mapping.
+    So what stands before the entry and after it, and has not changed, is read as it was; that the
+    whole is still YAML, and of as many events, is checked too. False where this does not apply.
+    """
+    if len(shift.splices) > _MAX_WINDOWS:
+        return False
+    windows = {_window(stream, splice) for splice in shift.splices}
+    if yaml_count(new) != len(expected):
+        return False
+    for window in windows:
+        if window is None:
+            return False
+        key, value, until = window
+        text = new[shift.start(stream.events[key].start) : shift.start(until)]
+        wanted = expected[shift.event(key) : shift.event(stream.close[value] + 1)]
+        try:
+            if yaml_difference(text, (*_BEFORE, *wanted, *_AFTER)) is not None:
+                return False
+        except EditRefused:
+            return False
+    return True
+
+
+def _window(stream: Stream, splice: Splice) -> tuple[int, int, int] | None:
+    """Key and value of the root's entry around the edit, and where the text after it begins."""
+    root = max(root for root in stream.roots if root <= splice.at)
+    if stream.events[root][:MEANING] != _BEFORE[1][:MEANING]:
+        return None
+    for key, value in stream.entries(root):
+        if key < splice.at and splice.upto <= stream.close[value] + 1:
+            after = stream.close[value] + 1
+            next_event = stream.events[after if after < stream.close[root] else after + 1]
+            ends = next_event.column == 0 or next_event.start == len(stream.text)
+            is_apart = ends and stream.events[key].column == 0
+            return (key, value, next_event.start) if is_apart else None
+    return None
+
+
+_BEFORE = (Event(Kind.DOCUMENT), Event(Kind.MAPPING))
+_AFTER = (Event(Kind.MAPPING_END), Event(Kind.DOCUMENT_END))
+_MAX_WINDOWS = 100
 
 
 @dataclass(frozen=True, slots=True)

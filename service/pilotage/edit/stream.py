@@ -6,6 +6,7 @@ event like any other and is never expanded.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from .event import Event, Kind
@@ -15,7 +16,7 @@ from .yaml_reader import yaml_events
 
 MAX_CHARACTERS = 4_000_000
 MAX_DEPTH = 200
-MAX_EVENTS = 400_000
+MAX_EVENTS = 250_000
 BOM = "\ufeff"
 
 _ENDS = (Kind.MAPPING_END, Kind.SEQUENCE_END)
@@ -89,17 +90,13 @@ def read(text: str, language: Language | None = None) -> Stream:
     return _collect(text, "yaml")
 
 
-def events_of(text: str, language: Language) -> Iterator[Event]:
-    """The events one by one, for a second reading that need not be kept."""
-    return json_events(text) if language == "json" else yaml_events(text)
-
-
 def _collect(text: str, language: Language) -> Stream:
     events: list[Event] = []
     close: list[int] = []
     roots: list[int] = []
     open_at: list[int] = []
-    for at, event in enumerate(events_of(text, language)):
+    reader = json_events if language == "json" else yaml_events
+    for at, event in enumerate(islice(reader(text), MAX_EVENTS + 1)):
         events.append(event)
         close.append(at)
         kind = event[0]
@@ -111,13 +108,10 @@ def _collect(text: str, language: Language) -> Stream:
             close[open_at.pop()] = at
         elif kind is Kind.DOCUMENT:
             roots.append(at + 1)
-        if len(open_at) > MAX_DEPTH or at > MAX_EVENTS:
-            break
-    if len(open_at) > MAX_DEPTH:
-        raise EditRefused(
-            f"the text is nested too deeply: more than {MAX_DEPTH} levels",
-            line=events[-1].line + 1,
-        )
+        if len(open_at) > MAX_DEPTH:
+            raise EditRefused(
+                f"the text is nested too deeply: more than {MAX_DEPTH} levels", line=event.line + 1
+            )
     if len(events) > MAX_EVENTS:
         raise EditRefused(f"the text is too large: more than {MAX_EVENTS:,} keys and values")
     return Stream(text, language, events, close, roots)

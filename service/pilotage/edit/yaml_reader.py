@@ -1,6 +1,6 @@
 """YAML as libyaml reads it, as events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,9 +27,10 @@ def yaml_events(text: str) -> Iterator[Event]:
 
     Raises EditRefused with the line where libyaml stops.
     """
-    scalar, scalar_kind, kinds = yaml.ScalarEvent, Kind.SCALAR, _KINDS
+    scalar: Any = yaml.ScalarEvent
+    scalar_kind, kinds = Kind.SCALAR, _KINDS
     with _refusing(text):
-        get = CParser(text).get_event
+        get: Callable[[], Any] = CParser(text).get_event
         while (event := get()) is not None:
             start = event.start_mark
             if type(event) is scalar:
@@ -56,11 +57,12 @@ def yaml_difference(text: str, wanted: Sequence[Event]) -> int | None:
 
     It is the same as comparing with `yaml_events`, in half the time. Raises EditRefused.
     """
-    scalar, scalar_kind, kinds = yaml.ScalarEvent, Kind.SCALAR, _KINDS
+    scalar: Any = yaml.ScalarEvent
+    scalar_kind, kinds = Kind.SCALAR, _KINDS
     rest = iter(wanted)
-    line = 0
+    line = 1
     with _refusing(text):
-        get = CParser(text).get_event
+        get: Callable[[], Any] = CParser(text).get_event
         while (event := get()) is not None:
             if type(event) is scalar:
                 want = next(rest, None)
@@ -79,6 +81,14 @@ def yaml_difference(text: str, wanted: Sequence[Event]) -> int | None:
                 if want is None or want[:MEANING] != _meaning(kind, event):
                     return int(line)
     return None if next(rest, None) is None else int(line)
+
+
+def yaml_count(text: str) -> int:
+    """The number of the events of `text`, in a tenth of the time of reading them."""
+    with _refusing(text):
+        # Not counted here: the begin and the end of the stream, which are no events of ours.
+        return int(CParser(text).raw_parse()) - 2
+    raise AssertionError("unreachable")
 
 
 @contextmanager
