@@ -15,7 +15,8 @@ from typing import assert_never
 from pilotage.core.application import Application, CannotSee, Gone, Look, Refresh
 from pilotage.core.rollout_case import Case, Finding, attempts_with, revisions_to_place
 from pilotage.core.rollout_evidence import unhealthy
-from pilotage.core.rollout_table import bad_or_was_before, first_match, gone_for
+from pilotage.core.rollout_synced import bad_or_was_before
+from pilotage.core.rollout_table import first_match, gone_for
 from pilotage.core.rollout_watch import (
     Budgets,
     Clock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -28,6 +29,9 @@ from pilotage.core.rollout_watch import (
     Watch,
     Wish,
 )
+
+STAMP_TOLERANCE = timedelta(seconds=2)
+"""Argo CD's stamps are truncated to seconds: nothing is ordered against our clock within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ class Case:
         compared, asked = self.application.reconciled_at, self.watch.refreshed_at
         if compared is None or asked is None:
             return False
-        return self.now - compared > self.budgets.stuck and asked > compared
+        return self.now - compared > self.budgets.stuck and asked > compared + STAMP_TOLERANCE
 
     def _misses_generate_paths(self) -> bool:
         """No file between the revision and our commit is one that this application renders."""
@@ -187,6 +191,9 @@ class Case:
         return not any(
             _under(file, pattern, base) for file in facts.differs for pattern in patterns
         )
+
+
+Row = Callable[[Case], Finding | None]
 
 
 def attempts_with(case: Case) -> dict[str, int]:
@@ -219,6 +226,11 @@ def old_and_live(case: Case) -> bool:
 
 def retrying(operation: Operation) -> bool:
     return operation.phase is Phase.RUNNING and operation.retry_count > 0
+
+
+def short(revision: str) -> str:
+    """As people read a commit; a branch's name stays whole."""
+    return revision[:8] if is_commit(revision) else revision or "nothing"
 
 
 def _at(items: tuple[str, ...], index: int | None) -> str:

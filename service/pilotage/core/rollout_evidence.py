@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 from pilotage.core.application import Application, Operation, Pod, ResourceTree
-from pilotage.core.rollout_case import Case
+from pilotage.core.rollout_case import STAMP_TOLERANCE, Case
 from pilotage.core.rollout_watch import Image
 
 _PULL_ERRORS = frozenset(
@@ -14,7 +13,6 @@ _PULL_ERRORS = frozenset(
 )
 _CRASH_LOOP = "CrashLoopBackOff"
 _OUT_OF_MEMORY = "OOMKilled"
-_SKEW = timedelta(seconds=2)
 _SHORTEST_VALUE = 3
 """A shorter value than this would be found in any message by chance."""
 
@@ -41,7 +39,7 @@ def failing_pod(case: Case) -> Pod | None:
     tree = case.look.tree
     if not isinstance(tree, ResourceTree):
         return None
-    since = case.expectation.since - _SKEW
+    since = case.expectation.since - STAMP_TOLERANCE
     for pod in tree.pods:
         new = pod.created_at is not None and pod.created_at >= since
         if new and not case.is_hooks(pod) and _cause(pod, case.budgets.restarts):
