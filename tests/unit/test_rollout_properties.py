@@ -108,11 +108,7 @@ def applications(
         revisions=(draw(REVISIONS),),
         health=draw(healths),
         last_operation=draw(operations(phases)) if with_operation else None,  # type: ignore[arg-type]
-        conditions=tuple(
-            draw(
-                st.lists(st.builds(Condition, conditions, st.sampled_from(["", FILE])), max_size=1)
-            )
-        ),
+        conditions=tuple(draw(st.lists(condition, max_size=1))),
         reconciled_at=draw(st.none() | st.integers(-900, 3600).map(at)),
         images=draw(st.sampled_from([("shop:1.0",), ("shop:2.0",), ()])),
         resources=draw(
