@@ -40,10 +40,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class BodyPage:
-    """The pull request's body (`templates/pull_request.md`)."""
+    """The pull request's body (`templates/pull_request.md.j2`)."""
 
     promotion: str
     marker: str
+    """As `forge.hidden` takes it and `forge.marker_in` gives it back."""
     pipeline: str
     environment: str
     source: str
@@ -73,14 +74,26 @@ class ApplicationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What a reader may do, and the command that does it."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoryPage:
-    """The one comment that tells the rollout (`templates/rollout.md`), edited in place."""
+    """The one comment that tells the rollout (`templates/rollout.md.j2`), edited in place."""
 
     marker: str
     heading: str
+    by: str
+    at: datetime
+    sha: Sha
     lead: str
     rows: tuple[ApplicationRow, ...]
     lines: tuple[str, ...]
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from pilotage.core import version
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
 from pilotage.core.model import Outcome, Promotion, ServiceChange, Sha, State, Target
 from pilotage.core.outputs import (
+    Advice,
     ApplicationRow,
     BodyPage,
     Box,
@@ -135,7 +137,7 @@ def _compare(policy: Policy, change: ServiceChange) -> str | None:
     source = policy.pipeline.services.get(change.service)
     if source is None or source.repository is None or change.before is None:
         return None
-    old, new = _tag(source.tag, change.before), _tag(source.tag, change.after)
+    old, new = (quote(_tag(source.tag, value)) for value in (change.before, change.after))
     return f"https://github.com/{source.repository}/compare/{old}...{new}"
 
 
@@ -152,7 +154,7 @@ def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, 
     commit = promotion.source_commit[:7]
     healthy = Box(
         "staging-healthy",
-        f"{policy.source_name.capitalize()} healthy at `{commit}`",
+        f"{policy.source_name.capitalize()} healthy at {commit}",
         len(lives) == every,
         f"{', '.join(promotion.services[:5])} live since {moment(max(lives))}" if lives else "",
     )
@@ -284,9 +286,8 @@ def _lead(policy: Policy, release: Promotion) -> str:
 def _story(policy: Policy, release: Promotion) -> StoryPage:
     merge = release.merge
     assert merge is not None
-    heading = f"**{release.state.value.replace('_', ' ').capitalize()}**"
-    merged = f"merged by @{merge.by} {moment(merge.at)} as `{merge.sha[:7]}`"
     lines = []
+    advice: tuple[Advice, ...] = ()
     if merge.outside_gate is not None:
         lines.append(f"Merged past a closed gate: {merge.outside_gate}")
     for service, outcome in release.outcomes.items():
@@ -299,30 +300,34 @@ def _story(policy: Policy, release: Promotion) -> StoryPage:
             f"{change.service} {version.short(change.before or 'nothing', change.service)}"
             for change in release.changes
         ]
-        lines.append(f"Rollback ready: {', '.join(old[:10])}. `/pilotage rollback <reason>`")
+        text = f"Rollback ready: {', '.join(old[:10])}. Comment"
+        advice = (Advice(text, "/pilotage rollback <reason>"),)
     else:
-        lines += _afterwards(policy, release)
+        advice = _afterwards(policy, release)
     return StoryPage(
         marker=story_marker(release),
-        heading=f"{heading} · {merged}",
+        heading=release.state.value.replace("_", " ").capitalize(),
+        by=merge.by,
+        at=merge.at,
+        sha=merge.sha,
         lead=_lead(policy, release),
         rows=_rows(release),
         lines=tuple(lines),
+        advice=advice,
     )
 
 
-def _afterwards(policy: Policy, release: Promotion) -> list[str]:
+def _afterwards(policy: Policy, release: Promotion) -> tuple[Advice, ...]:
     if release.state is not State.REVERTED:
-        return []
-    lines = []
+        return ()
+    advice = []
     for change in release.changes:
         if release.outcomes.get(change.service) is Outcome.REVERTED:
+            name = f"{change.service} {version.short(change.after, change.service)}"
             what = f"{policy.pipeline_name} {change.service} {change.after}"
-            lines.append(
-                f"If {change.service} {version.short(change.after, change.service)} is in "
-                f"quarantine, try again with a new version, or `pilotage quarantine lift {what}`."
-            )
-    return lines[:5]
+            text = f"If {name} is in quarantine: release a new version, or, to try it again,"
+            advice.append(Advice(text, f"pilotage quarantine lift {what}"))
+    return tuple(advice[:5])
 
 
 def _rows(release: Promotion) -> tuple[ApplicationRow, ...]:

@@ -13,11 +13,24 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from pilotage.core.rollout_watch import Budgets
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+OWN_ITEMS = frozenset({"staging-healthy", "soak"})
+"""The boxes that the service ticks itself."""
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -32,12 +45,44 @@ def duration(value: object) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+def duration_text(value: timedelta) -> str:
+    """The duration as `duration` reads it: `1h30m`."""
+    rest, text = value, ""
+    for unit, size in (
+        ("d", timedelta(days=1)),
+        ("h", timedelta(hours=1)),
+        ("m", timedelta(minutes=1)),
+    ):
+        count, rest = divmod(rest, size)
+        text += f"{count}{unit}" if count else ""
+    seconds = rest.total_seconds()
+    return text + f"{seconds:f}".rstrip("0").rstrip(".") + "s" if seconds or not text else text
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+_DURATION_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$",
+    "examples": ["30s", "15m", "1h30m", "2d"],
+}
+_NAMES_SCHEMA: dict[str, JsonValue] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+}
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    PlainSerializer(duration_text, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA),
+]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$", max_length=60)
+]
+"""Of a pipeline or an environment: it becomes part of branches, addresses and hidden markers."""
 
 
 class _Section(BaseModel):
@@ -113,9 +158,9 @@ class Approvers(People):
 class Item(_Section):
     """One box of the review checklist, ticked by a person."""
 
-    item: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    text: str = Field(min_length=1)
-    owner: str | None = None
+    item: str = Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=60)
+    text: str = Field(min_length=1, max_length=300)
+    owner: str | None = Field(default=None, max_length=100)
 
 
 class Gates(_Section):
@@ -188,7 +233,7 @@ class Environment(_Section):
     reviewers: People = People()
     assignees: Names = ()
     gates: Gates = Gates()
-    checklist: tuple[Item, ...] = ()
+    checklist: tuple[Item, ...] = Field(default=(), max_length=50)
     verification: Verification = Verification()
     on_failure: OnFailure = OnFailure.REVERT
     merge: Literal["manual"] = "manual"
@@ -203,6 +248,10 @@ class Environment(_Section):
         names = [item.item for item in self.checklist]
         if doubled := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"checklist items must differ; twice: {', '.join(sorted(doubled))}")
+        if ours := set(names) & OWN_ITEMS:
+            raise ValueError(
+                f"the service ticks {', '.join(sorted(ours))} itself; name it otherwise"
+            )
         if not _BRANCH.fullmatch(self.branch.replace("{", "").replace("}", "")):
             raise ValueError("branch must be a branch name, with {environment} and {run} at most")
         return self
@@ -215,7 +264,7 @@ class Pipeline(_Section):
     promote: tuple[Rule, ...] = Field(min_length=1)
     together: Together = Together.ALL
     services: Mapping[str, ServiceSource] = {}
-    environments: Mapping[str, Environment] = Field(min_length=2)
+    environments: Mapping[Name, Environment] = Field(min_length=2)
 
     @model_validator(mode="after")
     def _checked(self) -> Pipeline:
@@ -247,7 +296,7 @@ class Config(_Section):
     """The whole file."""
 
     version: Literal[1]
-    pipelines: Mapping[str, Pipeline] = Field(min_length=1)
+    pipelines: Mapping[Name, Pipeline] = Field(min_length=1)
 
 
 class Policy(_Section):

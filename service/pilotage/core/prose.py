@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pilotage.core import version
 from pilotage.core.decision import Reason
@@ -39,7 +39,7 @@ def span(duration: timedelta) -> str:
 
 
 def moment(at: datetime) -> str:
-    return at.strftime("%d %b %H:%M UTC").lstrip("0")
+    return at.astimezone(UTC).strftime("%d %b %H:%M UTC").lstrip("0")
 
 
 def _filled(template: str, policy: Policy, promotion: Promotion) -> str:
