@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pilotage.sandbox.argocd import actions, control, rest
+from pilotage.sandbox.argocd import actions, control, pages, rest
 from pilotage.sandbox.argocd.answers import ApiError, on_api_error, on_http_error, text
 from pilotage.sandbox.argocd.stand_in import ArgoCD
 
@@ -38,6 +38,7 @@ def create_app(argocd: ArgoCD) -> FastAPI:
     app.include_router(rest.router)
     app.include_router(actions.router)
     app.include_router(control.router)
+    app.include_router(pages.router)
     app.add_api_route("/healthz", lambda: text(200, "ok"))
     app.add_middleware(Gate, argocd=argocd)
     return app
