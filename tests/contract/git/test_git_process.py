@@ -260,10 +260,10 @@ def test_another_process_keeps_its_locks(world: World) -> None:
 def test_a_damaged_store_says_so(world: World) -> None:
     store = world.store()
     base = store.fetch()["main"]
-    tree = store.commit(base).tree
-    loose = store.path / "objects" / tree[:2] / tree[2:]
-    loose.chmod(0o644)
-    loose.write_bytes(b"")
+    [pack] = store.path.glob("objects/pack/*.pack")
+    pack.chmod(0o644)
+    content = pack.read_bytes()
+    pack.write_bytes(content[:12] + bytes(len(content) - 32) + content[-20:])
     with pytest.raises(StoreDamaged, match="must be removed"):
         store.list_files(base, [""])
 
@@ -342,6 +342,17 @@ def test_git_processes_do_not_depend_on_the_number_of_files(world: World, count:
         "push to the base": 2,  # does it contain the base; then the push
         "relation": 1,
     }
+
+
+def test_packs_do_not_pile_up(world: World) -> None:
+    """Each commit is a pack of its own; fetching joins them, and loses none that is not pushed."""
+    store = world.store()
+    base = store.fetch()["main"]
+    commits = [commit(store, base, {"a": str(number).encode()}) for number in range(60)]
+    assert len(list(store.path.glob("objects/pack/*.pack"))) > 50
+    store.fetch()
+    assert len(list(store.path.glob("objects/pack/*.pack"))) < 5
+    assert all(store.commit(sha).parents == (base,) for sha in commits)
 
 
 def test_names_are_checked_before_git_sees_them(world: World) -> None:

@@ -24,6 +24,7 @@ from .runner import Runner, refuse_leaking_environment
 from .values import Commit, Conflict, Entry, Identity, Read, Relation, Sha
 
 MEBIBYTE = 1024 * 1024
+_PACKS = 50  # each fetch and each commit adds one, and every look-up may ask them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class GitStore:
             first = not self.heads()
             remote.fetch(self.timeouts.first_fetch if first else self.timeouts.network)
             self._shared.heads = None
+            if len(list(self.path.glob("objects/pack/*.pack"))) > _PACKS:
+                self.repack()
             return self.heads()
 
     def heads(self) -> Mapping[str, Sha]:
@@ -264,7 +267,7 @@ class GitStore:
             )
 
     def repack(self) -> None:
-        """Join small packs and loose objects; to be scheduled, because nothing else tidies.
+        """Join small packs. ``fetch`` does so now and then; git itself never tidies here.
         Drops nothing, so a commit that is not pushed yet is safe."""
         with self._shared:
             self._runner.run(
