@@ -15,6 +15,7 @@ from typing import Any
 
 from github import Auth, Github
 from github.Repository import Repository as RemoteRepository
+from tests.contract.github_contract import AnswersJudged
 
 from pilotage.sandbox.github import GitHub, Permission, Repository, create_app
 from pilotage.sandbox.serve import serve
@@ -35,6 +36,7 @@ class World:
     repo: Repository
     folder: Path
     tokens: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
     def token(self, login: str) -> str:
         if login not in self.tokens:
@@ -106,8 +108,13 @@ def served_world(folder: Path) -> Iterator[World]:
             },
             teams={"platform-admins": Permission.WRITE},
         )
-        with serve(create_app(github)):
-            yield World(github, repo, folder)
+        app = create_app(github)
+        problems: list[str] = []
+        seen: set[str] = set()
+        app.add_middleware(AnswersJudged, problems=problems, seen=seen)
+        with serve(app):
+            yield World(github, repo, folder, seen=seen)
+        assert not problems, "\n".join(["answers that GitHub does not give:", *problems])
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ class Receiver:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 return None
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

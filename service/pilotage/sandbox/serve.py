@@ -10,7 +10,7 @@ from typing import Any, Self
 import uvicorn
 
 
-class ServerFailed(Exception):
+class ServerFailed(Exception):  # noqa: N818 - it says what happened
     """The application did not start; the text says on which port."""
 
 

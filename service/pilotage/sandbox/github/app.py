@@ -12,12 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotage.sandbox.github import (
+    graphql,
     rest_accounts,
     rest_branches,
+    rest_contents,
     rest_git,
     rest_issues,
     rest_pulls,
     rest_records,
+    sandbox_api,
 )
 from pilotage.sandbox.github.control import GitHub
 from pilotage.sandbox.github.errors import Refused
@@ -32,7 +35,9 @@ def create_app(github: GitHub) -> FastAPI:
     app = FastAPI(title="GitHub stand-in", openapi_url=None)
     app.state.on_serving = github.served_at
     app.state.github = github.state
-    app.mount("/api/v3", Gate(_rest(github.state), github.state))
+    app.state.control = github
+    app.mount("/api", Gate(_rest(github.state), github.state))
+    app.include_router(sandbox_api.router)
     app.add_middleware(_GitFirst, git=GitRoute(github.state))
     app.add_middleware(OnlyLoopback)
     return app
@@ -47,9 +52,11 @@ def _rest(state: State) -> FastAPI:
         rest_pulls,
         rest_issues,
         rest_git,
+        rest_contents,
         rest_records,
     ):
-        rest.include_router(module.router)
+        rest.include_router(module.router, prefix="/v3")
+    rest.include_router(graphql.router)
     rest.add_exception_handler(Refused, _refused)
     rest.add_exception_handler(RequestValidationError, _malformed)
     rest.add_exception_handler(HTTPException, _unknown)

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - the names say what happened
 """One bare repository on disk, worked on by git's plumbing and never checked out."""
 
 from __future__ import annotations
@@ -32,6 +33,20 @@ if [ -f "$verdict/.forward" ] && ! git merge-base --is-ancestor "$2" "$3"; then
 fi
 if [ -f "$verdict/.note" ]; then cat "$verdict/.note" >&2; fi
 exit 0
+"""
+# Pull requests' refs are readable, as on github.com, but not to be pushed.
+_CONFIGURATION = """
+[http]
+	receivepack = true
+[receive]
+	hideRefs = refs/pull
+	advertiseAtomic = true
+	autogc = false
+[uploadpack]
+	allowFilter = true
+	allowReachableSHA1InWant = true
+[gc]
+	auto = 0
 """
 POST_RECEIVE_HOOK = '#!/bin/sh\nexec cat > "$SANDBOX_VERDICTS/.accepted"\n'
 
@@ -104,17 +119,8 @@ class BareRepository:
         path.mkdir(parents=True)
         repository = cls(path)
         repository.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}", ".")
-        for key, value in {
-            "http.receivepack": "true",
-            "receive.hideRefs": "refs/pull",  # readable, as on github.com, but not to be pushed
-            "receive.advertiseAtomic": "true",
-            "uploadpack.allowFilter": "true",
-            "uploadpack.allowReachableSHA1InWant": "true",
-            "gc.auto": "0",
-            "receive.autogc": "false",
-            "core.logAllRefUpdates": "false",
-        }.items():
-            repository.run("config", key, value)
+        with (path / "config").open("a") as config:
+            config.write(_CONFIGURATION)
         hooks = path / "hooks"
         hooks.mkdir(exist_ok=True)
         for name, text in {"update": UPDATE_HOOK, "post-receive": POST_RECEIVE_HOOK}.items():

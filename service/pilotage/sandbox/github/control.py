@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pilotage.sandbox.github import branches, conversation, pulls, records, rules
+from pilotage.sandbox.github import (
+    boxes,
+    branches,
+    ci,
+    conversation,
+    merge_queue,
+    pulls,
+    records,
+    rules,
+)
 from pilotage.sandbox.github.bare import BareRepository, Person
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
@@ -330,11 +338,8 @@ class GitHub:
         """Tick (or untick) the box of the line that carries `<!-- item:ITEM -->` or else contains
         the text. Raises KeyError if there is no such box."""
         with self.state.lock:
-            lines = pull.body.splitlines(keepends=True)
-            index = _box_line(lines, item)
-            mark = "x" if checked else " "
-            lines[index] = _BOX.sub(lambda m: m[1] + mark + m[3], lines[index], count=1)
-            self.edit_body(pull, "".join(lines), by)
+            line = boxes.find_box(pull.body, item)
+            self.edit_body(pull, boxes.with_box(pull.body, line, checked), by)
 
     def comment(self, pull: PullRequest, text: str, by: str) -> Comment:
         with self.state.lock:
@@ -394,23 +399,19 @@ class GitHub:
         payload: object = "",
         description: str = "",
     ) -> Deployment:
-        """CI says how a deployment goes: the newest record of that commit and environment gets
-        the state; there is a new record if there was none."""
+        """CI says how a deployment goes. `ref` is what was asked for (a branch, a tag), `sha` what
+        runs."""
+        wanted = records.NewDeployment(
+            ref=sha,
+            environment=environment,
+            payload=payload,
+            required_contexts=(),
+            auto_merge=False,
+        )
+        said = records.NewDeploymentStatus(state, description)
         with self.state.lock:
             account = self.state.account(by)
-            found = [d for d in repo.deployments if (d.sha, d.environment) == (sha, environment)]
-            if not found:
-                wanted = records.NewDeployment(
-                    ref=ref or sha,
-                    environment=environment,
-                    payload=payload,
-                    required_contexts=(),
-                    auto_merge=False,
-                )
-                found = [records.create_deployment(self.state, repo, account, wanted)]
-            said = records.NewDeploymentStatus(state, description)
-            records.create_deployment_status(self.state, repo, found[-1], account, said)
-            return found[-1]
+            return ci.report_deployment(self.state, repo, account, wanted, said, ref or sha)
 
     def workflow_run(
         self,
@@ -423,58 +424,33 @@ class GitHub:
         path: str = ".github/workflows/ci.yml",
         branch: str = "",
         event: str = "push",
-        rerun_of: WorkflowRun | None = None,
     ) -> WorkflowRun:
-        """A run of a workflow: asked for, and over if there is a `conclusion`. `rerun_of` runs
-        the same one again: same id, next attempt."""
+        """A run of a workflow: asked for, and over if there is a `conclusion`."""
         with self.state.lock:
-            run = rerun_of or self._new_run(repo, name, sha, by, path, branch, event)
-            if rerun_of is not None:
-                run.run_attempt += 1
-                run.status, run.conclusion = "queued", None
-            records.workflow_event(self.state, repo, run, "requested")
+            workflow = ci.Workflow(name, path, branch or repo.default_branch, event)
+            run = ci.start_run(self.state, repo, self.create_user(by), sha, workflow)
             if conclusion is not None:
-                self.finish_workflow_run(repo, run, conclusion)
+                ci.finish_run(self.state, repo, run, conclusion)
             return run
 
     def finish_workflow_run(self, repo: Repository, run: WorkflowRun, conclusion: str) -> None:
         with self.state.lock:
-            run.status, run.conclusion = "completed", conclusion
-            run.updated_at = self.state.now()
-            records.workflow_event(self.state, repo, run, "completed")
+            ci.finish_run(self.state, repo, run, conclusion)
 
-    def _new_run(
-        self, repo: Repository, name: str, sha: str, by: str, path: str, branch: str, event: str
-    ) -> WorkflowRun:
-        same = [run.workflow_id for run in repo.workflow_runs if run.path == path]
-        now = self.state.now()
-        run = WorkflowRun(
-            id=self.state.next_id(),
-            name=name,
-            path=path,
-            workflow_id=same[0] if same else self.state.next_id(),
-            run_number=len(same) + 1,
-            run_attempt=1,
-            sha=sha,
-            branch=branch or repo.default_branch,
-            event=event,
-            status="queued",
-            conclusion=None,
-            actor=self.create_user(by),
-            created_at=now,
-            updated_at=now,
-        )
-        repo.workflow_runs.append(run)
-        return run
+    def rerun_workflow(self, repo: Repository, run: WorkflowRun, conclusion: str | None) -> None:
+        """The same run once more: its id stays, the attempt counts up."""
+        with self.state.lock:
+            ci.rerun(self.state, repo, run)
+            if conclusion is not None:
+                ci.finish_run(self.state, repo, run, conclusion)
 
+    def enqueue(self, pull: PullRequest, by: str, method: str = "merge") -> str:
+        """Into the merge queue. The required contexts are wanted on the SHA answered here."""
+        with self.state.lock:
+            account = self.state.account(by)
+            return merge_queue.enqueue(self.state, pull, account, MergeMethod(method))
 
-_BOX = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+\[)([ xX])(\])")
-
-
-def _box_line(lines: Sequence[str], item: str) -> int:
-    boxes = [index for index, line in enumerate(lines) if _BOX.match(line)]
-    marked = [i for i in boxes if re.search(rf"<!--\s*item:{re.escape(item)}\s*-->", lines[i])]
-    found = marked or [i for i in boxes if item in lines[i]]
-    if not found:
-        raise KeyError(f"no box {item!r} in the body")
-    return found[0]
+    def settle_queue(self, pull: PullRequest, by: str) -> bool:
+        """Let the queue look at the checks: True if it has merged."""
+        with self.state.lock:
+            return merge_queue.settle(self.state, pull, self.state.account(by))

@@ -108,7 +108,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        path = scope["path"].removeprefix("/api").removeprefix("/v3")
         login, answer = await self._answer(request, path, receive)
         asked = Asked(request.method, path, answer.status, login, self._state.clock())
         self._state.requests.add(asked)

@@ -193,6 +193,11 @@ def read(state: State, pull: PullRequest) -> Json:
             pull.unread -= 1
         else:
             _compute(state, pull)
+    return shown(state, pull)
+
+
+def shown(state: State, pull: PullRequest) -> Json:
+    """The pull request as it is, as writes answer it."""
     return render_pulls.pull(state, pull, rules.mergeable_state(state, pull.repository, pull))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilotage.sandbox.github import branches, merging, render, rules
+from pilotage.sandbox.github import branches, merging, render, render_commits, rules
 from pilotage.sandbox.github.bare import GitError, MergeConflict
 from pilotage.sandbox.github.errors import Refused, invalid, invalid_field
 from pilotage.sandbox.github.events import repository_event
@@ -87,10 +87,10 @@ def _status_event(state: State, repo: Repository, status: Status) -> None:
         "for-each-ref", "--format=%(refname:short)", "--points-at", status.sha, "refs/heads"
     ).split()
     url = render.repository_url(state, repo)
-    payload = render.simple_status(state, repo, status) | {
+    payload = render_commits.simple_status(state, repo, status) | {
         "sha": status.sha,
         "name": repo.full_name,
-        "commit": render.commit(state, repo, commit),
+        "commit": render_commits.commit(state, repo, commit),
         "branches": [
             {
                 "name": name,
@@ -151,7 +151,7 @@ def create_check_run(
     )
     repo.check_runs.append(made)
     action = "completed" if done else "created"
-    payload = {"action": action, "check_run": render.check_run(state, repo, made)}
+    payload = {"action": action, "check_run": render_commits.check_run(state, repo, made)}
     repository_event(state, repo, "check_run", payload, credential.account)
     return made
 
@@ -179,9 +179,10 @@ class NewDeployment:
 
 
 def create_deployment(
-    state: State, repo: Repository, by: Account, wanted: NewDeployment
+    state: State, repo: Repository, by: Account, wanted: NewDeployment, shown_ref: str = ""
 ) -> Deployment:
-    """Raises Refused: 409 while contexts are not green, 202 where `auto_merge` merged instead."""
+    """`shown_ref`: the name that the record carries, where it is not the one that was resolved.
+    Raises Refused: 409 while contexts are not green, 202 where `auto_merge` merged instead."""
     require(state, repo, by, Permission.WRITE)
     sha = repo.git.resolve(wanted.ref)
     if sha is None:
@@ -197,7 +198,7 @@ def create_deployment(
     made = Deployment(
         id=state.next_id(),
         sha=sha,
-        ref=wanted.ref,
+        ref=shown_ref or wanted.ref,
         task=wanted.task,
         payload=wanted.payload,
         environment=wanted.environment,
@@ -213,7 +214,7 @@ def create_deployment(
     repo.deployments.append(made)
     payload = {
         "action": "created",
-        "deployment": render.deployment(state, repo, made),
+        "deployment": render_commits.deployment(state, repo, made),
         "workflow": None,
         "workflow_run": None,
     }
@@ -289,8 +290,8 @@ def create_deployment_status(
     if wanted.state != "inactive":  # the one state that sends no event
         payload = {
             "action": "created",
-            "deployment_status": render.deployment_status(state, repo, of, made),
-            "deployment": render.deployment(state, repo, of),
+            "deployment_status": render_commits.deployment_status(state, repo, of, made),
+            "deployment": render_commits.deployment(state, repo, of),
             "check_run": None,
             "workflow": None,
             "workflow_run": None,
@@ -316,7 +317,7 @@ def workflow_event(state: State, repo: Repository, run: WorkflowRun, action: str
     """`action` is requested, in_progress or completed; `conclusion` is null before the last."""
     payload = {
         "action": action,
-        "workflow_run": render.workflow_run(state, repo, run),
+        "workflow_run": render_commits.workflow_run(state, repo, run),
         "workflow": {
             "id": run.workflow_id,
             "node_id": render.node("Workflow", run.workflow_id),

@@ -207,7 +207,8 @@ def permission(call: AskingRepository, login: str) -> Json:
     return {
         "permission": coarse.get(held, held.name.lower()),
         "role_name": held.name.lower(),
-        "user": render.full_account(call.state, who) | {"permissions": render.permissions(held)},
+        "user": render.account(call.state, who)
+        | {"permissions": render.permissions(held), "role_name": held.name.lower()},
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from pilotage.sandbox.github import render
+from pilotage.sandbox.github import render, render_commits
 from pilotage.sandbox.github.call import AskingRepository, LockedRouter
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.model import Permission, Protection, ProtectionKind, Repository
@@ -112,7 +112,7 @@ def branch(call: AskingRepository, branch: str) -> Json:
     if sha is None:
         raise Refused(404, "Branch not found")
     short = _short_branch(call.state, call.repo, branch, sha)
-    commit = render.commit(call.state, call.repo, call.repo.git.commit(sha))
+    commit = render_commits.commit(call.state, call.repo, call.repo.git.commit(sha))
     html = f"{call.state.base_url}/{call.repo.full_name}/tree/{branch}"
     links = {"self": f"{render.repository_url(call.state, call.repo)}/branches/{branch}"}
     return short | {"commit": commit, "_links": links | {"html": html}}

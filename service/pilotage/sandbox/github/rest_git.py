@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Literal
 
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
-from pilotage.sandbox.github import branches, pulls, render, render_pulls, writing
-from pilotage.sandbox.github.bare import Commit, Entry, Person
+from pilotage.sandbox.github import branches, pulls, render, render_commits, writing
+from pilotage.sandbox.github.bare import Entry, Person
 from pilotage.sandbox.github.call import AskingRepository, Body, LockedRouter, RepositoryCall
 from pilotage.sandbox.github.errors import Refused, not_found
-from pilotage.sandbox.github.merging import GITHUB
 from pilotage.sandbox.github.model import Permission
 from pilotage.sandbox.github.render import Json
 
@@ -85,7 +85,7 @@ def delete_ref(call: AskingRepository, ref: str) -> None:
 def git_commit(call: AskingRepository, sha: str) -> Json:
     if call.repo.git.object_type(sha) != "commit":
         raise not_found()
-    return render.git_commit(call.state, call.repo, call.repo.git.commit(sha))
+    return render_commits.git_commit(call.state, call.repo, call.repo.git.commit(sha))
 
 
 class Signature(Body):
@@ -100,7 +100,7 @@ class Signature(Body):
 class NewCommit(Body):
     message: str
     tree: str
-    parents: list[str] = []
+    parents: list[str] = Field(default_factory=list)
     author: Signature | None = None
     committer: Signature | None = None
 
@@ -125,7 +125,7 @@ def create_commit(call: AskingRepository, new: NewCommit) -> Json:
         committer.person() if committer else author,
         _when(call, committer),
     )
-    return render.git_commit(call.state, call.repo, git.commit(sha))
+    return render_commits.git_commit(call.state, call.repo, git.commit(sha))
 
 
 def _when(call: RepositoryCall, who: Signature | None) -> datetime:
@@ -145,7 +145,7 @@ class NewBlob(Body):
 @router.post("/git/blobs", status_code=201)
 def create_blob(call: AskingRepository, new: NewBlob) -> Json:
     call.require(Permission.WRITE)
-    data = new.content.encode() if new.encoding == "utf-8" else _decoded(new.content)
+    data = new.content.encode() if new.encoding == "utf-8" else decoded(new.content)
     sha = call.repo.git.write_blob(data)
     url = render.repository_url(call.state, call.repo)
     return {"sha": sha, "url": f"{url}/git/blobs/{sha}"}
@@ -166,7 +166,7 @@ def blob(call: AskingRepository, sha: str) -> Json:
     }
 
 
-def _decoded(content: str) -> bytes:
+def decoded(content: str) -> bytes:
     try:
         return base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -225,7 +225,7 @@ def create_tree(call: AskingRepository, new: NewTree) -> Json:
         raise Refused(422, "base_tree is not a valid tree oid")
     entries = []
     for item in new.tree:
-        _check_path(item.path)
+        check_path(item.path)
         if item.type != "blob" or item.mode not in ("100644", "100755", "120000"):
             raise Refused(422, "tree.type: this stand-in takes blobs only")
         if item.content is not None and item.sha is not None:
@@ -238,179 +238,7 @@ def create_tree(call: AskingRepository, new: NewTree) -> Json:
     return _tree(call, made, git.tree(made))
 
 
-def _check_path(path: str) -> None:
+def check_path(path: str) -> None:
     parts = path.split("/")
     if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts) or "\0" in path:
         raise Refused(422, "tree.path contains a malformed path component")
-
-
-# Commits ---------------------------------------------------------------------------------
-
-
-@router.get("/commits")
-def commits(
-    call: AskingRepository, sha: str = "", path: str = "", author: str = ""
-) -> JSONResponse:
-    start = call.repo.git.resolve(sha or call.repo.default_branch)
-    if start is None:
-        raise not_found()
-    where = ["--", path] if path else []
-    found = call.repo.git.log(start, *where)
-    if author:
-        found = [c for c in found if author in (c.author.email, c.author.name)]
-    return call.page(found, lambda c: render.commit(call.state, call.repo, c))
-
-
-@router.get("/commits/{sha}/pulls")
-def pulls_of_commit(call: AskingRepository, sha: str) -> JSONResponse:
-    git = call.repo.git
-    found = [
-        pull
-        for pull in call.repo.pulls.values()
-        if sha in (pull.merge_commit_sha, pull.head_sha)
-        or (
-            git.object_type(sha) == "commit"
-            and git.contains(pull.head_sha, sha)
-            and not git.contains(pull.base_sha, sha)
-        )
-    ]
-    return call.page(found, lambda p: render_pulls.pull_summary(call.state, p))
-
-
-@router.get("/compare/{basehead:path}")
-def compare(call: AskingRepository, basehead: str) -> JSONResponse:
-    base_name, dots, head_name = basehead.partition("...")
-    git = call.repo.git
-    base, head = git.resolve(base_name), git.resolve(head_name)
-    if not dots or base is None or head is None:
-        raise not_found()
-    common = git.merge_base(base, head)
-    if common is None:
-        raise Refused(404, f"No common ancestor between {base_name} and {head_name}.")
-    ahead, behind = git.ahead_behind(base, head)
-    word = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
-    found = git.log("--reverse", "--topo-order", f"{base}..{head}")
-    changes = git.changes(common, head)[:_FILES_OF_COMPARISON]
-    html = f"{call.state.base_url}/{call.repo.full_name}/compare/{basehead}"
-
-    def rendered(commit: Commit) -> Json:
-        return render.commit(call.state, call.repo, commit)
-
-    body = {
-        "url": f"{render.repository_url(call.state, call.repo)}/compare/{basehead}",
-        "html_url": html,
-        "permalink_url": html,
-        "diff_url": f"{html}.diff",
-        "patch_url": f"{html}.patch",
-        "base_commit": rendered(git.commit(base)),
-        "merge_base_commit": rendered(git.commit(common)),
-        "status": word.get((bool(ahead), bool(behind)), "diverged"),
-        "ahead_by": ahead,
-        "behind_by": behind,
-        "total_commits": len(found),
-        "files": [render.file_change(call.state, call.repo, head, c) for c in changes],
-    }
-    return call.page(found, rendered, "commits", around=body)
-
-
-# Contents --------------------------------------------------------------------------------
-
-
-@router.get("/contents/{path:path}")
-def contents(call: AskingRepository, path: str, ref: str = "") -> Json | list[Json]:
-    commit = call.repo.git.resolve(ref or call.repo.default_branch)
-    if commit is None:
-        raise Refused(404, f"No commit found for the ref {ref}")
-    path = path.strip("/")
-    if not path:
-        return [_entry(call, e, ref) for e in call.repo.git.tree(commit)]
-    entries = call.repo.git.tree(commit, path)
-    if not entries:
-        raise not_found()
-    if entries[0].type == "tree":
-        return [_entry(call, e, ref) for e in call.repo.git.tree(commit, f"{path}/")]
-    data = call.repo.git.blob(entries[0].sha)
-    encoded = base64.encodebytes(data).decode()
-    return _entry(call, entries[0], ref) | {"content": encoded, "encoding": "base64"}
-
-
-def _entry(call: RepositoryCall, entry: Entry, ref: str) -> Json:
-    url = render.repository_url(call.state, call.repo)
-    html = f"{call.state.base_url}/{call.repo.full_name}"
-    revision = ref or call.repo.default_branch
-    links = {
-        "self": f"{url}/contents/{entry.path}?ref={revision}",
-        "git": f"{url}/git/{entry.type}s/{entry.sha}",
-        "html": f"{html}/blob/{revision}/{entry.path}",
-    }
-    is_file = entry.type == "blob"
-    return {
-        "name": entry.path.rpartition("/")[2],
-        "path": entry.path,
-        "sha": entry.sha,
-        "size": entry.size or 0,
-        "url": links["self"],
-        "html_url": links["html"],
-        "git_url": links["git"],
-        "download_url": f"{html}/raw/{revision}/{entry.path}" if is_file else None,
-        "type": "file" if is_file else "dir",
-        "_links": links,
-    }
-
-
-class FileWrite(Body):
-    message: str
-    content: str
-    sha: str | None = None
-    branch: str | None = None
-    author: Signature | None = None
-    committer: Signature | None = None
-
-
-class FileRemoval(Body):
-    message: str
-    sha: str
-    branch: str | None = None
-
-
-@router.put("/contents/{path:path}")
-def write_file(call: AskingRepository, path: str, new: FileWrite) -> JSONResponse:
-    _check_path(path)
-    data = _decoded(new.content)
-    commit, entry, existed = _write(call, path, new.branch, new.message, new.sha, data, new.author)
-    body = {"content": entry, "commit": commit}
-    return JSONResponse(body, status_code=200 if existed else 201)
-
-
-@router.delete("/contents/{path:path}")
-def remove_file(call: AskingRepository, path: str, old: FileRemoval) -> Json:
-    commit, _, _ = _write(call, path, old.branch, old.message, old.sha, None, None)
-    return {"content": None, "commit": commit}
-
-
-def _write(
-    call: RepositoryCall,
-    path: str,
-    branch: str | None,
-    message: str,
-    known_blob: str | None,
-    data: bytes | None,
-    author: Signature | None,
-) -> tuple[Json, Json | None, bool]:
-    call.require(Permission.WRITE)
-    git, name = call.repo.git, branch or call.repo.default_branch
-    tip = git.branch(name)
-    if tip is None:
-        raise Refused(404, f"Branch {name} not found")
-    before = git.tree(tip, path)
-    if before and known_blob is None:
-        raise Refused(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
-    if known_blob is not None and (not before or before[0].sha != known_blob):
-        raise Refused(409, f"{path} does not match {known_blob}")
-    tree = git.with_files(tip, {path: data})
-    person = author.person() if author else pulls.person(call.by)
-    sha = git.write_commit(tree, [tip], message, person, call.state.now(), GITHUB)
-    writing.commit_to_branch(call.state, call.repo, name, sha, tip, call.by)
-    after = git.tree(sha, path)
-    entry = _entry(call, after[0], name) if after else None
-    return render.git_commit(call.state, call.repo, git.commit(sha)), entry, bool(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Response
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from pilotage.sandbox.github import conversation, render, render_pulls
 from pilotage.sandbox.github.call import AskingRepository, Body, LockedRouter
@@ -42,7 +43,7 @@ def edit(call: AskingRepository, number: int, changes: IssueChanges) -> Json:
 
 
 class Labels(Body):
-    labels: list[str] = []
+    labels: list[str] = Field(default_factory=list)
 
 
 @router.get("/issues/{number}/labels")
@@ -106,7 +107,7 @@ def repository_label(call: AskingRepository, name: str) -> Json:
 
 
 class Assignees(Body):
-    assignees: list[str] = []
+    assignees: list[str] = Field(default_factory=list)
 
 
 @router.post("/issues/{number}/assignees", status_code=201)

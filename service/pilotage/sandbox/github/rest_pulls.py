@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
-from pilotage.sandbox.github import conversation, pulls, render, render_pulls
+from pilotage.sandbox.github import conversation, pulls, render, render_commits, render_pulls
 from pilotage.sandbox.github.call import AskingRepository, Body, LockedRouter
 from pilotage.sandbox.github.errors import Refused, invalid_field
 from pilotage.sandbox.github.model import MergeMethod, Permission, PullRequest
@@ -37,7 +38,7 @@ def create(call: AskingRepository, new: NewPull) -> Json:
         body=new.body or "",
         draft=new.draft,
     )
-    return pulls.read(call.state, made)
+    return pulls.shown(call.state, made)
 
 
 @router.get("/pulls")
@@ -89,7 +90,7 @@ class PullChanges(Body):
 def edit(call: AskingRepository, number: int, changes: PullChanges) -> Json:
     pull = call.pull(number)
     change(call.state, call, pull, changes)
-    return pulls.read(call.state, pull)
+    return pulls.shown(call.state, pull)
 
 
 def change(state: State, call: AskingRepository, pull: PullRequest, changes: PullChanges) -> None:
@@ -136,22 +137,24 @@ def files(call: AskingRepository, number: int) -> JSONResponse:
     pull, git = call.pull(number), call.repo.git
     base = git.merge_base(pull.base_sha, pull.head_sha)
     changes = git.changes(base, pull.head_sha) if base else []
-    return call.page(changes, lambda c: render.file_change(call.state, call.repo, pull.head_sha, c))
+    return call.page(
+        changes, lambda c: render_commits.file_change(call.state, call.repo, pull.head_sha, c)
+    )
 
 
 @router.get("/pulls/{number}/commits")
 def commits(call: AskingRepository, number: int) -> JSONResponse:
     pull = call.pull(number)
     found = call.repo.git.log("--reverse", "--topo-order", f"{pull.base_sha}..{pull.head_sha}")
-    return call.page(found, lambda c: render.commit(call.state, call.repo, c))
+    return call.page(found, lambda c: render_commits.commit(call.state, call.repo, c))
 
 
 # Reviews ---------------------------------------------------------------------------------
 
 
 class Reviewers(Body):
-    reviewers: list[str] = []
-    team_reviewers: list[str] = []
+    reviewers: list[str] = Field(default_factory=list)
+    team_reviewers: list[str] = Field(default_factory=list)
 
 
 @router.post("/pulls/{number}/requested_reviewers", status_code=201)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fastapi.responses import JSONResponse
 
-from pilotage.sandbox.github import records, render, rules
+from pilotage.sandbox.github import records, render, render_commits, rules
 from pilotage.sandbox.github.call import AskingRepository, Body, LockedRouter, RepositoryCall
 from pilotage.sandbox.github.errors import Refused, not_found
 from pilotage.sandbox.github.model import CheckRun, Deployment, WorkflowRun
@@ -29,13 +29,14 @@ class NewStatus(Body):
 def create_status(call: AskingRepository, sha: str, new: NewStatus) -> Json:
     wanted = records.NewStatus(new.state, new.context, new.description, new.target_url)
     made = records.create_status(call.state, call.repo, sha, call.credential, wanted)
-    return render.status(call.state, call.repo, made)
+    return render_commits.status(call.state, call.repo, made)
 
 
+@router.get("/statuses/{ref:path}")  # the older address, which PyGithub follows
 @router.get("/commits/{ref:path}/statuses")
 def statuses(call: AskingRepository, ref: str) -> JSONResponse:
     held = call.repo.statuses.get(call.commit_sha(ref), [])
-    return call.page(reversed(held), lambda s: render.status(call.state, call.repo, s))
+    return call.page(reversed(held), lambda s: render_commits.status(call.state, call.repo, s))
 
 
 @router.get("/commits/{ref:path}/status")
@@ -45,7 +46,7 @@ def combined_status(call: AskingRepository, ref: str) -> Json:
     url = render.repository_url(call.state, call.repo)
     return {
         "state": records.combined_state(latest),
-        "statuses": [render.simple_status(call.state, call.repo, s) for s in latest],
+        "statuses": [render_commits.simple_status(call.state, call.repo, s) for s in latest],
         "sha": sha,
         "total_count": len(latest),
         "repository": render.minimal_repository(call.state, call.repo),
@@ -90,7 +91,7 @@ def create_check_run(call: AskingRepository, new: NewCheckRun) -> Json:
         output.summary,
     )
     made = records.create_check_run(call.state, call.repo, call.credential, wanted)
-    return render.check_run(call.state, call.repo, made)
+    return render_commits.check_run(call.state, call.repo, made)
 
 
 class CheckRunChanges(Body):
@@ -114,7 +115,7 @@ def update_check_run(call: AskingRepository, run_id: int, new: CheckRunChanges) 
         run.status, run.completed_at = "completed", call.state.now()
     if new.output is not None:
         run.title, run.summary = new.output.title, new.output.summary
-    return render.check_run(call.state, call.repo, run)
+    return render_commits.check_run(call.state, call.repo, run)
 
 
 def _check_run(call: RepositoryCall, run_id: int) -> CheckRun:
@@ -126,14 +127,16 @@ def _check_run(call: RepositoryCall, run_id: int) -> CheckRun:
 
 @router.get("/check-runs/{run_id}")
 def check_run(call: AskingRepository, run_id: int) -> Json:
-    return render.check_run(call.state, call.repo, _check_run(call, run_id))
+    return render_commits.check_run(call.state, call.repo, _check_run(call, run_id))
 
 
 @router.get("/commits/{ref:path}/check-runs")
 def check_runs(call: AskingRepository, ref: str, check_name: str = "") -> JSONResponse:
     sha = call.commit_sha(ref)
     found = [run for run in call.repo.check_runs if run.sha == sha and check_name in ("", run.name)]
-    return call.page(found, lambda r: render.check_run(call.state, call.repo, r), "check_runs")
+    return call.page(
+        found, lambda r: render_commits.check_run(call.state, call.repo, r), "check_runs"
+    )
 
 
 # Last of the addresses below `/commits`: it takes names with slashes.
@@ -144,13 +147,13 @@ def commit(call: AskingRepository, ref: str) -> Json:
     parent = found.parents[0] if found.parents else git.run("mktree").strip()
     changes = git.changes(parent, found.sha)
     additions, deletions = sum(c.additions for c in changes), sum(c.deletions for c in changes)
-    return render.commit(call.state, call.repo, found) | {
+    return render_commits.commit(call.state, call.repo, found) | {
         "stats": {
             "additions": additions,
             "deletions": deletions,
             "total": additions + deletions,
         },
-        "files": [render.file_change(call.state, call.repo, found.sha, c) for c in changes],
+        "files": [render_commits.file_change(call.state, call.repo, found.sha, c) for c in changes],
     }
 
 
@@ -184,7 +187,7 @@ def create_deployment(call: AskingRepository, new: NewDeployment) -> Json:
         production_environment=new.production_environment,
     )
     made = records.create_deployment(call.state, call.repo, call.by, wanted)
-    return render.deployment(call.state, call.repo, made)
+    return render_commits.deployment(call.state, call.repo, made)
 
 
 @router.get("/deployments")
@@ -199,7 +202,7 @@ def deployments(
         and task in ("", d.task)
         and environment in ("", d.environment)
     ]
-    return call.page(found, lambda d: render.deployment(call.state, call.repo, d))
+    return call.page(found, lambda d: render_commits.deployment(call.state, call.repo, d))
 
 
 def _deployment(call: RepositoryCall, number: int) -> Deployment:
@@ -211,7 +214,7 @@ def _deployment(call: RepositoryCall, number: int) -> Deployment:
 
 @router.get("/deployments/{number}")
 def deployment(call: AskingRepository, number: int) -> Json:
-    return render.deployment(call.state, call.repo, _deployment(call, number))
+    return render_commits.deployment(call.state, call.repo, _deployment(call, number))
 
 
 @router.delete("/deployments/{number}", status_code=204)
@@ -245,14 +248,15 @@ def create_deployment_status(call: AskingRepository, number: int, new: NewDeploy
         new.auto_inactive,
     )
     made = records.create_deployment_status(call.state, call.repo, of, call.by, wanted)
-    return render.deployment_status(call.state, call.repo, of, made)
+    return render_commits.deployment_status(call.state, call.repo, of, made)
 
 
 @router.get("/deployments/{number}/statuses")
 def deployment_statuses(call: AskingRepository, number: int) -> JSONResponse:
     of = _deployment(call, number)
     return call.page(
-        reversed(of.statuses), lambda s: render.deployment_status(call.state, call.repo, of, s)
+        reversed(of.statuses),
+        lambda s: render_commits.deployment_status(call.state, call.repo, of, s),
     )
 
 
@@ -303,7 +307,7 @@ def _runs(
         and event in ("", run.event)
     ]
     return call.page(
-        found, lambda r: render.workflow_run(call.state, call.repo, r), "workflow_runs"
+        found, lambda r: render_commits.workflow_run(call.state, call.repo, r), "workflow_runs"
     )
 
 
@@ -311,5 +315,5 @@ def _runs(
 def workflow_run(call: AskingRepository, run_id: int) -> Json:
     for run in call.repo.workflow_runs:
         if run.id == run_id:
-            return render.workflow_run(call.state, call.repo, run)
+            return render_commits.workflow_run(call.state, call.repo, run)
     raise not_found()

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -46,7 +46,7 @@ class Delivery:
 class Disturbance:
     """What goes wrong with the next `times` deliveries of `event` ("*": of any)."""
 
-    kind: str  # drop, double, delay, hold_back
+    kind: Literal["drop", "double", "delay", "hold_back"]
     event: str
     times: int
     seconds: float = 0.0
