@@ -97,7 +97,7 @@ def _template(name: str, longest: int) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Markdown, not HTML: `finalize` escapes every value
+        autoescape=False,
         finalize=escaped,
     )
     environment.filters |= {

@@ -6,8 +6,10 @@ pipeline that names it, and for each of its environments that has `from`.
 
 from __future__ import annotations
 
+import datetime
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +18,15 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
-from pilotage.core.policy import Config
+from pilotage.core.config_schema import names_at
+from pilotage.core.policy import ITEM, NAME, REPOSITORY, Config
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024
 _MOST_NODES = 50_000
+_DEEPEST = 50
 
 Where = tuple[str | int, ...]
 
@@ -59,12 +64,16 @@ def load_config(text: str, presets: Mapping[str, str], *, file: str = FILE) -> C
     written = _parse(text, file)
     if not isinstance(written, CommentedMap):
         raise ConfigError([Problem(file, 1, "", "expected a mapping with `version: 1`")])
-    filled = _with_presets(_plain(written), written, presets, file)
+    filled = _with_presets(_plain(written, file), written, presets, file)
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
         problems = [_problem(found, written, file) for found in error.errors()]
-        raise ConfigError(sorted(set(problems), key=lambda found: found.line or 0)) from None
+        raise ConfigError(sorted(set(problems), key=_order)) from None
+
+
+def _order(problem: Problem) -> tuple[int, str]:
+    return problem.line or 0, str(problem)
 
 
 def _parse(text: str, file: str) -> object:
@@ -75,31 +84,34 @@ def _parse(text: str, file: str) -> object:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        message = str(error.problem or error.context or "not YAML").split("\n")[0]
+        said = [part for part in (error.context, error.problem) if part]
+        message = ", ".join(str(part).split("\n")[0] for part in said) or "it cannot be read"
         raise ConfigError([Problem(file, line, "", f"not valid YAML: {message}")]) from None
     except (YAMLError, RecursionError, ValueError) as error:
         what = str(error).split("\n")[0] or type(error).__name__
         raise ConfigError([Problem(file, None, "", f"not valid YAML: {what}")]) from None
 
 
-def _plain(node: object) -> Any:
-    """Plain dicts and lists; refuses what aliases would blow up."""
+def _plain(node: object, file: str) -> Any:
+    """Plain dicts and lists; refuses what aliases would blow up, and what holds itself."""
     budget = iter(range(_MOST_NODES))
 
-    def copy(part: object) -> Any:
-        if next(budget, None) is None:
-            raise ConfigError([Problem(FILE, None, "", "too many values; are aliases nested?")])
+    def copy(part: object, depth: int) -> Any:
+        if next(budget, None) is None or depth > _DEEPEST:
+            raise ConfigError([Problem(file, None, "", "too many values; are aliases nested?")])
         if isinstance(part, CommentedMap):
-            return {str(key): copy(value) for key, value in part.items()}
+            return {str(key): copy(value, depth + 1) for key, value in part.items()}
         if isinstance(part, CommentedSeq):
-            return [copy(value) for value in part]
+            return [copy(value, depth + 1) for value in part]
         return _scalar(part)
 
-    return copy(node)
+    return copy(node, 0)
 
 
 def _scalar(part: object) -> object:
     # ruamel keeps the written form in subclasses of str, int and float
+    if isinstance(part, ScalarBoolean):
+        return bool(part)
     for kind in (bool, int, float, str):
         if isinstance(part, kind):
             return kind(part)
@@ -113,20 +125,27 @@ def _with_presets(
     if not isinstance(pipelines, dict):
         return config
     for name, pipeline in pipelines.items():
+        _empty_environments(pipeline)
         preset = pipeline.get("preset") if isinstance(pipeline, dict) else None
         if not isinstance(preset, str):
             continue
         if preset not in presets:
             where: Where = ("pipelines", name, "preset")
-            known = ", ".join(sorted(presets))
+            message = f"there is no preset {preset}; there are {', '.join(sorted(presets))}"
             nearest = _nearest(preset, presets)
-            problem = Problem(
-                file, _line(written, where), _dotted(where), f"no such preset; {known}", nearest
-            )
-            raise ConfigError([problem])
-        defaults = _plain(_parse(presets[preset], f"policies/{preset}.yaml"))
+            line = _line(written, where)
+            raise ConfigError([Problem(file, line, _dotted(where), message, nearest)])
+        source = f"policies/{preset}.yaml"
+        defaults = _plain(_parse(presets[preset], source), source)
         pipelines[name] = _filled(pipeline, defaults)
     return config
+
+
+def _empty_environments(pipeline: object) -> None:
+    """`staging:` with nothing below it is an environment with all defaults."""
+    environments = pipeline.get("environments") if isinstance(pipeline, dict) else None
+    if isinstance(environments, dict):
+        environments |= {name: {} for name, found in environments.items() if found is None}
 
 
 def _filled(pipeline: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,44 +169,101 @@ def _merged(default: Any, own: Any) -> Any:
 
 
 def _problem(error: ErrorDetails, written: CommentedMap, file: str) -> Problem:
-    where = tuple(_existing(written, error["loc"]))
-    message = error["msg"].removeprefix("Value error, ")
-    suggestion = None
-    if error["type"] == "extra_forbidden":
-        key = str(error["loc"][-1])
-        names = _names_at(error["loc"][:-1])
-        suggestion = _nearest(key, names)
-        message = f"unknown key; known here: {', '.join(sorted(names))}" if names else "unknown key"
-    elif error["type"] == "missing":
-        message = f"`{error['loc'][-1]}` is required here"
-    elif error["type"] == "enum":
-        suggestion = _nearest(str(error["input"]), _choices(error))
-        message = message[0].lower() + message[1:]
-    else:
-        message = f"{message[0].lower()}{message[1:]}, found {_shown(error['input'])}"
+    context = error.get("ctx", {})
+    where = tuple(_existing(written, (*error["loc"], *context.get("at", ()))))
+    message, suggestion = _said(error)
     return Problem(file, _line(written, where), _dotted(where), message, suggestion)
 
 
-def _choices(error: ErrorDetails) -> list[str]:
-    expected = str(error.get("ctx", {}).get("expected", ""))
-    return [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+def _said(error: ErrorDetails) -> tuple[str, str | None]:
+    """What was expected, in words, and the nearest thing that would be right."""
+    context, value = error.get("ctx", {}), error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            key = str(error["loc"][-1])
+            names = names_at(error["loc"][:-1])
+            return f"unknown key; known here: {', '.join(names)}", _nearest(key, names)
+        case "missing":
+            return f"`{error['loc'][-1]}` is required here", None
+        case "misplaced":
+            return str(context["what"]), context["nearest"]
+        case "enum" | "literal_error":
+            choices = [part.strip(" '") for part in re.split(",| or ", str(context["expected"]))]
+            expected = f"expected {' or '.join(choices)}"
+            return f"{expected}, found {_shown(value)}", _nearest(str(value), choices)
+        case "string_pattern_mismatch":
+            return f"expected {_PATTERNS[context['pattern']]}, found {_shown(value)}", None
+        case "too_short":
+            least, found = context["min_length"], context["actual_length"]
+            return f"expected at least {_count(least)}, found {found}", None
+        case "too_long":
+            return f"expected at most {_count(context['max_length'])}", None
+        case "value_error":
+            message = error["msg"].removeprefix("Value error, ")
+            return f"{message}, found {_shown(value)}", None
+        case kind if kind in _TYPES:
+            return f"expected {_TYPES[kind]}, found {_shown(value)}", None
+        case _:
+            message = error["msg"].removeprefix("Input should be ")
+            expected = message if message.startswith("expected") else f"expected {message}"
+            return f"{expected}, found {_shown(value)}", None
+
+
+_TYPES = {
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "tuple_type": "a list",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "url_type": "an address such as https://example.org/health",
+    "url_parsing": "an address such as https://example.org/health",
+    "url_scheme": "an address such as https://example.org/health",
+}
+_PATTERNS = {
+    NAME: "a name of letters, digits and single . _ -",
+    ITEM: "a name of lower-case letters, digits and single hyphens",
+    REPOSITORY: "a repository such as owner/name",
+}
+
+
+def _count(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+    match value:
+        case None:
+            return "nothing"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            shown = repr(value)
+            return shown if len(shown) <= 60 else shown[:57] + "..."
+        case datetime.date():
+            return f"a date ({value}; quotes make it text)"
+        case _:
+            return "something with a tag of its own"
 
 
 def _existing(node: object, where: Sequence[str | int]) -> Iterator[str | int]:
-    """The parts of a location that the file really has (pydantic adds names of union members)."""
+    """The parts of a location that the file really has (pydantic adds names of its own)."""
     for part in where:
-        if (isinstance(node, CommentedMap) and part in node) or (
-            isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node)
-        ):
+        if isinstance(node, CommentedMap):
+            key = next((found for found in node if str(found) == part), None)
+            if key is None:
+                continue
+            node = node[key]
+            yield key
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
             node = node[part]
             yield part
 
@@ -211,35 +287,6 @@ def _dotted(where: Sequence[str | int]) -> str:
     return text
 
 
-def _names_at(where: Sequence[str | int]) -> list[str]:
-    """The keys that the schema allows at a location."""
-    schema = Config.model_json_schema(by_alias=True)
-    nodes = [schema]
-    for part in where:
-        nodes = [found for node in nodes for found in _below(node, part, schema)] or nodes
-    return sorted({key for node in nodes for key in node.get("properties", {})})
-
-
-def _below(node: dict[str, Any], part: str | int, schema: dict[str, Any]) -> list[dict[str, Any]]:
-    if isinstance(part, str) and part in node.get("properties", {}):
-        children = [node["properties"][part]]
-    elif isinstance(part, str) and isinstance(node.get("additionalProperties"), dict):
-        children = [node["additionalProperties"]]
-    elif isinstance(part, int) and "items" in node:
-        children = [node["items"]]
-    else:
-        return []
-    found: list[dict[str, Any]] = []
-    while children:
-        child = children.pop()
-        children += child.get("anyOf", []) + child.get("oneOf", []) + child.get("allOf", [])
-        if "$ref" in child:
-            found.append(schema["$defs"][child["$ref"].rsplit("/", 1)[1]])
-        else:
-            found.append(child)
-    return found
-
-
-def _nearest(name: str, names: Sequence[str] | Mapping[str, str]) -> str | None:
+def _nearest(name: str, names: Iterable[str]) -> str | None:
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return found[0] if found else None

@@ -7,6 +7,7 @@ Placeholders in strings are `{environment}`, `{service}`, `{value}` (as it stand
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,24 +15,65 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     HttpUrl,
     JsonValue,
     PlainSerializer,
     StringConstraints,
+    Tag,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from pilotage.core.rollout_watch import Budgets
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 OWN_ITEMS = frozenset({"staging-healthy", "soak"})
 """The boxes that the service ticks itself."""
-_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+NAME = r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$"
+ITEM = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+REPOSITORY = r"^[\w.-]+/[\w.-]+$"
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+def misplaced(what: str, *at: str | int, nearest: str | None = None) -> PydanticCustomError:
+    """A mistake that a section finds in one of its parts; `at` leads there."""
+    return PydanticCustomError("misplaced", "{what}", {"what": what, "at": at, "nearest": nearest})
+
+
+def _filled_by(*names: str) -> AfterValidator:
+    """Refuses placeholders that nothing would fill."""
+
+    def check(text: str) -> str:
+        for name in _PLACEHOLDER.findall(text):
+            if name not in names:
+                known = ", ".join(f"{{{each}}}" for each in names)
+                near = difflib.get_close_matches(name, names, n=1)
+                raise misplaced(
+                    f"nothing fills {{{name}}} here; there are {known}",
+                    nearest=f"{{{near[0]}}}" if near else None,
+                )
+        return text
+
+    return AfterValidator(check)
+
+
+def _branch(text: str) -> str:
+    if "{run}" not in text:
+        raise ValueError("must contain {run}, so that no two promotions share a branch")
+    example = _PLACEHOLDER.sub("x", text)
+    ends = tuple(part.endswith((".", ".lock")) for part in example.split("/"))
+    if not _BRANCH.fullmatch(example) or ".." in example or any(ends):
+        raise ValueError("is no branch name: letters, digits and . _ - / such as promotion-{run}")
+    return text
 
 
 def duration(value: object) -> timedelta:
@@ -79,9 +121,13 @@ Duration = Annotated[
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$", max_length=60)
+Applications = Annotated[
+    tuple[Annotated[str, _filled_by("service", "environment")], ...],
+    Field(min_length=1),
+    BeforeValidator(_one_or_many),
+    WithJsonSchema(_NAMES_SCHEMA),
 ]
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=60)]
 """Of a pipeline or an environment: it becomes part of branches, addresses and hidden markers."""
 
 
@@ -122,24 +168,46 @@ class CopyValue(_Section):
 
     copy_: str = Field(alias="copy", min_length=1)
 
+    @field_validator("copy_")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if path == "file":
+            raise ValueError("whole files are not copied; name the values, such as image.tag")
+        return path
+
 
 class SetValue(_Section):
     """Write a fixed value, which may name the environment or the service."""
 
     set_: str = Field(alias="set", min_length=1)
-    to: str
+    to: Annotated[str, _filled_by("environment", "service")]
 
 
-Rule = CopyValue | SetValue
+def _rule_kind(value: object) -> str | None:
+    if isinstance(value, CopyValue | SetValue):
+        return "copy" if isinstance(value, CopyValue) else "set"
+    if not isinstance(value, Mapping):
+        return None
+    return next((kind for kind in ("copy", "set") if kind in value), None)
+
+
+Rule = Annotated[
+    Annotated[CopyValue, Tag("copy")] | Annotated[SetValue, Tag("set")],
+    Discriminator(
+        _rule_kind,
+        custom_error_type="rule",
+        custom_error_message="expected `copy: PATH`, or `set: PATH` with `to: VALUE`",
+    ),
+]
 
 
 class ServiceSource(_Section):
     """Where a service's versions come from: its own repository, its CI, its tags and image."""
 
-    repository: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    repository: str | None = Field(default=None, pattern=REPOSITORY)
     workflow: str | None = None
-    tag: str = "v{version}"
-    image: str | None = None
+    tag: Annotated[str, _filled_by("version", "value", "service")] = "v{version}"
+    image: Annotated[str, _filled_by("version", "value", "service")] | None = None
 
 
 class People(_Section):
@@ -158,7 +226,7 @@ class Approvers(People):
 class Item(_Section):
     """One box of the review checklist, ticked by a person."""
 
-    item: str = Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=60)
+    item: str = Field(pattern=ITEM, max_length=60)
     text: str = Field(min_length=1, max_length=300)
     owner: str | None = Field(default=None, max_length=100)
 
@@ -224,11 +292,17 @@ class Environment(_Section):
     """One environment; those with `from` are promoted to."""
 
     from_: str | None = Field(default=None, alias="from")
-    applications: Names = ("{service}-{environment}",)
+    applications: Applications = ("{service}-{environment}",)
     argocd: str = "main"
-    branch: str = "{environment}-promotion-{run}"
-    title: str = "Promote {pipeline} to {environment}: {changes}"
-    commit: str = "promote({pipeline}): {changes}"
+    branch: Annotated[
+        str, _filled_by("environment", "pipeline", "run"), AfterValidator(_branch)
+    ] = "{environment}-promotion-{run}"
+    title: Annotated[str, _filled_by("pipeline", "environment", "changes", "run")] = (
+        "Promote {pipeline} to {environment}: {changes}"
+    )
+    commit: Annotated[str, _filled_by("pipeline", "environment", "changes", "run")] = (
+        "promote({pipeline}): {changes}"
+    )
     labels: Names = ("requires-review",)
     reviewers: People = People()
     assignees: Names = ()
@@ -245,15 +319,14 @@ class Environment(_Section):
 
     @model_validator(mode="after")
     def _checked(self) -> Environment:
-        names = [item.item for item in self.checklist]
-        if doubled := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"checklist items must differ; twice: {', '.join(sorted(doubled))}")
-        if ours := set(names) & OWN_ITEMS:
-            raise ValueError(
-                f"the service ticks {', '.join(sorted(ours))} itself; name it otherwise"
-            )
-        if not _BRANCH.fullmatch(self.branch.replace("{", "").replace("}", "")):
-            raise ValueError("branch must be a branch name, with {environment} and {run} at most")
+        known: set[str] = set()
+        for index, item in enumerate(self.checklist):
+            at = ("checklist", index, "item")
+            if item.item in known:
+                raise misplaced(f"there is a box {item.item} already; names must differ", *at)
+            if item.item in OWN_ITEMS:
+                raise misplaced(f"the service ticks {item.item} itself; choose another name", *at)
+            known.add(item.item)
         return self
 
 
@@ -261,26 +334,54 @@ class Pipeline(_Section):
     mode: Mode = Mode.PROPOSE
     preset: str | None = None
     files: str
-    promote: tuple[Rule, ...] = Field(min_length=1)
+    promote: tuple[Rule, ...] = Field(json_schema_extra={"minItems": 1})
     together: Together = Together.ALL
     services: Mapping[str, ServiceSource] = {}
     environments: Mapping[Name, Environment] = Field(min_length=2)
 
+    @field_validator("files")
+    @classmethod
+    def _complete(cls, files: str) -> str:
+        for place in ("{environment}", "{service}"):
+            if place not in files:
+                raise ValueError(f"must contain {place}, such as {{environment}}/{{service}}.yaml")
+        if files.startswith("/") or ".." in files.split("/"):
+            raise ValueError("must be a path inside the repository")
+        return files
+
     @model_validator(mode="after")
     def _checked(self) -> Pipeline:
-        for place in ("{environment}", "{service}"):
-            if place not in self.files:
-                raise ValueError(f"files must contain {place}")
         if not any(isinstance(rule, CopyValue) for rule in self.promote):
-            raise ValueError("promote needs at least one `copy:`; the first names the version")
+            raise misplaced("expected at least one `copy:`; the first is the version", "promote")
+        written: set[str] = set()
+        for index, rule in enumerate(self.promote):
+            path = rule.copy_ if isinstance(rule, CopyValue) else rule.set_
+            if path in written:
+                raise misplaced(f"{path} is written twice", "promote", index)
+            written.add(path)
         if not self.targets:
-            raise ValueError("no environment has `from:`; nothing would ever be promoted")
-        for name, environment in self.environments.items():
-            if environment.from_ is not None and environment.from_ not in self.environments:
-                raise ValueError(f"environment {name} is from {environment.from_}, which is none")
-            if environment.from_ == name:
-                raise ValueError(f"environment {name} cannot be promoted from itself")
+            raise misplaced("no environment has `from:`, so nothing is promoted", "environments")
+        for name in self.targets:
+            self._check_source(name)
         return self
+
+    def _check_source(self, name: str) -> None:
+        at = ("environments", name, "from")
+        source = self.environments[name].from_
+        if source not in self.environments:
+            near = difflib.get_close_matches(source or "", [*self.environments], n=1)
+            known = ", ".join(self.environments)
+            raise misplaced(
+                f"there is no environment {source}; there are {known}",
+                *at,
+                nearest=near[0] if near else None,
+            )
+        passed = {name}
+        while source is not None and source in self.environments:
+            if source in passed:
+                raise misplaced(f"{name} would be promoted from itself", *at)
+            passed.add(source)
+            source = self.environments[source].from_
 
     @property
     def targets(self) -> tuple[str, ...]:
