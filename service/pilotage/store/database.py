@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    NoSuchModuleError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -68,7 +69,7 @@ def connect(url: str) -> Database:
             try:
                 # hide_parameters: an error's text must not show what was stored.
                 return Database(create_engine(parsed, hide_parameters=True, pool_pre_ping=True))
-            except ImportError as error:
+            except (ImportError, NoSuchModuleError) as error:
                 raise StoreUnavailable(shown, f"its driver is not installed: {error}") from error
         case other:
             raise StoreUnavailable(shown, f"expected sqlite or postgresql, not {other}")

@@ -1,7 +1,8 @@
 """Frozen values as JSON text and back, unchanged.
 
 The text is plain ASCII: whatever a hostile payload contains (NUL, half a surrogate pair) is
-escaped, so that it fits into every database. Fields that the type does not have are skipped, and
+escaped, so that it fits into every database. (Keys of mappings are names of ours and must be
+encodable; half a pair in one is replaced.) Fields that the type does not have are skipped, and
 missing ones take their default: a document of another version can be read.
 """
 
