@@ -7,16 +7,25 @@ Each class lists what is used of an answer; anything missing or of another type 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from pilotage.adapters.github.errors import UnexpectedAnswer
 from pilotage.core import forge
 
 CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Link = Annotated[str, Field(pattern=r"^https?://[^\s\"<>]+$", max_length=2_000)]
-Time = Annotated[AwareDatetime, Field(strict=False)]
+Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(lambda t: t.astimezone(UTC))]
 GHOST = "ghost"
 """GitHub's own name for an account that is no more."""
 

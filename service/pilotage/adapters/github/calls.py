@@ -306,12 +306,14 @@ class Calls:
                 assert_never(other)
 
     def _installation_token(self, scope: str, lasting: timedelta) -> tuple[int, SecretStr]:
-        installation = self._installations.installation(scope)
+        held = self._installations
+        installation = held.installation(scope)
         try:
-            return installation, self._installations.token(installation, lasting)
-        except (errors.NotFound, errors.Unauthorised, errors.Forbidden):
-            self._installations.forget(scope)  # installed anew, it has another id
-            raise
+            return installation, held.token(installation, lasting)
+        except errors.NotFound:
+            held.forget(scope)  # installed anew, it has another number
+        installation = held.installation(scope)
+        return installation, held.token(installation, lasting)
 
     def _writing_lock(self, key: object) -> threading.Lock:
         with self._lock:
@@ -384,13 +386,18 @@ class Calls:
 
 
 def _reads_once_more() -> Retry:
-    """A GET that met a 5xx or a broken connection is asked once more, at once.
+    """A GET that met a 5xx is asked once more, at once; time-outs are not, lest they add up.
 
     PyGithub's own `GithubRetry` also repeats POST, and sleeps when GitHub limits the rate; both
     would undo what the callers rely upon. 202 is among the statuses because PyGithub sleeps on it.
     """
     return Retry(
-        total=1,
+        total=None,
+        connect=0,
+        read=False,
+        redirect=0,
+        status=1,
+        other=0,
         backoff_factor=0,
         status_forcelist=(202, 500, 502, 503, 504),
         allowed_methods=frozenset({"GET"}),

@@ -31,8 +31,8 @@ TEAM_MEMORY = timedelta(minutes=5)
 class GitHub:
     """One instance for a credential, usable from several threads.
 
-    `timeout` is in seconds, for connecting and for each wait for an answer; `base_url` is that of
-    the REST API (`https://HOST/api/v3` for GitHub Enterprise).
+    `timeout` is in seconds, for connecting and again for the answer, so that a write ends within
+    twice as long; `base_url` is that of the REST API (`https://HOST/api/v3` for GitHub Enterprise).
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class GitHub:
             issue = self._get(
                 answers.Issue, repository, f"/issues/{number}", f"asking who closed {number}"
             )
-            closed_by = answers.name_of(issue.closed_by)
+            closed_by = issue.closed_by.login if issue.closed_by else None
         return pull.value(closed_by)
 
     def find_pull_request(

@@ -170,14 +170,15 @@ _LEVELS = ("none", "read", "write", "admin")
 
 
 def check_access(calls: Calls, repository: str, identity: str) -> Access:
-    """Two requests for an App, one for a machine user."""
+    """Two requests."""
     path, what = repository_path(repository), f"reading {repository}"
     headers, body = calls.get_with_headers(repository, path, what)
     seen = read(Repository, body, what, f"GET {path}")
     if isinstance(calls.credential, App):
         granted = _of_installation(calls, repository)
     else:
-        granted = _of_machine_user(headers, seen)
+        granted = dict(_of_machine_user(headers, seen))
+        granted["members"] = _may_read_teams(calls, repository)
     needs = tuple(
         Need(f"{name}: {level}", purpose, granted[name]) for name, level, purpose in _NEEDS
     )
@@ -214,9 +215,25 @@ def _of_machine_user(headers: Mapping[str, str], seen: Repository) -> Mapping[st
         "pull_requests": may(push, "repo", "public_repo"),
         "statuses": may(push, "repo", "repo:status"),
         "deployments": may(push, "repo", "repo_deployment"),
-        "members": None if scopes is None else bool(words & {"read:org", "write:org", "admin:org"}),
         "administration": may(admin, "repo", "public_repo"),
     }
+
+
+def _may_read_teams(calls: Calls, repository: str) -> bool | None:
+    """Tried, because no scope or role tells it. A person's account has no teams at all."""
+    owner = repository.partition("/")[0]
+    try:
+        next(
+            calls.rows(
+                repository, f"/orgs/{segment(owner)}/teams", "looking at the teams", limit=1
+            ),
+            None,
+        )
+    except errors.Forbidden:
+        return False
+    except errors.NotFound:
+        return None
+    return True
 
 
 def _level(word: str) -> int:
