@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pilotage.sandbox.argocd import (
     SYRF_CHART,
+    Account,
     ApplicationSet,
     ArgoCD,
     ManualClock,
@@ -150,17 +151,17 @@ def _joined(revision: Any) -> Any:
     return tuple(revision) if isinstance(revision, list) else revision
 
 
-def make_world(folder: Path, timings: Timings | None = None) -> World:
+def make_world(
+    folder: Path, timings: Timings | None = None, accounts: tuple[Account, ...] | None = None
+) -> World:
     """A world whose durations are the recorded ones, and in which nothing is polled."""
     repository = Repository(folder / "cluster-gitops.git")
     repository.commit({"README.md": "configuration\n", "helm-values/staging.yaml": values("1.0.0")})
     timings = timings or quiet(Timings.real())
-    argocd = ArgoCD({CONFIG_URL: repository.path}, timings, clock=ManualClock())
+    argocd = ArgoCD({CONFIG_URL: repository.path}, timings, clock=ManualClock(), accounts=accounts)
     return World(repository, argocd)
 
 
 def quiet(timings: Timings) -> Timings:
     """The same without natural polling."""
-    from dataclasses import replace
-
     return replace(timings, polling=NEVER, applicationset_polling=NEVER)

@@ -12,6 +12,7 @@ from pilotage.sandbox.argocd.cluster import Failure, Reason, Workloads
 from pilotage.sandbox.argocd.controller import Controller
 from pilotage.sandbox.argocd.documents import resource_tree
 from pilotage.sandbox.argocd.faults import Faults
+from pilotage.sandbox.argocd.notifications import Notifications
 from pilotage.sandbox.argocd.operation import Operations
 from pilotage.sandbox.argocd.state import (
     Application,
@@ -30,7 +31,8 @@ class ArgoCD:
     """A stateful Argo CD. `start()` runs its controller in a thread; with a ManualClock there is
     none and `advance` plays what is due. All methods may be called from any thread.
 
-    `repositories`: URL as Applications spell it, to the path of a bare repository.
+    `repositories`: URL as Applications spell it, to the path of a bare repository; more may be
+    added to the attribute of that name at any time.
     `webhook_secret`: of GitHub's webhook; without one any push is believed, as in Argo CD."""
 
     def __init__(
@@ -51,6 +53,7 @@ class ArgoCD:
         self.controller = Controller(self.store, self.repositories, self.faults)
         self.application_sets = ApplicationSetController(self.store, self.controller, self.faults)
         self.closed = False
+        self.notifications: Notifications | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -71,6 +74,9 @@ class ArgoCD:
             self.store.wake.notify_all()
             self.store.published.notify_all()
         self.store.cut_streams()
+        if self.notifications is not None:
+            self.notifications.close()
+            self.notifications = None
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
@@ -85,6 +91,12 @@ class ArgoCD:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def notify(self, url: str, token: str) -> None:
+        """Post a notification to `url` from now on, with `token` as the bearer."""
+        if self.notifications is not None:
+            self.notifications.close()
+        self.notifications = Notifications(self.store, url, token)
 
     def _run(self) -> None:
         with self.store.lock:
