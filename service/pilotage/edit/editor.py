@@ -16,7 +16,6 @@ from .refused import EditRefused
 from .scalar import Plain, Source, meaning, write
 from .stream import BOM, Language, Stream, read
 
-_DASH = len("- ")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+|[&!]\S*$)*")
 
 
@@ -144,7 +143,7 @@ def _replace(
             written = write(value, event, flow=flow, is_json=stream.language == "json")
         if stream.text[start:end] == written:
             return
-        new = _meant(event, value, written)
+        new = _meant(event, value, written, stream.language)
         if start == end:
             written = _after_colon(stream, start, written, event)
         elif not written and not flow and stream.text[start - 1 : start] == " ":
@@ -156,28 +155,32 @@ def _replace(
     yield Splice(path, start, end, written, found.at, found.at + 1, (new,), first, last, strings)
 
 
-def _meant(event: Event, value: str, written: str) -> Event:
+def _meant(event: Event, value: str, written: str, language: Language) -> Event:
     style = written.lstrip()[:1]
     if isinstance(value, Source):
-        value = _scalar_source(value)
+        value = _source_value(value, language)
     return event._replace(value=str(value), style=style if style in "'\"|>" else "")
 
 
 def _after_colon(stream: Stream, at: int, written: str, event: Event) -> str:
     before = stream.text[max(at - 100, 0) : at]
     if before.rstrip()[-1:] not in ("", ":", "-") and event.anchor is None and event.tag is None:
-        raise EditRefused("its key has no colon to write a value after")
+        raise EditRefused("nothing stands there, not even a colon to write a value after")
     return " " + written if before and not before[-1].isspace() else written
 
 
-def _scalar_source(source: Source) -> str:
+def _source_value(source: Source, language: Language) -> str:
     """What a scalar written as `source` means. Raises EditRefused if it is not just a scalar."""
+    if not source:
+        return ""
     refused = EditRefused(f"{source[:40]!r} is not how one value is written")
     try:
-        _, _, event, *others = read(f"- {source}", "yaml").events
+        text = f"[{source}]" if language == "json" else f"- {source}"
+        _, _, event, *others = read(text, language).events
     except (EditRefused, ValueError):
         raise refused from None
-    is_all = event.start == _DASH and event.end == _DASH + len(source)
+    begin = len("[") if language == "json" else len("- ")
+    is_all = event.start == begin and event.end == begin + len(source)
     if len(others) > 2 or event.kind is not Kind.SCALAR or event.anchor or event.tag or not is_all:
         raise refused
     return event.value

@@ -8,8 +8,10 @@ reads the lines of the entry only; that they are a whole entry is what the first
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import ruamel.yaml
@@ -73,13 +75,14 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
         characters, events = splice.end, splice.upto
     new = "".join((*parts, stream.text[characters:]))
     expected += stream.events[events:]
+    shift = _Shift(ordered)
     try:
-        _first_judge(stream, _Shift(ordered), expected, new)
+        _first_judge(stream, shift, expected, new)
         if stream.language == "json":
             _json_judge(expected, new)
         else:
             for splice in ordered:
-                _yaml_judge(stream, splice, _Shift(ordered), expected, new)
+                _yaml_judge(stream, splice, shift, expected, new)
     except _NotTheSameError as error:
         paths = ", ".join(splice.path for splice in ordered)
         raise EditRefused(f"it cannot be edited safely: {error}", path=paths) from None
@@ -150,32 +153,31 @@ _AFTER = (Event(Kind.MAPPING_END), Event(Kind.DOCUMENT_END))
 _MAX_WINDOWS = 100
 
 
-@dataclass(frozen=True, slots=True)
 class _Shift:
     """Where what stood somewhere before the splices stands after them."""
 
-    splices: Sequence[Splice]
+    def __init__(self, splices: Sequence[Splice]) -> None:
+        self.splices = splices
+        self._starts = [splice.start for splice in splices]
+        self._ends = [splice.end for splice in splices]
+        self._uptos = [splice.upto for splice in splices]
+        grown = (len(splice.text) - (splice.end - splice.start) for splice in splices)
+        more = (len(splice.events) - (splice.upto - splice.at) for splice in splices)
+        self._grown = list(accumulate(grown, initial=0))
+        self._more = list(accumulate(more, initial=0))
 
     def event(self, at: int) -> int:
-        return at + sum(
-            len(splice.events) - (splice.upto - splice.at)
-            for splice in self.splices
-            if splice.upto <= at
-        )
+        return at + self._more[bisect_right(self._uptos, at)]
 
     def start(self, at: int) -> int:
-        return at + sum(_growth(splice) for splice in self.splices if splice.end <= at)
+        return at + self._grown[bisect_right(self._ends, at)]
 
     def end(self, at: int) -> int:
-        return at + sum(_growth(splice) for splice in self.splices if splice.start <= at)
+        return at + self._grown[bisect_right(self._starts, at)]
 
     def after(self, splice: Splice) -> int:
-        before = sum(_growth(other) for other in self.splices if other.start < splice.start)
+        before = self._grown[bisect_left(self._starts, splice.start)]
         return splice.start + before + len(splice.text)
-
-
-def _growth(splice: Splice) -> int:
-    return len(splice.text) - (splice.end - splice.start)
 
 
 def _yaml_judge(

@@ -46,7 +46,7 @@ REFUSED = [
     ("a: 1\nb: \ud800\n", "a", 2, "surrogate"),
     ("", "a", None, "the text is empty"),
     ("# only a comment\n", "a", None, "the text is empty"),
-    ("{a}\n", "a", 1, "no colon"),
+    ("{a}\n", "a", 1, "not even a colon"),
     ("a: !!int 3\n", "a", 1, "tagged !!int"),
 ]
 
