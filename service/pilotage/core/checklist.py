@@ -10,22 +10,35 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
+from markdown_it import MarkdownIt
+
+from pilotage.core.forge import BODY_LIMIT
 from pilotage.core.model import BodyEdit, Promotion, Tick
 
-_BOX = re.compile(
-    r"^[ \t]*[-*+][ \t]+\[(?P<mark>[ xX])\][ \t].*"
-    r"<!--[ \t]*item:(?P<item>[a-z0-9-]+)[ \t]*-->[ \t]*$",
-    re.MULTILINE,
-)
+_BOX = re.compile(r"\[(?P<mark>[ xX])\][ \t].*<!--[ \t]*item:(?P<item>[a-z0-9-]+)[ \t]*-->[ \t]*")
 _MOST_BOXES = 500
 
 
+@cache
+def _blocks() -> MarkdownIt:
+    """GitHub's block structure: what stands in a comment or a code fence is no box to anybody."""
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.disable("inline")
+    return parser
+
+
 def read_boxes(body: str) -> dict[str, bool]:
-    """Item to ticked. The first box of a name counts; text that a person adds is ignored."""
+    """Item to ticked, for the boxes that GitHub shows. The first box of a name counts."""
     boxes: dict[str, bool] = {}
-    for match in _BOX.finditer(body.replace("\r\n", "\n")):
-        boxes.setdefault(match["item"], match["mark"] != " ")
+    tokens = _blocks().parse(body[:BODY_LIMIT])
+    for item, paragraph, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if (item.type, paragraph.type) != ("list_item_open", "paragraph_open"):
+            continue
+        match = _BOX.fullmatch(text.content.split("\n", 1)[0])
+        if match is not None:
+            boxes.setdefault(match["item"], match["mark"] != " ")
         if len(boxes) >= _MOST_BOXES:
             break
     return boxes

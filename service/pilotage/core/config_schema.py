@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from pilotage.core.policy import Config
+from pydantic import TypeAdapter
+
+from pilotage.core.policy import DURATION_EXAMPLES, NAME, Config, duration_text
 
 
 @cache
@@ -18,15 +21,36 @@ def _schema() -> dict[str, Any]:
 def schema_text() -> str:
     """`policies/pilotage.schema.json`: JSON Schema 2020-12 of the whole file.
 
-    A preset may fill in what it calls required, so an editor does not insist on that.
+    A preset may fill in what else is required, so an editor does not insist on that.
     """
-    schema = json.loads(json.dumps(_schema()))
-    schema["$defs"]["Pipeline"]["required"] = ["files", "environments"]
+    schema = _tidy(_schema())
+    pipeline = schema["$defs"]["Pipeline"]
+    pipeline["required"] = ["files", "environments"]
+    named = pipeline["properties"]["environments"]["patternProperties"]
+    named[NAME] = {"anyOf": [named[NAME], {"type": "null"}]}
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pilotage: .pilotage.yaml",
     }
     return json.dumps(schema | head, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _tidy(node: Any) -> Any:
+    """Without the titles that pydantic makes up; durations as people write them; closed names."""
+    if isinstance(node, list):
+        return [_tidy(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    tidy = {
+        key: _tidy(part)
+        for key, part in node.items()
+        if not (key == "title" and isinstance(part, str))
+    }
+    if node.get("examples") == DURATION_EXAMPLES and node.get("default") is not None:
+        tidy["default"] = duration_text(TypeAdapter(timedelta).validate_python(node["default"]))
+    if "patternProperties" in node:
+        tidy["additionalProperties"] = False
+    return tidy
 
 
 def names_at(where: Sequence[str | int]) -> list[str]:

@@ -105,10 +105,11 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+DURATION_EXAMPLES: list[JsonValue] = ["30s", "15m", "1h30m", "2d"]
 _DURATION_SCHEMA: dict[str, JsonValue] = {
     "type": "string",
     "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$",
-    "examples": ["30s", "15m", "1h30m", "2d"],
+    "examples": DURATION_EXAMPLES,
 }
 _NAMES_SCHEMA: dict[str, JsonValue] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
