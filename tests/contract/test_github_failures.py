@@ -296,7 +296,7 @@ PULL: dict[str, Any] = {
     "body": None,
     "user": None,
     "head": {"sha": "1" * 40, "ref": "b", "repo": None},
-    "base": {"ref": "main"},
+    "base": {"ref": "main", "repo": {"full_name": REPO}},
     "merged": False,
     "merged_by": None,
     "merged_at": None,
@@ -317,6 +317,26 @@ def test_what_may_be_missing_on_github_may_be_missing() -> None:
         pull = github.pull_request(REPO, 1)
     assert (pull.body, pull.author, pull.head_repository) == ("", "ghost", None)
     assert pull.updated_at == NOW
+
+
+def test_the_branch_of_a_fork_is_not_ours_and_a_renaming_changes_nothing() -> None:
+    renamed = {"full_name": "acme/renamed"}
+    ours = PULL | {
+        "head": {"sha": "1" * 40, "ref": "b", "repo": renamed},
+        "base": {"ref": "main", "repo": renamed},
+    }
+    fork = ours | {"number": 2, "head": {"sha": "1" * 40, "ref": "b", "repo": {"full_name": "x/y"}}}
+    listed = [fork, ours]
+
+    def script(asked: str) -> Answer:
+        return Answer(200, listed if "/pulls?" in asked else ours)
+
+    with scripted(script) as (github, _):
+        found = github.find_pull_request(REPO, "b", "main")
+        assert found is not None
+        assert found.number == 1
+        listed = [fork]
+        assert github.find_pull_request(REPO, "b", "main") is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pilotage.adapters.github.calls import Counts
 from pilotage.adapters.github.credentials import App, Credential, MachineUser
 from pilotage.adapters.github.errors import (
     BaseModified,
@@ -21,6 +20,7 @@ from pilotage.adapters.github.errors import (
     Unreachable,
 )
 from pilotage.adapters.github.github import GitHub
+from pilotage.adapters.github.transport import Counts
 
 __all__ = [
     "App",

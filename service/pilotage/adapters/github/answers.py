@@ -56,14 +56,16 @@ def name_of(user: Login | None) -> str:
     return user.login if user else GHOST
 
 
-class Found(Answer):
-    """An installation of an App."""
+class Installation(Answer):
+    """An App's, and what it was granted there."""
 
     id: int
     permissions: dict[str, str] = {}
 
 
 class Minted(Answer):
+    """A token of one installation; it lasts for about an hour."""
+
     token: SecretStr
     expires_at: Time
 
@@ -99,6 +101,7 @@ class Head(Answer):
 
 class Base(Answer):
     ref: str
+    repo: FullName
 
 
 class Slug(Answer):

@@ -9,8 +9,9 @@ from itertools import pairwise
 from pydantic import Field
 
 from pilotage.adapters.github.answers import GHOST, Answer, Time, read
-from pilotage.adapters.github.calls import Calls, repository_path
+from pilotage.adapters.github.calls import Calls
 from pilotage.adapters.github.errors import NotFound
+from pilotage.adapters.github.paths import repository_path
 from pilotage.core.model import BodyEdit
 
 MOST_PAGES = 10

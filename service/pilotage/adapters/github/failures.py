@@ -67,6 +67,21 @@ def refusal(
             return errors.Refused(what, where, message, status=status, reasons=_reasons(body))
 
 
+def merge_failure(refused: errors.Refused) -> errors.Refused:
+    """GitHub tells four things apart by two statuses and a sentence."""
+    what, where, message = refused.what, refused.where, refused.message
+    if refused.status == 409:
+        step = "It is read again; the new head is judged afresh."
+        return errors.Moved(what, where, message, status=409, next_step=step)
+    if refused.status != 405:
+        return refused
+    if "base branch was modified" in message.lower():
+        step = "It is tried again."
+        return errors.BaseModified(what, where, message, status=405, next_step=step)
+    step = "It is tried again when what GitHub names has changed."
+    return errors.NotMergeable(what, where, message, status=405, next_step=step)
+
+
 def patience(headers: Mapping[str, str], now: datetime) -> datetime:
     """When to ask again: `retry-after`, else the reset of an exhausted limit, else a minute.
 

@@ -7,18 +7,21 @@ NotFound, Refused. It is synchronous: never call it on an event loop.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
 from pydantic import SecretStr
 
 from pilotage.adapters.github import answers, errors, rules
-from pilotage.adapters.github.answers import A
-from pilotage.adapters.github.calls import Calls, Counts, repository_path, segment, utc_now
-from pilotage.adapters.github.credentials import App, Credential
+from pilotage.adapters.github.calls import Calls, InRepository
+from pilotage.adapters.github.credentials import Credential
 from pilotage.adapters.github.edits import read_edits
+from pilotage.adapters.github.failures import merge_failure
+from pilotage.adapters.github.paths import segment
+from pilotage.adapters.github.sign_in import SignIn
+from pilotage.adapters.github.transport import Counts, Transport
 from pilotage.core import forge
 from pilotage.core.model import BodyEdit, Sha
 
@@ -28,11 +31,16 @@ PUSH_TIME = timedelta(minutes=10)
 TEAM_MEMORY = timedelta(minutes=5)
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class GitHub:
     """One instance for a credential, usable from several threads.
 
-    `timeout` is in seconds, for connecting and again for the answer, so that a write ends within
-    twice as long; `base_url` is that of the REST API (`https://HOST/api/v3` for GitHub Enterprise).
+    `timeout` is in seconds: for a write's turn, for connecting and for the answer, so that a write
+    ends within three times as long. `base_url` is that of the REST API (`https://HOST/api/v3` for
+    GitHub Enterprise).
     """
 
     def __init__(
@@ -42,20 +50,22 @@ class GitHub:
         base_url: str = DEFAULT_URL,
         timeout: int = 20,
         team_memory: timedelta = TEAM_MEMORY,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._calls = Calls(credential, base_url=base_url, timeout=timeout, clock=clock)
+        self._transport = Transport(base_url, timeout, clock)
+        self._sign_in = SignIn(credential, self._transport)
+        self._calls = Calls(self._transport, self._sign_in)
         self._team_memory = team_memory
+        self._clock = clock
         self._lock = threading.Lock()
-        self._identity: str | None = None
         self._teams: dict[tuple[str, str], tuple[datetime, frozenset[str]]] = {}
 
     @property
     def counts(self) -> Counts:
-        return self._calls.counts
+        return self._transport.counts
 
     def close(self) -> None:
-        self._calls.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -72,41 +82,27 @@ class GitHub:
 
     def identity(self) -> str:
         """The login under which our own writes appear; asked once."""
-        with self._lock:
-            known = self._identity
-        if known is None:
-            known = self._ask_identity()
-            with self._lock:
-                self._identity = known
-        return known
+        return self._sign_in.identity()
 
     def token(self, repository: str, lasting: timedelta = PUSH_TIME) -> SecretStr:
         """A token for git (user name `x-access-token`) that is good for at least `lasting`."""
-        return self._calls.token(repository, lasting)
-
-    def _ask_identity(self) -> str:
-        what = "asking who we are"
-        if isinstance(self._calls.credential, App):
-            body = self._calls.app("/app", what)
-            return f"{answers.read(answers.AppItself, body, what, '/app').slug}[bot]"
-        body = self._calls.get("", "/user", what)
-        return answers.read(answers.Login, body, what, "/user").login
+        return self._sign_in.token(repository, lasting)
 
     # Reading -----------------------------------------------------------------------------
 
     def default_branch(self, repository: str) -> str:
         what = f"reading {repository}"
-        return self._get(answers.Repository, repository, "", what).default_branch
+        return self._in(repository).get(answers.Repository, "", what).default_branch
 
     def pull_request(self, repository: str, number: int) -> forge.PullRequest:
         """One request; a second one tells who closed a pull request that was not merged."""
-        pull = self._get(
-            answers.Pull, repository, f"/pulls/{number}", f"reading pull request {number}"
+        pull = self._in(repository).get(
+            answers.Pull, f"/pulls/{number}", f"reading pull request {number}"
         )
         closed_by = None
         if pull.state == "closed" and not pull.merged:
-            issue = self._get(
-                answers.Issue, repository, f"/issues/{number}", f"asking who closed {number}"
+            issue = self._in(repository).get(
+                answers.Issue, f"/issues/{number}", f"asking who closed {number}"
             )
             closed_by = issue.closed_by.login if issue.closed_by else None
         return pull.value(closed_by)
@@ -127,8 +123,8 @@ class GitHub:
         what = f"looking for the pull request of {branch}"
         found = [
             pull
-            for pull in self._rows(answers.PullSummary, repository, "/pulls", what, params)
-            if _is_of(pull, repository, branch, base)
+            for pull in self._in(repository).rows(answers.PullSummary, "/pulls", what, params)
+            if _is_of(pull, branch, base)
         ]
         if not found:
             return None
@@ -138,20 +134,20 @@ class GitHub:
     def open_pull_requests(self, repository: str, base: str) -> tuple[forge.PullRequestBrief, ...]:
         params = {"base": base, "state": "open"}
         what = f"listing the pull requests into {base}"
-        rows = self._rows(answers.PullSummary, repository, "/pulls", what, params)
+        rows = self._in(repository).rows(answers.PullSummary, "/pulls", what, params)
         return tuple(pull.brief() for pull in rows)
 
     def reviews(self, repository: str, number: int) -> tuple[forge.Review, ...]:
         """The newest verdict of each reviewer."""
         what = f"reading the reviews of {number}"
         path = f"/pulls/{number}/reviews"
-        return answers.newest_verdicts(self._rows(answers.PullReview, repository, path, what))
+        return answers.newest_verdicts(self._in(repository).rows(answers.PullReview, path, what))
 
     def statuses(self, repository: str, sha: Sha) -> Mapping[str, forge.Status]:
         """The newest status of each context."""
         what = f"reading the statuses of {sha[:7]}"
         path = f"/commits/{segment(sha)}/status"
-        rows = self._rows(answers.CommitStatus, repository, path, what, within="statuses")
+        rows = self._in(repository).rows(answers.CommitStatus, path, what, within="statuses")
         newest: dict[str, forge.Status] = {}
         for row in rows:
             newest.setdefault(row.context, row.value())
@@ -173,7 +169,7 @@ class GitHub:
         params = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}"} if since else None
         what = f"reading the comments of {number}"
         path = f"/issues/{number}/comments"
-        rows = self._rows(answers.IssueComment, repository, path, what, params)
+        rows = self._in(repository).rows(answers.IssueComment, path, what, params)
         return tuple(comment.value() for comment in rows)
 
     def body_edits(
@@ -187,12 +183,12 @@ class GitHub:
     ) -> tuple[forge.PullRequestCommit, ...]:
         """Oldest first; GitHub lists 250 at most."""
         what = f"reading the commits of {number}"
-        rows = self._rows(answers.PullCommit, repository, f"/pulls/{number}/commits", what)
+        rows = self._in(repository).rows(answers.PullCommit, f"/pulls/{number}/commits", what)
         return tuple(commit.value() for commit in rows)
 
     def changed_files(self, repository: str, number: int) -> forge.ChangedFiles:
         what = f"reading which files {number} changes"
-        rows = list(self._rows(answers.File, repository, f"/pulls/{number}/files", what))
+        rows = list(self._in(repository).rows(answers.File, f"/pulls/{number}/files", what))
         names = {row.filename for row in rows}
         names |= {row.previous_filename for row in rows if row.previous_filename is not None}
         return forge.ChangedFiles(frozenset(names), complete=len(rows) < MOST_FILES)
@@ -200,7 +196,7 @@ class GitHub:
     def team_members(self, organization: str, team: str) -> frozenset[str]:
         """Logins, remembered for `team_memory`."""
         key = organization.lower(), team.lower()
-        now = self._calls.now()
+        now = self._clock()
         with self._lock:
             held = self._teams.get(key)
         if held is not None and now - held[0] < self._team_memory:
@@ -218,7 +214,7 @@ class GitHub:
         path = f"/collaborators/{segment(login)}/permission"
         what = f"asking what {login} may do"
         try:
-            return self._get(answers.UserPermission, repository, path, what).permission
+            return self._in(repository).get(answers.UserPermission, path, what).permission
         except errors.NotFound:
             return "none"
 
@@ -228,7 +224,7 @@ class GitHub:
 
     def check_access(self, repository: str) -> forge.Access:
         """What the credentials lack in this repository, for `pilotage check`."""
-        return rules.check_access(self._calls, repository, self.identity())
+        return rules.check_access(self._calls, self._sign_in, repository)
 
     def deployment(
         self, repository: str, sha: Sha, environment: str
@@ -237,14 +233,14 @@ class GitHub:
         mine = self.identity()
         params = {"sha": sha, "environment": environment}
         what = f"looking for the deployment of {sha[:7]}"
-        rows = self._rows(answers.Deployment, repository, "/deployments", what, params)
+        rows = self._in(repository).rows(answers.Deployment, "/deployments", what, params)
         found = next((row for row in rows if answers.name_of(row.creator) == mine), None)
         if found is None:
             return None
         path = f"/deployments/{found.id}/statuses"
         newest = next(
-            self._rows(
-                answers.DeploymentStatus, repository, path, "reading its state", {"per_page": 1}
+            self._in(repository).rows(
+                answers.DeploymentStatus, path, "reading its state", {"per_page": 1}
             ),
             None,
         )
@@ -262,7 +258,7 @@ class GitHub:
         what = f"opening a pull request from {branch}"
         payload = {"title": title, "body": body, "head": branch, "base": base}
         try:
-            pull = self._send(answers.Pull, "POST", repository, "/pulls", what, payload)
+            pull = self._in(repository).send(answers.Pull, "POST", "/pulls", what, payload)
         except errors.Refused as refused:
             if not any("already exists" in reason for reason in refused.reasons):
                 raise
@@ -303,21 +299,21 @@ class GitHub:
         payload |= {key: value for key, value in given.items() if value is not None}
         path, what = f"/pulls/{number}/merge", f"merging pull request {number}"
         try:
-            return self._send(answers.Merged, "PUT", repository, path, what, payload).sha
+            return self._in(repository).send(answers.Merged, "PUT", path, what, payload).sha
         except errors.Refused as refused:
-            failure = _merge_failure(refused)
+            failure = merge_failure(refused)
         raise failure
 
     def add_labels(self, repository: str, number: int, labels: Iterable[str]) -> None:
         """One request; a label that does not exist yet is created by GitHub."""
         payload = {"labels": sorted(labels)}
-        self._do("POST", repository, f"/issues/{number}/labels", f"labelling {number}", payload)
+        self._in(repository).do("POST", f"/issues/{number}/labels", f"labelling {number}", payload)
 
     def add_assignees(self, repository: str, number: int, logins: Iterable[str]) -> frozenset[str]:
         """Who is assigned now: GitHub silently leaves out whoever cannot be."""
         payload = {"assignees": sorted(logins)}
         path, what = f"/issues/{number}/assignees", f"assigning people to {number}"
-        issue = self._send(answers.IssueWithAssignees, "POST", repository, path, what, payload)
+        issue = self._in(repository).send(answers.IssueWithAssignees, "POST", path, what, payload)
         return frozenset(user.login for user in issue.assignees)
 
     def request_reviewers(
@@ -334,7 +330,7 @@ class GitHub:
         payload = {"reviewers": people, "team_reviewers": sorted(teams)}
         if any(payload.values()):
             path = f"/pulls/{number}/requested_reviewers"
-            self._do("POST", repository, path, f"asking for reviews of {number}", payload)
+            self._in(repository).do("POST", path, f"asking for reviews of {number}", payload)
 
     def set_status(self, repository: str, sha: Sha, context: str, status: forge.Status) -> None:
         payload = {"state": status.state.value, "context": context}
@@ -342,23 +338,23 @@ class GitHub:
         if status.url is not None:
             payload["target_url"] = status.url
         what = f"setting {context} on {sha[:7]}"
-        self._do("POST", repository, f"/statuses/{segment(sha)}", what, payload)
+        self._in(repository).do("POST", f"/statuses/{segment(sha)}", what, payload)
 
     def create_comment(self, repository: str, number: int, body: str) -> forge.Comment:
         path, what = f"/issues/{number}/comments", f"commenting on {number}"
-        made = self._send(answers.IssueComment, "POST", repository, path, what, {"body": body})
+        made = self._in(repository).send(answers.IssueComment, "POST", path, what, {"body": body})
         return made.value()
 
     def edit_comment(self, repository: str, comment: int, body: str) -> forge.Comment:
         path, what = f"/issues/comments/{comment}", f"editing comment {comment}"
-        made = self._send(answers.IssueComment, "PATCH", repository, path, what, {"body": body})
+        made = self._in(repository).send(answers.IssueComment, "PATCH", path, what, {"body": body})
         return made.value()
 
     def delete_comment(self, repository: str, comment: int) -> None:
         """Deleting what is gone changes nothing."""
         path, what = f"/issues/comments/{comment}", f"deleting comment {comment}"
         try:
-            self._do("DELETE", repository, path, what)
+            self._in(repository).do("DELETE", path, what)
         except errors.Renamed:
             raise
         except errors.NotFound:
@@ -367,7 +363,7 @@ class GitHub:
     def react(self, repository: str, comment: int, content: Literal["+1", "-1", "eyes"]) -> None:
         """Doing it again changes nothing."""
         path, what = f"/issues/comments/{comment}/reactions", f"reacting to comment {comment}"
-        self._do("POST", repository, path, what, {"content": content})
+        self._in(repository).do("POST", path, what, {"content": content})
 
     def create_deployment(
         self,
@@ -388,7 +384,7 @@ class GitHub:
             "production_environment": production,
         }
         what = f"recording the deployment of {sha[:7]}"
-        made = self._send(answers.Deployment, "POST", repository, "/deployments", what, payload)
+        made = self._in(repository).send(answers.Deployment, "POST", "/deployments", what, payload)
         return forge.ForgeDeployment(made.id, "")
 
     def set_deployment_state(
@@ -404,72 +400,24 @@ class GitHub:
         if url is not None:
             payload["log_url"] = url
         path = f"/deployments/{deployment}/statuses"
-        self._do("POST", repository, path, f"recording that it is {state}", payload)
+        self._in(repository).do("POST", path, f"recording that it is {state}", payload)
 
-    # One request -------------------------------------------------------------------------
+    # ---------------------------------------------------------------------------------------
 
-    def _get(self, kind: type[A], repository: str, path: str, what: str) -> A:
-        full = repository_path(repository) + path
-        return answers.read(kind, self._calls.get(repository, full, what), what, f"GET {full}")
-
-    def _rows(
-        self,
-        kind: type[A],
-        repository: str,
-        path: str,
-        what: str,
-        params: Mapping[str, str | int] | None = None,
-        within: str | None = None,
-    ) -> Iterator[A]:
-        full = repository_path(repository) + path
-        for row in self._calls.rows(repository, full, what, params, within=within):
-            yield answers.read(kind, row, what, f"GET {full}")
-
-    def _send(
-        self,
-        kind: type[A],
-        verb: str,
-        repository: str,
-        path: str,
-        what: str,
-        payload: Mapping[str, object],
-    ) -> A:
-        full = repository_path(repository) + path
-        body = self._calls.send(repository, verb, full, what, payload)
-        return answers.read(kind, body, what, f"{verb} {full}", write=True)
-
-    def _do(
-        self,
-        verb: str,
-        repository: str,
-        path: str,
-        what: str,
-        payload: Mapping[str, object] | None = None,
-    ) -> None:
-        self._calls.send(repository, verb, repository_path(repository) + path, what, payload)
+    def _in(self, repository: str) -> InRepository:
+        return InRepository(self._calls, repository)
 
     def _patch_pull(
         self, repository: str, number: int, what: str, changed: Mapping[str, object]
     ) -> forge.PullRequest:
         path = f"/pulls/{number}"
-        return self._send(answers.Pull, "PATCH", repository, path, what, changed).value(None)
+        return self._in(repository).send(answers.Pull, "PATCH", path, what, changed).value(None)
 
 
-def _is_of(pull: answers.PullSummary, repository: str, branch: str, base: str) -> bool:
-    """A fork has branches of the same name; only the repository's own counts."""
-    source = pull.head.repo.full_name.lower() if pull.head.repo else None
-    return (pull.head.ref, pull.base.ref, source) == (branch, base, repository.lower())
+def _is_of(pull: answers.PullSummary, branch: str, base: str) -> bool:
+    """A fork has branches of the same name; only the repository's own count.
 
-
-def _merge_failure(refused: errors.Refused) -> errors.Refused:
-    what, where, message = refused.what, refused.where, refused.message
-    if refused.status == 409:
-        step = "It is read again; the new head is judged afresh."
-        return errors.Moved(what, where, message, status=409, next_step=step)
-    if refused.status != 405:
-        return refused
-    if "base branch was modified" in message.lower():
-        step = "It is tried again."
-        return errors.BaseModified(what, where, message, status=405, next_step=step)
-    step = "It is tried again when what GitHub names has changed."
-    return errors.NotMergeable(what, where, message, status=405, next_step=step)
+    The names are both GitHub's: after a renaming the one that we know is not in its answers.
+    """
+    own = pull.head.repo is not None and pull.head.repo == pull.base.repo
+    return own and (pull.head.ref, pull.base.ref) == (branch, base)

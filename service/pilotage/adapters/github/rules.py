@@ -8,9 +8,11 @@ from dataclasses import replace
 from pydantic import Field
 
 from pilotage.adapters.github import errors
-from pilotage.adapters.github.answers import Answer, Found, Repository, read
-from pilotage.adapters.github.calls import Calls, repository_path, segment
+from pilotage.adapters.github.answers import Answer, Repository, read
+from pilotage.adapters.github.calls import Calls
 from pilotage.adapters.github.credentials import App
+from pilotage.adapters.github.paths import repository_path, segment
+from pilotage.adapters.github.sign_in import SignIn
 from pilotage.core.forge import Access, BranchRules, Need
 
 NOTHING = BranchRules(required_contexts={}, pull_request_required=False, strict=False)
@@ -169,30 +171,29 @@ _NEEDS = (
 _LEVELS = ("none", "read", "write", "admin")
 
 
-def check_access(calls: Calls, repository: str, identity: str) -> Access:
-    """Two requests."""
+def check_access(calls: Calls, sign_in: SignIn, repository: str) -> Access:
+    """Two requests, and one to learn who we are."""
     path, what = repository_path(repository), f"reading {repository}"
     headers, body = calls.get_with_headers(repository, path, what)
     seen = read(Repository, body, what, f"GET {path}")
-    if isinstance(calls.credential, App):
-        granted = _of_installation(calls, repository)
+    granted: dict[str, bool | None]
+    if isinstance(sign_in.credential, App):
+        granted = _of_installation(sign_in, repository)
     else:
-        granted = dict(_of_machine_user(headers, seen))
+        granted = _of_machine_user(headers, seen)
         granted["members"] = _may_read_teams(calls, repository)
     needs = tuple(
         Need(f"{name}: {level}", purpose, granted[name]) for name, level, purpose in _NEEDS
     )
-    return Access(identity, seen.default_branch, needs)
+    return Access(sign_in.identity(), seen.default_branch, needs)
 
 
-def _of_installation(calls: Calls, repository: str) -> Mapping[str, bool | None]:
-    path = f"{repository_path(repository)}/installation"
-    what = "reading what the App may do"
-    has = read(Found, calls.app(path, what), what, f"GET {path}").permissions
+def _of_installation(sign_in: SignIn, repository: str) -> dict[str, bool | None]:
+    has = sign_in.installation(repository).permissions
     return {name: _level(has.get(name, "none")) >= _level(level) for name, level, _ in _NEEDS}
 
 
-def _of_machine_user(headers: Mapping[str, str], seen: Repository) -> Mapping[str, bool | None]:
+def _of_machine_user(headers: Mapping[str, str], seen: Repository) -> dict[str, bool | None]:
     """The account's role and, for a classic token, its scopes.
 
     A fine-grained token does not say what it was given: what the role allows stays unknown then.
