@@ -131,10 +131,7 @@ def _replace(
     event = _scalar(stream, path, found)
     _check_block(event, path, options)
     _check_shared(stream, path, found, options)
-    start, end = event.start, event.end
-    if event.anchor is not None or event.tag is not None:
-        properties = _PROPERTIES.match(stream.text, start, end)
-        start = properties.end() if properties else start
+    start, end = _body(stream, event), event.end
     flow = any(stream.events[parent].style == "{" for parent, _ in found.parents)
     try:
         if event.style in ("|", ">") and not isinstance(value, Source):
@@ -257,13 +254,14 @@ def _holds(event: Event, anchor: str | None) -> bool:
     return event.kind is not Kind.ALIAS and event.anchor == anchor
 
 
-def scalars(text: str, *, language: Language | None = None) -> Iterator[Scalar]:
-    """Every scalar of `text` that has a path, in order.
+def scalars(text: str, *, language: Language | None = None) -> list[Scalar]:
+    """Every scalar of `text` that has a path, in order. Raises EditRefused.
 
     Left out is what no path names: aliases, merged mappings, and what stands under a key that is
     itself a collection.
     """
     stream = read(text, language)
+    found: list[Scalar] = []
     for document, root in enumerate(stream.roots):
         rest: list[tuple[tuple[Step, ...], int]] = [((), root)]
         while rest:
@@ -271,9 +269,11 @@ def scalars(text: str, *, language: Language | None = None) -> Iterator[Scalar]:
             event = stream.events[at]
             if event.kind is Kind.SCALAR:
                 source = Source(stream.text[_body(stream, event) : event.end])
-                yield Scalar(format_path(steps), meaning(event), event.line + 1, document, source)
+                path = format_path(steps)
+                found.append(Scalar(path, meaning(event), event.line + 1, document, source))
             else:
                 rest.extend(reversed(list(_children(stream, steps, at))))
+    return found
 
 
 def _children(
@@ -290,6 +290,7 @@ def _children(
 
 
 def _body(stream: Stream, event: Event) -> int:
+    """Where a scalar itself begins, after its anchor and its tag."""
     if event.anchor is None and event.tag is None:
         return event.start
     properties = _PROPERTIES.match(stream.text, event.start, event.end)

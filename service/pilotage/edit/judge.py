@@ -24,7 +24,7 @@ from .refused import EditRefused
 from .stream import Stream
 from .yaml_reader import yaml_count, yaml_difference
 
-MAX_SECOND_READING = 250_000
+MAX_SECOND_READING = 1_000_000
 _RESOLVERS = [VersionedResolver(version=version) for version in ((1, 1), (1, 2))]
 _STRING_TAG = "tag:yaml.org,2002:str"
 
@@ -79,7 +79,7 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
     try:
         _first_judge(stream, shift, expected, new)
         if stream.language == "json":
-            _json_judge(expected, new)
+            _json_judge(ordered, expected, new)
         else:
             for splice in ordered:
                 _yaml_judge(stream, splice, shift, expected, new)
@@ -245,7 +245,10 @@ def _check_strings(splice: Splice) -> None:
                 raise _NotTheSameError(f"{event.value[:40]!r} would not be a string")
 
 
-def _json_judge(expected: Sequence[Event], new: str) -> None:
+def _json_judge(splices: Sequence[Splice], expected: Sequence[Event], new: str) -> None:
+    for splice in splices:
+        if splice.strings and any(e.kind is Kind.SCALAR and not e.style for e in splice.events):
+            raise _NotTheSameError("the value would not be a string")
     ends = (Kind.MAPPING_END, Kind.SEQUENCE_END, Kind.DOCUMENT, Kind.DOCUMENT_END)
     wanted = [event.value for event in expected if event.kind not in ends]
     read = json.loads(

@@ -45,7 +45,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("text", "written", "value", "before", "after"),
     [w[1:] for w in WRONG],
-    ids=[w[0] for w in WRONG],  # noqa: E501
+    ids=[w[0] for w in WRONG],
 )
 def test_an_edit_that_does_more_is_refused(
     text: str, written: str, value: str, before: int, after: int
