@@ -257,6 +257,8 @@ class Promotion:
     live_at: datetime | None = None
     checks: Mapping[str, CheckRecord] = field(default_factory=dict)
     reverts: tuple[Revert, ...] = ()
+    queue_heads: tuple[QueueHead, ...] = ()
+    """Heads of a merge queue that ask for `pilotage/ready` as well."""
     terminated: tuple[str, ...] = ()
     """Identities of the Argo CD operations that the service stopped."""
     retries: int = 0
@@ -312,6 +314,20 @@ class Command:
     at: datetime
     comment: int | None = None
     pull_request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHead:
+    """What a merge queue would merge: `gh-readonly-queue/{base}/pr-N-SHA`."""
+
+    sha: Sha
+    ref: str
+
+    @property
+    def pull_request(self) -> int | None:
+        _, _, rest = self.ref.rpartition("/pr-")
+        number, _, _ = rest.partition("-")
+        return int(number) if number.isdigit() and len(number) < 12 else None
 
 
 @dataclass(frozen=True, slots=True)

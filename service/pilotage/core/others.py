@@ -33,9 +33,8 @@ def others(draft: Draft) -> None:
 
 
 def _status(draft: Draft, other: OtherPullRequest) -> Status:
-    if other.foreign is not None:
-        text = f"edits promoted files of {other.foreign} as well; split it"
-        return Status(StatusState.FAILURE, clipped(text))
+    if other.refusal is not None:
+        return Status(StatusState.FAILURE, clipped(other.refusal))
     if not other.changes:
         return Status(StatusState.SUCCESS, "no promoted value touched")
     target = draft.target

@@ -67,7 +67,9 @@ def _statuses(
     seen: Snapshot, promotion: Promotion, head: Sha, gates: tuple[Gate, ...]
 ) -> dict[tuple[Sha, str], Status]:
     url = f"{seen.link}/promotions/{promotion.id}" if seen.link else None
-    statuses = {(head, READY): _status(gates, url, "every gate is open")}
+    ready = _status(gates, url, "every gate is open")
+    statuses = {(queued.sha, READY): ready for queued in promotion.queue_heads}
+    statuses[head, READY] = ready
     for context, names in _PARTS.items():
         chosen = tuple(gate for gate in gates if gate.name in names)
         statuses[head, context] = _status(chosen, url, chosen[-1].reason if chosen else "")

@@ -185,7 +185,9 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
     """A closed pull request refuses exactly its set of values, unless we closed it ourselves."""
     by = pull_request.closed_by or "somebody"
     if promotion.ended_at is not None:
-        draft.ended.append(promotion)
+        ended = replace(promotion, state=State.SUPERSEDED)
+        draft.ended.append(ended)
+        draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended)
         draft.propose(None)
         draft.wake(draft.now)
         return
@@ -228,7 +230,13 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     ready = "; ".join(gate.reason for gate in closed)
     if promotion.ready != ready:
         draft.tell(EventKind.READY, ready or "every gate is open", promotion=promotion)
-    promotion = replace(promotion, ready=ready, picture=picture(promotion, seen.sights))
+    queued = [head for head in seen.queued if head.pull_request == promotion.pull_request]
+    promotion = replace(
+        promotion,
+        ready=ready,
+        picture=picture(promotion, seen.sights),
+        queue_heads=(*promotion.queue_heads, *queued)[-5:],
+    )
     draft.propose(promotion)
     draft.outputs.append(pages.proposal_outputs(seen, draft.target, promotion, pull_request, gates))
 

@@ -65,7 +65,7 @@ def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> P
         case (OpenPullRequest(), Outrun()):
             return _another_branch(promotion)
         case (ClosePullRequest(), Done()):
-            return replace(promotion, state=State.SUPERSEDED, ended_at=promotion.ended_at or now)
+            return replace(promotion, ended_at=promotion.ended_at or now)
         case (RevertCommit(), Reverted() as reverted):
             return _reverted(promotion, act, reverted, now)
         case (RevertCommit(), Outrun()):

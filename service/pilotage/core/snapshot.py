@@ -9,7 +9,16 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pilotage.core.application import Look
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
-from pilotage.core.model import BodyEdit, Command, Merge, Promotion, ServiceChange, Sha, Target
+from pilotage.core.model import (
+    BodyEdit,
+    Command,
+    Merge,
+    Promotion,
+    QueueHead,
+    ServiceChange,
+    Sha,
+    Target,
+)
 from pilotage.core.plan import Plan
 from pilotage.core.policy import Policy
 from pilotage.core.rollout_watch import Expectation
@@ -75,13 +84,12 @@ class Written:
 class OtherPullRequest:
     """Somebody else's open pull request into the branch, on a head that was not judged yet.
 
-    `changes` are the promoted values that it would set; `foreign` names another target whose
-    files it edits as well.
+    `changes` are the promoted values that it would set; `refusal` says why it cannot be judged.
     """
 
     brief: PullRequestBrief
     changes: tuple[ServiceChange, ...]
-    foreign: str | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class Snapshot:
     permitted: frozenset[str] = frozenset()
     """Ids of the commands whose author the policy allows."""
     edits: tuple[BodyEdit, ...] = ()
+    queued: tuple[QueueHead, ...] = ()
+    """Heads of merge queues that were asked about since the last look."""
     proof_sights: Mapping[str, Mapping[str, Sight]] = field(default_factory=dict)
     """Service to its source applications."""
     pull_request: Seen[PullRequest] | None = None

@@ -1,0 +1,183 @@
+"""Makes what is readable outside equal to what was decided: compare, then write the difference.
+
+What was written or seen lately is remembered for a while, so that a wake that changes nothing
+costs nothing; after that it is compared again, and what somebody broke is mended.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pilotage.adapters.github import GitHub
+from pilotage.core.forge import PullRequest, Status
+from pilotage.core.model import Sha
+from pilotage.core.outputs import DeploymentRecord, Outputs, StoryPage
+from pilotage.rendering import render_body, render_story
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """What was written; `stale` when the body changed under our hands and was left alone."""
+
+    body: bool = False
+    stale: bool = False
+    writes: int = 0
+
+
+class Mirror:
+    """What is known to stand outside, by key, with the moment of knowing."""
+
+    def __init__(self, keep: timedelta) -> None:
+        self._keep = keep
+        self._known: dict[tuple[str, ...], tuple[datetime, object]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, ...], now: datetime) -> object | None:
+        with self._lock:
+            found = self._known.get(key)
+        return found[1] if found is not None and now - found[0] < self._keep else None
+
+    def put(self, key: tuple[str, ...], value: object, now: datetime) -> None:
+        with self._lock:
+            self._known[key] = (now, value)
+            if len(self._known) > 20_000:
+                oldest = sorted(self._known, key=lambda each: self._known[each][0])
+                for each in oldest[:5_000]:
+                    del self._known[each]
+
+
+class Convergence:
+    """Writes the outputs of one repository's targets. Raises GitHubError."""
+
+    def __init__(self, github: GitHub, mirror: Mirror) -> None:
+        self._github = github
+        self._mirror = mirror
+
+    def converge(
+        self, repository: str, outputs: Outputs, current: PullRequest | None, now: datetime
+    ) -> Converged:
+        done = Converged()
+        if current is not None and current.open:
+            done = self._pull_request(repository, outputs, current)
+        writes = done.writes + self._statuses(repository, outputs, now)
+        if outputs.story is not None and outputs.pull_request is not None:
+            writes += self._story(repository, outputs.pull_request, outputs.story, now)
+        if outputs.deployment is not None:
+            writes += self._deployment(repository, outputs.deployment, now)
+        return Converged(done.body, done.stale, writes)
+
+    def _pull_request(self, repository: str, outputs: Outputs, current: PullRequest) -> Converged:
+        number, writes = current.number, 0
+        missing = outputs.labels - current.labels
+        if missing:
+            self._github.add_labels(repository, number, missing)
+            writes += 1
+        assignees = outputs.assignees - current.assignees
+        if assignees:
+            self._github.add_assignees(repository, number, assignees)
+            writes += 1
+        writes += self._reviewers(repository, outputs, current)
+        title = outputs.title if outputs.title != current.title else None
+        body = render_body(outputs.body) if outputs.body is not None else None
+        if body is None or _same(body, current.body):
+            body = None
+        if title is None and body is None:
+            return Converged(writes=writes)
+        if body is not None:
+            latest = self._github.pull_request(repository, number)
+            if latest.body != current.body or not latest.open:
+                return Converged(stale=True, writes=writes)
+        self._github.edit_pull_request(repository, number, title=title, body=body)
+        return Converged(body=body is not None, writes=writes + 1)
+
+    def _reviewers(self, repository: str, outputs: Outputs, current: PullRequest) -> int:
+        """Asked for once: somebody who was asked and has reviewed is no longer listed."""
+        asked = ("reviewers", repository, str(current.number))
+        wanted = (outputs.reviewers - {current.author}, outputs.teams)
+        there = (current.requested_reviewers, current.requested_teams)
+        if not any(wanted) or any(there):
+            return 0
+        if self._mirror.get(asked, current.updated_at) is not None:
+            return 0
+        self._github.request_reviewers(
+            repository,
+            current.number,
+            author=current.author,
+            reviewers=wanted[0],
+            teams=wanted[1],
+        )
+        self._mirror.put(asked, True, current.updated_at)
+        return 1
+
+    def _statuses(self, repository: str, outputs: Outputs, now: datetime) -> int:
+        writes = 0
+        for sha in {found for found, _ in outputs.statuses}:
+            wanted = {
+                context: status for (at, context), status in outputs.statuses.items() if at == sha
+            }
+            writes += self._statuses_at(repository, sha, wanted, now)
+        return writes
+
+    def _statuses_at(
+        self, repository: str, sha: Sha, wanted: dict[str, Status], now: datetime
+    ) -> int:
+        keys = {context: ("status", repository, sha, context) for context in wanted}
+        if all(self._mirror.get(keys[context], now) == wanted[context] for context in wanted):
+            return 0
+        there = self._github.statuses(repository, sha)
+        writes = 0
+        for context, status in wanted.items():
+            if there.get(context) != status:
+                self._github.set_status(repository, sha, context, status)
+                writes += 1
+            self._mirror.put(keys[context], status, now)
+        return writes
+
+    def _story(self, repository: str, number: int, page: StoryPage, now: datetime) -> int:
+        body = render_story(page)
+        key = ("story", repository, str(number))
+        if self._mirror.get(key, now) == body:
+            return 0
+        mine = [
+            comment
+            for comment in self._github.comments(repository, number)
+            if page.marker in comment.body
+        ]
+        writes = 0
+        for double in mine[1:]:
+            self._github.delete_comment(repository, double.id)
+            writes += 1
+        if not mine:
+            self._github.create_comment(repository, number, body)
+            writes += 1
+        elif not _same(mine[0].body, body):
+            self._github.edit_comment(repository, mine[0].id, body)
+            writes += 1
+        self._mirror.put(key, body, now)
+        return writes
+
+    def _deployment(self, repository: str, wanted: DeploymentRecord, now: datetime) -> int:
+        key = ("deployment", repository, wanted.sha, wanted.environment)
+        if self._mirror.get(key, now) == wanted.state:
+            return 0
+        found = self._github.deployment(repository, wanted.sha, wanted.environment)
+        writes = 0
+        if found is None:
+            found = self._github.create_deployment(
+                repository, wanted.sha, wanted.environment, description=wanted.description
+            )
+            writes += 1
+        if found.state != wanted.state:
+            self._github.set_deployment_state(
+                repository, found.id, wanted.state, description=wanted.description
+            )
+            writes += 1
+        self._mirror.put(key, wanted.state, now)
+        return writes
+
+
+def _same(ours: str, theirs: str) -> bool:
+    """GitHub's web editor writes CRLF, and the API drops white space at the end."""
+    return ours.replace("\r\n", "\n").rstrip() == theirs.replace("\r\n", "\n").rstrip()

@@ -1,0 +1,286 @@
+"""Turns what came in into mail for the targets that it concerns.
+
+An event is a hint, never a fact: whom it concerns and that it came is all that is taken from it.
+Only who said or ticked something is kept, because nothing else tells that as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+import structlog
+
+from pilotage.adapters.git import RemoteError, UnknownCommit
+from pilotage.adapters.github import GitHubError
+from pilotage.core.config import ConfigError
+from pilotage.core.model import BodyEdit, Command
+from pilotage.core.policy import Config, Pipeline
+from pilotage.engine import events
+from pilotage.engine.events import (
+    Deployment,
+    DeploymentStatus,
+    GitHubEvent,
+    IssueComment,
+    MergeGroup,
+    NotExpected,
+    Ping,
+    PullRequestEvent,
+    Push,
+    WorkflowRun,
+)
+from pilotage.engine.mail import Changed, Commanded, Edited, Hint, Letter, Queued, Run, posted
+from pilotage.engine.outside import Outside
+from pilotage.engine.trees import NoConfigError
+from pilotage.store import Delivery, Store, TargetRow
+
+log = structlog.get_logger()
+
+_COMMAND = "/pilotage"
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    note: str
+    letters: tuple[tuple[str, Letter], ...] = ()
+    """Target and what it gets."""
+
+    @property
+    def ignored(self) -> bool:
+        return not self.letters
+
+
+class Inbox:
+    def __init__(
+        self,
+        outside: Outside,
+        store: Store,
+        attentive: Callable[[str], Iterable[str]] = lambda name: (),
+    ) -> None:
+        self._outside = outside
+        self._store = store
+        self._attentive = attentive
+        self._lock = threading.Lock()
+
+    def settle(self, now: datetime) -> bool:
+        """Settles what waits, oldest first. False when nothing did."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            deliveries = self._store.waiting_deliveries(_AT_ONCE)
+            for delivery in deliveries:
+                settled = self._settled(delivery)
+                mail = [posted(target, letter, now) for target, letter in settled.letters]
+                self._store.settle(
+                    delivery.id, settled.note, ignored=settled.ignored, mail=mail, now=now
+                )
+                log.info("delivery", id=delivery.id, event_name=delivery.event, note=settled.note)
+            return bool(deliveries)
+        finally:
+            self._lock.release()
+
+    def _settled(self, delivery: Delivery) -> _Settled:
+        try:
+            match delivery.kind:
+                case "github":
+                    event = events.read_github(delivery.event, delivery.body)
+                    return self._github(delivery, event)
+                case "argocd":
+                    return self._argocd(events.read_argocd(delivery.body).app)
+                case "deployment":
+                    return self._deployment(events.read_deployment(delivery.body))
+                case other:
+                    return _Settled(f"unknown kind {other}")
+        except NotExpected as error:
+            return _Settled(f"not of the expected shape: {error}")
+
+    def _github(self, delivery: Delivery, event: GitHubEvent | None) -> _Settled:
+        if event is None:
+            return _Settled(f"events of type {delivery.event} are not used")
+        if isinstance(event, Ping):
+            return _Settled("ping")
+        if event.sender is not None and self._is_own(event.sender.login):
+            return _Settled("caused by our own write")
+        name = event.repository.full_name
+        if not self._is_ours(name):
+            return self._of_application(name, event)
+        rows = self._store.targets(name)
+        match event:
+            case Push() | WorkflowRun() | DeploymentStatus():
+                letters = self._hints(rows, delivery.event)
+                return _Settled("hint", (*letters, *self._runs(rows, event)))
+            case PullRequestEvent():
+                return self._pull_request(rows, event)
+            case IssueComment():
+                return self._comment(rows, event)
+            case MergeGroup():
+                return self._merge_group(rows, event)
+            case _ as never:
+                assert_never(never)
+
+    def _is_ours(self, repository: str) -> bool:
+        return repository in self._outside.settings.repositories
+
+    def _is_own(self, login: str) -> bool:
+        try:
+            return login == self._outside.github.identity()
+        except GitHubError:
+            return False
+
+    def _hints(self, rows: Sequence[TargetRow], event: str) -> tuple[tuple[str, Letter], ...]:
+        return tuple((row.id, Hint(event)) for row in rows)
+
+    def _runs(
+        self, rows: Sequence[TargetRow], event: Push | WorkflowRun | DeploymentStatus
+    ) -> list[tuple[str, Letter]]:
+        """A CI run in the GitOps repository itself that deployed the source environment."""
+        match event:
+            case DeploymentStatus() if event.run and event.deployment_status.state == "success":
+                return [
+                    (row.id, Run(event.run))
+                    for row, _, source in self._sources(rows)
+                    if source == event.deployment.environment
+                ]
+            case _:
+                return []
+
+    def _pull_request(self, rows: Sequence[TargetRow], event: PullRequestEvent) -> _Settled:
+        letters: list[tuple[str, Letter]] = list(self._hints(rows, "pull_request"))
+        before = event.changes.body
+        if event.action == "edited" and before is not None and event.sender is not None:
+            edit = BodyEdit(
+                pull_request=event.number,
+                editor=event.sender.login,
+                at=event.pull_request.updated_at,
+                before=before.was,
+                after=event.pull_request.body or "",
+            )
+            letters += [(row.id, Edited(edit)) for row in self._owners(rows, event.number)]
+        return _Settled(f"pull request {event.number} {event.action}", tuple(letters))
+
+    def _owners(self, rows: Sequence[TargetRow], number: int) -> list[TargetRow]:
+        """The targets that have had a promotion with this pull request."""
+        return [
+            row
+            for row in rows
+            if row.pipeline and self._store.promotion_by_pull_request(row.id, number)
+        ]
+
+    def _comment(self, rows: Sequence[TargetRow], event: IssueComment) -> _Settled:
+        words = event.comment.body.strip().split(maxsplit=2)
+        if event.action != "created" or not words or words[0] != _COMMAND:
+            return _Settled("no command")
+        if event.issue.pull_request is None:
+            return _Settled("a comment on an issue")
+        command = Command(
+            id=f"comment-{event.comment.id}",
+            name=words[1].lower() if len(words) > 1 else "",
+            argument=" ".join(words[2].split()) if len(words) > 2 else "",
+            by=event.comment.user.login,
+            at=event.comment.created_at,
+            comment=event.comment.id,
+            pull_request=event.issue.number,
+        )
+        owners = self._owners(rows, event.issue.number)
+        letters: tuple[tuple[str, Letter], ...] = tuple(
+            (row.id, Commanded(command)) for row in owners[:1]
+        )
+        return _Settled(f"command {command.name}" if letters else "no promotion has it", letters)
+
+    def _merge_group(self, rows: Sequence[TargetRow], event: MergeGroup) -> _Settled:
+        if event.action != "checks_requested":
+            return _Settled(f"merge group {event.action}")
+        queued = Queued(event.merge_group.head_sha, event.merge_group.head_ref)
+        return _Settled("merge queue", tuple((row.id, queued) for row in rows))
+
+    def _of_application(self, repository: str, event: GitHubEvent) -> _Settled:
+        """An event of a service's own repository: that is where a team's CI runs."""
+        found: list[tuple[str, Letter]] = []
+        for name in self._outside.settings.repositories:
+            for row, pipeline, source in self._sources(self._store.targets(name)):
+                if not self._concerns(pipeline, source, repository, event):
+                    continue
+                found.append((row.id, Hint("application")))
+                run = _run_of(event)
+                if run is not None:
+                    found.append((row.id, Run(run)))
+        if found:
+            return _Settled(f"deployed from {repository}", tuple(found))
+        return _Settled(f"{repository} is in no configuration, or this is not its deployment")
+
+    def _concerns(
+        self, pipeline: Pipeline, source: str, repository: str, event: GitHubEvent
+    ) -> bool:
+        services = [each for each in pipeline.services.values() if each.repository == repository]
+        if not services:
+            return False
+        match event:
+            case DeploymentStatus():
+                right = event.deployment.environment == source
+                return right and event.deployment_status.state == "success"
+            case WorkflowRun():
+                run = event.workflow_run
+                if event.action != "completed" or run.conclusion != "success":
+                    return False
+                file = (run.path or "").partition("@")[0].rsplit("/", 1)[-1]
+                names = {each.workflow for each in services}
+                return None in names or bool(names & {file, run.name})
+            case _:
+                return False
+
+    def _sources(self, rows: Sequence[TargetRow]) -> list[tuple[TargetRow, Pipeline, str]]:
+        """Each target with its pipeline and the name of the environment that it promotes from."""
+        found = []
+        for row in rows:
+            config = self._config(row.repository) if row.pipeline else None
+            pipeline = config.pipelines.get(row.pipeline) if config else None
+            environment = pipeline.environments.get(row.environment) if pipeline else None
+            if pipeline is not None and environment is not None and environment.from_ is not None:
+                found.append((row, pipeline, environment.from_))
+        return found
+
+    def _config(self, repository: str) -> Config | None:
+        """As last fetched; nothing is asked of the network here."""
+        try:
+            trees = self._outside.repository(repository).trees
+            head = trees.head()
+            return trees.config(head) if head is not None else None
+        except (ConfigError, NoConfigError, RemoteError, UnknownCommit):
+            return None
+
+    def _argocd(self, application: str) -> _Settled:
+        attentive = tuple(self._attentive(application))
+        if attentive:
+            letters = tuple((target, Changed(application)) for target in attentive)
+            return _Settled(f"{application} changed", letters)
+        rows = [row for row in self._store.targets() if row.pipeline]
+        return _Settled(f"{application} changed", self._hints(rows, "argocd"))
+
+    def _deployment(self, told: Deployment) -> _Settled:
+        letters: list[tuple[str, Letter]] = []
+        for name in self._outside.settings.repositories:
+            for row, pipeline, source in self._sources(self._store.targets(name)):
+                known = pipeline.services.get(told.service)
+                repository = told.repository in (name, known.repository if known else None)
+                if not repository or source != told.environment:
+                    continue
+                letters.append((row.id, Hint("deployment")))
+                if told.run:
+                    letters.append((row.id, Run(told.run)))
+        if letters:
+            return _Settled(f"{told.service} {told.value} deployed", tuple(letters))
+        return _Settled(f"no pipeline promotes {told.service} from {told.environment}")
+
+
+def _run_of(event: GitHubEvent) -> str | None:
+    match event:
+        case WorkflowRun():
+            return str(event.workflow_run.id)
+        case DeploymentStatus():
+            return event.run
+        case _:
+            return None

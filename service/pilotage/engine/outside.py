@@ -1,0 +1,145 @@
+"""The outside systems of one installation, opened once and shared by the workers."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from pilotage.adapters.argocd import ArgoCD
+from pilotage.adapters.git import GitCredentials, GitStore, Timeouts
+from pilotage.adapters.github import App, Credential, GitHub, MachineUser
+from pilotage.adapters.messages import Channel, Messages
+from pilotage.adapters.probe import Probe
+from pilotage.core.application import normalised_repository
+from pilotage.core.forge import PullRequestBrief
+from pilotage.core.model import Sha
+from pilotage.engine.trees import Memory, Trees
+from pilotage.resources import presets
+from pilotage.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    at: datetime
+    rows: tuple[PullRequestBrief, ...]
+
+
+class Repository:
+    """One GitOps repository: its git, and what is read once for all of its targets."""
+
+    def __init__(self, name: str, url: str, trees: Trees, github: GitHub) -> None:
+        self.name = name
+        self.normalised = normalised_repository(url)
+        self.trees = trees
+        self._github = github
+        self._listing: _Listing | None = None
+        self._lock = threading.Lock()
+        self._files = Memory(2_000)
+
+    def pull_requests(
+        self, now: datetime, at_most: timedelta, newer_than: datetime | None
+    ) -> tuple[PullRequestBrief, ...]:
+        """Open pull requests into the base branch: one list for all targets."""
+        with self._lock:
+            known = self._listing
+            fresh = known is not None and now - known.at < at_most
+            if known is not None and fresh and (newer_than is None or known.at > newer_than):
+                return known.rows
+            rows = self._github.open_pull_requests(self.name, self.trees.base_branch)
+            self._listing = _Listing(now, rows)
+            return rows
+
+    def changed_files(self, number: int, head: Sha) -> frozenset[str] | None:
+        """What a pull request touches; None when there are more files than GitHub lists."""
+
+        def read() -> frozenset[str] | None:
+            found = self._github.changed_files(self.name, number)
+            return found.paths if found.complete else None
+
+        return self._files.once((number, head), read)
+
+
+class Outside:
+    """Everything that is not us. `close` ends the connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.github = GitHub(
+            _credential(settings),
+            base_url=str(settings.github.url).rstrip("/"),
+            timeout=settings.github.timeout,
+        )
+        self.argocd: Mapping[str, ArgoCD] = {
+            name: ArgoCD(
+                name,
+                str(found.url),
+                found.token,
+                ca=str(found.ca) if found.ca else None,
+                verify=found.verify,
+                control_plane=found.control_plane,
+            )
+            for name, found in settings.argocd.items()
+        }
+        self.probe = Probe()
+        self.messages = Messages(
+            {
+                name: Channel(found.kind, found.url, found.secret)
+                for name, found in settings.channels.items()
+            }
+        )
+        self._presets = presets()
+        self._repositories: dict[str, Repository] = {}
+        self._lock = threading.Lock()
+
+    def repository(self, name: str) -> Repository:
+        with self._lock:
+            known = self._repositories.get(name)
+            if known is None:
+                known = self._repositories[name] = self._opened(name)
+            return known
+
+    def _opened(self, name: str) -> Repository:
+        settings = self.settings
+        url = f"{str(settings.github.git_url).rstrip('/')}/{name}.git"
+        timeout = settings.git_timeout.total_seconds()
+
+        def credentials() -> GitCredentials:
+            token: SecretStr = self.github.token(name)
+            return GitCredentials("x-access-token", token)
+
+        store = GitStore.open(
+            _folder(settings.data, name),
+            url,
+            credentials,
+            allow_protocols=("https", "http") if settings.allow_insecure_git else ("https",),
+            timeouts=Timeouts(network=timeout),
+        )
+        return Repository(name, url, Trees(store, self._presets), self.github)
+
+    def close(self) -> None:
+        self.github.close()
+        for server in self.argocd.values():
+            server.close()
+        self.probe.close()
+        self.messages.close()
+
+
+def _credential(settings: Settings) -> Credential:
+    github = settings.github
+    if github.app_id is not None:
+        assert github.private_key is not None
+        return App(github.app_id, github.private_key)
+    assert github.token is not None
+    return MachineUser(github.token)
+
+
+def _folder(data: Path, repository: str) -> Path:
+    """One folder for each repository, whatever characters its name has."""
+    digest = hashlib.sha256(repository.lower().encode()).hexdigest()[:12]
+    return data / "git" / f"{repository.replace('/', '-')}-{digest}.git"

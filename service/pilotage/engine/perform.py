@@ -1,0 +1,254 @@
+"""Does each act once: looks whether it is done, does it, and says what came of it.
+
+A result of type `Outrun` or `Refused` ends an act as well; what is raised leaves it to be tried
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from pilotage.adapters import argocd
+from pilotage.adapters import git as git_adapter
+from pilotage.adapters.git import Identity, Protected, PushRefused
+from pilotage.adapters.github import BaseModified, Forbidden, GitHub, Moved, NotFound, NotMergeable
+from pilotage.adapters.github import Conflict as GitHubConflict
+from pilotage.adapters.github import Refused as GitHubRefused
+from pilotage.adapters.messages import MessageError
+from pilotage.core.acts import (
+    Act,
+    AnswerComment,
+    ClosePullRequest,
+    CommitBranch,
+    Committed,
+    Done,
+    Notify,
+    Opened,
+    OpenPullRequest,
+    Outrun,
+    Refused,
+    Result,
+    RevertCommit,
+    Reverted,
+    SyncApplication,
+    TerminateOperation,
+)
+from pilotage.core.application import Application, ApplicationRef, CannotSee
+from pilotage.core.forge import READY, Status, StatusState, hidden
+from pilotage.core.model import Sha
+from pilotage.core.outputs import Outputs
+from pilotage.engine.outside import Outside, Repository
+from pilotage.rendering import render_body
+
+
+class NotYet(Exception):  # noqa: N818 - it says what happened
+    """The act stays pending: nothing was done, or whether it was is looked up next time."""
+
+
+class Performer:
+    """Performs the acts of one target's decision."""
+
+    def __init__(self, outside: Outside, repository: Repository, own: str, server: str) -> None:
+        self._outside = outside
+        self._repository = repository
+        self._identity = Identity(own, f"{own}@users.noreply.github.com")
+        self._own = own
+        self._server = server
+
+    @property
+    def _github(self) -> GitHub:
+        return self._outside.github
+
+    def perform(self, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+        """Raises GitHubError, RemoteError or NotYet when it may be tried again."""
+        match act:
+            case CommitBranch():
+                return self._commit_branch(act)
+            case OpenPullRequest():
+                return self._open(act, outputs)
+            case ClosePullRequest():
+                return self._close(act)
+            case RevertCommit():
+                return self._revert(act)
+            case SyncApplication() | TerminateOperation():
+                return self._argocd(act, now)
+            case Notify():
+                return self._notify(act)
+            case AnswerComment():
+                return self._answer(act)
+            case _ as never:
+                assert_never(never)
+
+    def _written(
+        self, base: Sha, files: dict[str, bytes | None], message: str, at: datetime
+    ) -> Sha:
+        """The recorded date makes a retry the same commit."""
+        return self._repository.trees.git.write_commit(
+            base,
+            files,
+            message=message,
+            author=self._identity,
+            committer=self._identity,
+            when=at,
+        )
+
+    def _commit_branch(self, act: CommitBranch) -> Result:
+        files: dict[str, bytes | None] = {path: text.encode() for path, text in act.files.items()}
+        git = self._repository.trees.git
+        sha = self._written(act.base, files, act.message, act.at)
+        try:
+            git.push(sha, act.branch, act.expected, may_rewrite=True)
+        except git_adapter.LeaseLost as lost:
+            return Outrun(f"{act.branch} is at {lost.actual or 'nothing'}, not where it was")
+        except Protected as refused:
+            return Refused(f"{act.branch} may not be written: {refused}")
+        except PushRefused as refused:
+            return Refused(str(refused))
+        return Committed(sha)
+
+    def _open(self, act: OpenPullRequest, outputs: Sequence[Outputs]) -> Result:
+        name = self._repository.name
+        found = self._github.find_pull_request(name, act.branch, act.base_branch)
+        if found is not None and found.author == self._own and act.marker in found.body:
+            return Opened(found.number, found.url)
+        if found is not None and found.open:
+            return Outrun(f"#{found.number} by {found.author} is open from {act.branch}")
+        page = next((each.body for each in outputs if each.promotion == act.promotion), None)
+        if page is None:
+            raise NotYet("its body is not decided yet")
+        try:
+            made = self._github.create_pull_request(
+                name,
+                title=act.title,
+                body=render_body(page),
+                branch=act.branch,
+                base=act.base_branch,
+            )
+        except GitHubRefused as refused:
+            return Refused(str(refused))
+        if act.marker not in made.body:
+            return Outrun(f"#{made.number} by {made.author} is open from {act.branch}")
+        return Opened(made.number, made.url)
+
+    def _close(self, act: ClosePullRequest) -> Result:
+        current = self._github.pull_request(self._repository.name, act.number)
+        if current.open:
+            self._github.create_comment(
+                self._repository.name,
+                act.number,
+                f"{act.comment}\n\n{hidden(f'closed:{act.promotion}')}",
+            )
+            self._github.close_pull_request(self._repository.name, act.number)
+        return Done()
+
+    def _revert(self, act: RevertCommit) -> Result:
+        """Side branch, `pilotage/ready` there, then the same commit fast-forward to the base."""
+        files: dict[str, bytes | None] = {path: text.encode() for path, text in act.files.items()}
+        git = self._repository.trees.git
+        sha = self._written(act.base, files, act.message, act.at)
+        git.fetch()
+        head = git.head(act.base_branch)
+        if head is not None and _contains(git, sha, head):
+            return Reverted(sha)
+        if head != act.base:
+            return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
+        if git.head(act.side_branch) != sha:
+            git.push(sha, act.side_branch, git.head(act.side_branch), may_rewrite=True)
+        ready = Status(StatusState.SUCCESS, "puts back what was live before")
+        self._github.set_status(self._repository.name, sha, READY, ready)
+        if act.by_pull_request:
+            return self._revert_request(act, sha, "the policy asks for a pull request")
+        try:
+            git.push(sha, act.base_branch, act.base)
+        except git_adapter.LeaseLost:
+            return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
+        except PushRefused as refused:
+            return self._revert_request(act, sha, str(refused))
+        git.delete_branch(act.side_branch, sha)
+        return Reverted(sha)
+
+    def _revert_request(self, act: RevertCommit, sha: Sha, why: str) -> Result:
+        """A revert pull request, merged at once where the rules allow that."""
+        name = self._repository.name
+        found = self._github.find_pull_request(name, act.side_branch, act.base_branch)
+        made = found or self._github.create_pull_request(
+            name,
+            title=act.title,
+            body=f"{act.message}\n{hidden(f'revert:{act.promotion}')}",
+            branch=act.side_branch,
+            base=act.base_branch,
+        )
+        if made.merged and made.merge_commit is not None:
+            return Reverted(made.merge_commit, made.number, made.url)
+        try:
+            merged = self._github.merge_pull_request(name, made.number, sha, "merge")
+        except (Moved, BaseModified) as moved:
+            raise NotYet(str(moved)) from None
+        except (NotMergeable, Forbidden, GitHubRefused, GitHubConflict) as refused:
+            return Reverted(None, made.number, made.url, f"{why}; {refused}")
+        return Reverted(merged, made.number, made.url)
+
+    def _argocd(self, act: SyncApplication | TerminateOperation, now: datetime) -> Result:
+        server = self._outside.argocd.get(self._server)
+        if server is None:
+            return Refused(f"the settings know no Argo CD named {self._server}")
+        ref = _reference(server, act.application)
+        if isinstance(ref, CannotSee):
+            raise NotYet(ref.reason)
+        if ref is None:
+            return Outrun(f"{act.application} is not there")
+        if isinstance(act, TerminateOperation):
+            look = server.get(ref)
+            application = look.application
+            if not isinstance(application, Application):
+                raise NotYet("the application cannot be read")
+            running = application.operation
+            if running is None or not running.phase.live or running.identity != act.operation:
+                return Outrun("that operation is over")
+            written = server.terminate(ref)
+        else:
+            written = server.sync(ref, infos={"pilotage": act.key})
+        match written:
+            case argocd.Done():
+                return Done()
+            case argocd.Refused(message=message):
+                return Refused(message)
+            case CannotSee(reason=reason):
+                raise NotYet(reason)
+
+    def _notify(self, act: Notify) -> Result:
+        try:
+            self._outside.messages.send(act)
+        except MessageError as error:
+            if error.final:
+                return Refused(str(error))
+            raise NotYet(str(error)) from None
+        return Done()
+
+    def _answer(self, act: AnswerComment) -> Result:
+        name = self._repository.name
+        try:
+            self._github.react(name, act.comment, act.reaction)
+            if act.reply:
+                marker = hidden(f"answer:{act.comment}")
+                known = self._github.comments(name, act.number)
+                if not any(marker in comment.body for comment in known):
+                    self._github.create_comment(name, act.number, f"{act.reply}\n\n{marker}")
+        except NotFound:
+            return Outrun("the comment is gone")
+        return Done()
+
+
+def _contains(git: git_adapter.GitStore, sha: Sha, head: Sha) -> bool:
+    found = git.relation(sha, head)
+    return found in (git_adapter.Relation.SAME, git_adapter.Relation.DESCENDANT)
+
+
+def _reference(server: argocd.ArgoCD, name: str) -> ApplicationRef | CannotSee | None:
+    listing = server.list()
+    if isinstance(listing, CannotSee):
+        return listing
+    found = (each.ref for each in listing.applications if each.ref.name == name)
+    return next(found, None)

@@ -1,0 +1,285 @@
+"""Looks at Argo CD's applications, with the facts that git adds to what they name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pilotage.adapters.argocd import ArgoCD
+from pilotage.adapters.git import UnknownCommit
+from pilotage.core import version
+from pilotage.core.application import (
+    Application,
+    ApplicationRef,
+    CannotSee,
+    Gone,
+    Look,
+)
+from pilotage.core.model import Merge, Promotion, Proof, Revert, ServiceChange, Sha, Write
+from pilotage.core.policy import Pipeline, Policy
+from pilotage.core.proof import application_names
+from pilotage.core.rollout import revisions_to_place, route_of
+from pilotage.core.rollout_watch import (
+    Expectation,
+    HeadFacts,
+    Image,
+    Relation,
+    RevisionFacts,
+    Route,
+    Value,
+    Watch,
+)
+from pilotage.core.snapshot import Sight
+from pilotage.engine.outside import Repository
+
+_LISTED_FOR = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    at: datetime
+    refs: Mapping[str, ApplicationRef]
+
+
+class Applications:
+    """Finds applications by name on one server; the list is kept for a minute."""
+
+    def __init__(self, server: ArgoCD) -> None:
+        self.server = server
+        self._listed: _Listed | None = None
+        self._lock = threading.Lock()
+
+    def find(self, name: str, now: datetime) -> ApplicationRef | Gone | CannotSee:
+        known = self._listed
+        if known is not None and now - known.at < _LISTED_FOR and name in known.refs:
+            return known.refs[name]
+        with self._lock:
+            known = self._listed
+            if known is None or now - known.at >= timedelta(seconds=1):
+                listing = self.server.list()
+                if isinstance(listing, CannotSee):
+                    return listing
+                refs = {found.ref.name: found.ref for found in listing.applications}
+                known = self._listed = _Listed(now, refs)
+        found = known.refs.get(name)
+        if found is not None:
+            return found
+        return Gone(f"{self.server.server} shows no application {name} to this token")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one service's applications should come to: the commit, its values and the context."""
+
+    service: str
+    sha: Sha
+    parent: Sha
+    since: datetime
+    writes: tuple[Write, ...]
+    version_path: str
+    images: tuple[Image, ...] = ()
+    head: Sha | None = None
+    revert: bool = False
+    terminated: frozenset[str] = frozenset()
+
+
+class Sights:
+    """Looks on behalf of one target."""
+
+    def __init__(
+        self, repository: Repository, applications: Mapping[str, Applications], now: datetime
+    ) -> None:
+        self._repository = repository
+        self._applications = applications
+        self._now = now
+
+    def look(
+        self,
+        server: str,
+        name: str,
+        watch: Watch | None,
+        expected: Expected,
+        picture: Application | None,
+    ) -> Sight:
+        """One look that brings what the watch asked for."""
+        look = self._look(server, name, (watch or Watch.begin(self._now)))
+        return Sight(look, self._expectation(look, expected, picture))
+
+    def _look(self, server: str, name: str, watch: Watch) -> Look:
+        applications = self._applications.get(server)
+        if applications is None:
+            return Look(CannotSee(f"the settings know no Argo CD named {server}"))
+        ref = applications.find(name, self._now)
+        if isinstance(ref, Gone | CannotSee):
+            return Look(ref)
+        return applications.server.look(ref, watch.due(self._now))
+
+    def _expectation(
+        self, look: Look, expected: Expected, picture: Application | None
+    ) -> Expectation:
+        application = look.application if isinstance(look.application, Application) else None
+        values = tuple(
+            Value(write.file, write.path, write.before, write.after) for write in expected.writes
+        )
+        versions = tuple(value for value in values if value.path == expected.version_path)
+        return Expectation(
+            sha=expected.sha,
+            parent=expected.parent,
+            since=expected.since,
+            repository=self._repository.normalised,
+            values=values,
+            head=self._head(expected),
+            revisions=self._revisions(application, expected),
+            picture=picture,
+            route=self._route(versions, picture, application),
+            images=expected.images,
+            revert=expected.revert,
+            terminated=expected.terminated,
+        )
+
+    def _head(self, expected: Expected) -> HeadFacts | None:
+        if expected.head is None:
+            return None
+        trees = self._repository.trees
+        relation = trees.relation(expected.sha, expected.head)
+        contains = None if relation is Relation.UNKNOWN else relation.ours
+        return HeadFacts(expected.head, contains, trees.holds(expected.head, expected.writes))
+
+    def _revisions(
+        self, application: Application | None, expected: Expected
+    ) -> dict[Sha, RevisionFacts]:
+        if application is None:
+            return {}
+        trees = self._repository.trees
+        facts = {}
+        for revision in revisions_to_place(application, self._repository.normalised):
+            relation = trees.relation(expected.sha, revision)
+            differs = None
+            if application.generate_paths is not None and relation is Relation.ANCESTOR:
+                differs = self._differs(revision, expected.sha)
+            holds = trees.holds(revision, expected.writes)
+            facts[revision] = RevisionFacts(relation, holds, differs)
+        return facts
+
+    def _differs(self, old: Sha, new: Sha) -> tuple[str, ...] | None:
+        try:
+            return self._repository.trees.changed(old, new, ("",))
+        except UnknownCommit:
+            return None
+
+    def _route(
+        self,
+        values: tuple[Value, ...],
+        picture: Application | None,
+        application: Application | None,
+    ) -> Route:
+        before = picture or application
+        return route_of(values, before, _version_source(values, before))
+
+
+def _version_source(values: Sequence[Value], application: Application | None) -> int | None:
+    """The source whose `targetRevision` looks like the value: the same prefix and a version.
+
+    An ApplicationSet may still hold a version that nobody here has ever recorded.
+    """
+    if application is None:
+        return None
+    for value in values:
+        wanted = version.parse(value.new)
+        if wanted is None:
+            continue
+        prefix = value.new.removesuffix(str(wanted))
+        for index, source in enumerate(application.sources):
+            found = version.parse(source.target_revision)
+            if found is not None and source.target_revision.removesuffix(str(found)) == prefix:
+                return index
+    return None
+
+
+def images_of(pipeline: Pipeline, change: ServiceChange) -> tuple[Image, ...]:
+    """The image that a version names, where the configuration says how."""
+    source = pipeline.services.get(change.service)
+    if source is None or source.image is None:
+        return ()
+    old = _image(source.image, change.before) if change.before is not None else ""
+    return (Image(_image(source.image, change.after), old),)
+
+
+def _image(template: str, value: str) -> str:
+    return template.replace("{value}", value).replace("{version}", version.plain(value))
+
+
+def expected_proof(policy: Policy, proof: Proof, change: ServiceChange, file: str) -> Expected:
+    """The source's own file holds the value, at whatever commit."""
+    writes = tuple(
+        Write(file, write.path, None, write.after)
+        for write in change.writes
+        if write.path in _copied(policy)
+    )
+    return Expected(
+        service=proof.service,
+        sha=proof.commit,
+        parent=proof.commit,
+        since=proof.first_seen,
+        writes=writes,
+        version_path=policy.pipeline.version_path,
+        images=images_of(policy.pipeline, change),
+    )
+
+
+def _copied(policy: Policy) -> set[str]:
+    return {rule.copy_ for rule in policy.pipeline.promote if hasattr(rule, "copy_")}
+
+
+def expected_release(
+    policy: Policy, release: Promotion, merge: Merge, change: ServiceChange, head: Sha
+) -> Expected:
+    return Expected(
+        service=change.service,
+        sha=merge.sha,
+        parent=merge.parent,
+        since=merge.at,
+        writes=change.writes,
+        version_path=policy.pipeline.version_path,
+        images=images_of(policy.pipeline, change),
+        head=head,
+        terminated=frozenset(release.terminated),
+    )
+
+
+def expected_revert(
+    policy: Policy,
+    release: Promotion,
+    revert: Revert,
+    change: ServiceChange,
+    head: Sha,
+    parent: Sha,
+) -> Expected:
+    """The same values the other way round."""
+    assert revert.sha is not None
+    writes = tuple(
+        Write(write.file, write.path, write.after, write.before)
+        for write in change.copied
+        if write.before is not None
+    )
+    back = ServiceChange(change.service, change.after, change.before or "", writes)
+    return Expected(
+        service=change.service,
+        sha=revert.sha,
+        parent=parent,
+        since=revert.landed_at or revert.asked_at,
+        writes=writes,
+        version_path=policy.pipeline.version_path,
+        images=images_of(policy.pipeline, back),
+        head=head,
+        revert=True,
+        terminated=frozenset(release.terminated),
+    )
+
+
+def names_of(policy: Policy, service: str, *, source: bool = False) -> list[str]:
+    if source:
+        return application_names(policy.source.applications, service, policy.source_name)
+    return application_names(policy.environment.applications, service, policy.environment_name)

@@ -1,0 +1,296 @@
+"""One tick of one leased target: observe, decide, record, perform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from pilotage.adapters import git, github
+from pilotage.adapters.git import GitError, RemoteError
+from pilotage.adapters.github import GitHubError, RateLimited
+from pilotage.core.acts import (
+    Act,
+    AnswerComment,
+    CommitBranch,
+    Done,
+    Notify,
+    OpenPullRequest,
+    Refused,
+    Result,
+    RevertCommit,
+)
+from pilotage.core.decide import decide
+from pilotage.core.decision import Decision
+from pilotage.core.forge import PullRequest
+from pilotage.core.model import Promotion, Target
+from pilotage.core.outputs import Outputs
+from pilotage.core.results import apply
+from pilotage.core.snapshot import Known, Snapshot
+from pilotage.engine.converge import Convergence, Mirror
+from pilotage.engine.mail import Post, sort
+from pilotage.engine.observe import CannotObserve, NotPromoted, Observer
+from pilotage.engine.outside import Outside
+from pilotage.engine.perform import NotYet, Performer
+from pilotage.engine.survey import Survey
+from pilotage.store import Lease, RecordedAct, Store
+
+log = structlog.get_logger()
+
+Clock = Callable[[], datetime]
+
+_FIRST_RETRY = timedelta(seconds=1)
+_LAST_RETRY = timedelta(minutes=1)
+_FINAL = (
+    github.Forbidden,
+    github.NotFound,
+    github.Refused,
+    github.Unauthorised,
+    git.RepositoryMissing,
+    git.Unauthorised,
+)
+_BOUND = (CommitBranch, OpenPullRequest, RevertCommit)
+"""A failed act of this kind keeps what comes after it waiting: the next needs its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What a target wants to hear of: names of Argo CD's applications."""
+
+    target: str
+    applications: frozenset[str]
+
+
+class Ticker:
+    """Does ticks. Shared by the workers; keeps nothing that a restart would miss."""
+
+    def __init__(self, outside: Outside, store: Store, clock: Clock) -> None:
+        self.outside = outside
+        self.store = store
+        self.clock = clock
+        self._observer = Observer(outside, store)
+        self._survey = Survey(outside, store)
+        self._mirror = Mirror(outside.settings.compare)
+        self.convergence = Convergence(outside.github, self._mirror)
+
+    def tick(self, lease: Lease, changed: frozenset[str] = frozenset()) -> Attention | None:
+        """Records when the target is due again, and gives its lease back."""
+        loaded = self.store.load(lease)
+        post = sort(loaded.mail)
+        post = replace(post, changed=post.changed | changed)
+        bound = structlog.contextvars.bound_contextvars(target=lease.target)
+        with bound:
+            if not loaded.target.pipeline:
+                self._surveyed(lease, loaded.target, post)
+                return None
+            return self._promoted(lease, loaded.target, post, loaded.pending)
+
+    def _surveyed(self, lease: Lease, target: Target, post: Post) -> None:
+        now = self.clock()
+        wake_at = now + self.outside.settings.compare
+        outputs: tuple[Outputs, ...] = ()
+        consumed: Sequence[int] = post.ids
+        try:
+            surveyed = self._survey.look(target, post, now)
+            target, outputs = surveyed.target, surveyed.outputs
+            for output in outputs:
+                self.convergence.converge(target.repository, output, None, now)
+        except CannotObserve as error:
+            log.warning("cannot look at the repository", reason=error.reason)
+            target = replace(target, config_problem=error.reason)
+            wake_at = error.until or now + _LAST_RETRY
+            consumed = ()
+        except GitHubError as error:
+            log.warning("cannot write", reason=str(error))
+            wake_at = _again(error, now, 0)
+        self.store.record(lease, target=target, consumed=consumed, wake_at=wake_at, now=now)
+        self.store.release(lease)
+
+    def _promoted(
+        self, lease: Lease, target: Target, post: Post, pending: Sequence[RecordedAct]
+    ) -> Attention | None:
+        now = self.clock()
+        try:
+            snapshot = self._observer.observe(target, post, now)
+        except NotPromoted as error:
+            log.info("not promoted any more", reason=str(error))
+            later = now + self.outside.settings.compare
+            self.store.record(lease, target=target, wake_at=later, now=now)
+            self.store.release(lease)
+            return None
+        except CannotObserve as error:
+            log.warning("cannot observe", reason=error.reason)
+            blind = replace(target, config_problem=error.reason)
+            again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
+            self.store.record(lease, target=blind, wake_at=again, now=now)
+            self.store.release(lease)
+            return None
+        decision = decide(snapshot, now)
+        self.store.record(
+            lease,
+            target=decision.target,
+            promotions=decision.ended,
+            acts=decision.acts,
+            events=decision.events,
+            consumed=post.ids,
+            wake_at=decision.wake_at,
+            now=now,
+        )
+        for event in decision.events:
+            log.info(event.kind.value, promotion=event.promotion, text=event.text, by=event.by)
+        return self._performed(lease, snapshot, decision, pending)
+
+    def _performed(
+        self,
+        lease: Lease,
+        snapshot: Snapshot,
+        decision: Decision,
+        pending: Sequence[RecordedAct],
+    ) -> Attention:
+        work = _Work(self, lease, snapshot, decision)
+        work.acts(pending)
+        work.outputs()
+        self.store.record(lease, target=work.target, wake_at=work.wake_at, now=self.clock())
+        self.store.release(lease)
+        return Attention(lease.target, _interest(snapshot, work.target))
+
+
+class _Work:
+    """Performing what one decision asks for, under its lease."""
+
+    def __init__(
+        self, ticker: Ticker, lease: Lease, snapshot: Snapshot, decision: Decision
+    ) -> None:
+        self._ticker = ticker
+        self._lease = lease
+        self._decision = decision
+        self._snapshot = snapshot
+        self.target = decision.target
+        self.wake_at = decision.wake_at
+
+    def _wake(self, at: datetime) -> None:
+        self.wake_at = min(self.wake_at, at)
+
+    def acts(self, pending: Sequence[RecordedAct]) -> None:
+        """The ones that were left, then the new ones, in the order in which they were recorded."""
+        known = {found.key: found for found in pending}
+        todo: dict[str, Act] = {found.key: found.act for found in pending}
+        for act in self._decision.acts:
+            recorded = known.get(act.key) or self._ticker.store.act(act.key)
+            if recorded is None or recorded.done_at is None:
+                todo.setdefault(act.key, act)
+        for act in todo.values():
+            attempts = known[act.key].attempts if act.key in known else 0
+            if not self._may(act):
+                continue
+            if not self._act(act, attempts) and isinstance(act, _BOUND):
+                return
+
+    def _may(self, act: Act) -> bool:
+        """A pause stops everything but talking."""
+        return self.target.pause is None or isinstance(act, Notify | AnswerComment)
+
+    def _act(self, act: Act, attempts: int) -> bool:
+        ticker = self._ticker
+        self._lease = _long_enough(ticker, self._lease)
+        try:
+            result = self._performer().perform(act, self._decision.outputs, ticker.clock())
+        except (GitHubError, GitError, NotYet) as error:
+            return self._failed(act, attempts, error)
+        self._finished(act, result)
+        return True
+
+    def _performer(self) -> Performer:
+        snapshot = self._snapshot
+        policy = snapshot.release_policy or snapshot.policy
+        repository = self._ticker.outside.repository(self.target.repository)
+        return Performer(self._ticker.outside, repository, snapshot.own, policy.environment.argocd)
+
+    def _failed(self, act: Act, attempts: int, error: Exception) -> bool:
+        ticker = self._ticker
+        now = ticker.clock()
+        if isinstance(error, GitHubError | RemoteError | NotYet) and not _is_final(error):
+            log.warning("will try again", act=act.key, reason=str(error))
+            ticker.store.fail_attempt(self._lease, act.key, str(error), now)
+            self._wake(_again(error, now, attempts))
+            return False
+        log.error("refused", act=act.key, reason=str(error))
+        self._finished(act, Refused(str(error)))
+        return False
+
+    def _finished(self, act: Act, result: Result) -> None:
+        """The target first, then the act: a crash in between only looks once more."""
+        store, now = self._ticker.store, self._ticker.clock()
+        changed = apply(self.target, act, result, now)
+        if changed != self.target:
+            self.target = changed
+            store.record(self._lease, target=changed, wake_at=now, now=now)
+            self._wake(now)
+        store.finish_act(self._lease, act.key, result, now)
+        if not isinstance(result, Done):
+            log.info("act", key=act.key, result=result.kind)
+
+    def outputs(self) -> None:
+        current = self._snapshot.pull_request
+        for outputs in self._decision.outputs:
+            pull_request = None
+            if isinstance(current, Known) and current.value.number == outputs.pull_request:
+                pull_request = current.value
+            try:
+                self._converged(outputs, pull_request)
+            except GitHubError as error:
+                log.warning("cannot write", promotion=outputs.promotion, reason=str(error))
+                self._wake(_again(error, self._ticker.clock(), 0))
+
+    def _converged(self, outputs: Outputs, pull_request: PullRequest | None) -> None:
+        ticker = self._ticker
+        now = ticker.clock()
+        done = ticker.convergence.converge(self.target.repository, outputs, pull_request, now)
+        if done.stale:
+            self._wake(now)
+        if done.body and self.target.proposal is not None:
+            written = _written(self.target.proposal, outputs, now)
+            self.target = replace(self.target, proposal=written)
+
+
+def _written(promotion: Promotion, outputs: Outputs, now: datetime) -> Promotion:
+    if promotion.id != outputs.promotion:
+        return promotion
+    return replace(promotion, body_written_at=now)
+
+
+def _is_final(error: Exception) -> bool:
+    """A person must act: trying again would be answered the same."""
+    return isinstance(error, _FINAL)
+
+
+def _again(error: Exception, now: datetime, attempts: int) -> datetime:
+    if isinstance(error, RateLimited):
+        return error.until
+    wait: timedelta = _FIRST_RETRY * 2 ** min(attempts, 6)
+    return now + min(_LAST_RETRY, wait)
+
+
+def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
+    """Before each write the lease must outlast the call's own time-out."""
+    settings = ticker.outside.settings
+    needed = settings.git_timeout + timedelta(seconds=2 * settings.github.timeout)
+    now = ticker.clock()
+    if lease.until - now > needed:
+        return lease
+    return ticker.store.renew(lease, now, max(settings.lease, 2 * needed))
+
+
+def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
+    """The applications whose changes should wake this target now."""
+    names = {name for found in snapshot.proof_sights.values() for name in found}
+    for proof in target.proofs:
+        if proof.service in snapshot.plan.services:
+            names |= set(proof.watches)
+    if target.release is not None:
+        names |= set(target.release.watches)
+        for revert in target.release.reverts:
+            names |= set(revert.watches)
+    return frozenset(names)

@@ -1,0 +1,246 @@
+"""What git says, read through one bare store and remembered by commit.
+
+Everything below a commit never changes, so it is read once; only the heads are asked for anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from pilotage.adapters.git import (
+    Commit,
+    File,
+    GitStore,
+    Kind,
+    UnknownCommit,
+)
+from pilotage.adapters.git import (
+    Relation as GitRelation,
+)
+from pilotage.core.config import FILE, ConfigError, load_config
+from pilotage.core.model import ServiceChange, Sha, Write
+from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan
+from pilotage.core.policy import Config, Pipeline
+from pilotage.core.rollout_watch import Relation
+from pilotage.core.steps import steps
+
+T = TypeVar("T")
+
+_LARGEST_FILE = 1024 * 1024
+
+
+class Memory:
+    """The last results of what never changes; shared by the threads that serve a repository."""
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._known: OrderedDict[Hashable, object] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]  # type: ignore[return-value]
+        made = make()
+        self.put(key, made)
+        return made
+
+    def get(self, key: Hashable) -> object | None:
+        with self._lock:
+            return self._known.get(key)
+
+    def forget(self, key: Hashable) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+
+    def put(self, key: Hashable, made: object) -> None:
+        with self._lock:
+            self._known[key] = made
+            while len(self._known) > self._entries:
+                self._known.popitem(last=False)
+
+
+class NoConfigError(Exception):
+    """The repository has no configuration on its default branch."""
+
+
+class Trees:
+    """One repository's git, for reading."""
+
+    def __init__(self, git: GitStore, presets: Mapping[str, str]) -> None:
+        self.git = git
+        self._presets = presets
+        self._memory = Memory(2_000)
+        self._blobs = Memory(20_000)
+        self._fetched_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    def refresh(self, now: datetime, at_most: timedelta, newer_than: datetime | None) -> None:
+        """Fetch, unless it was done recently and after the last hint. Raises a RemoteError."""
+        with self._lock:
+            at = self._fetched_at
+            if at is not None and now - at < at_most and (newer_than is None or at > newer_than):
+                return
+            self.git.fetch()
+            self._fetched_at = now
+
+    def forget_fetch(self) -> None:
+        """The next refresh fetches: something outside named a commit that is not here."""
+        with self._lock:
+            self._fetched_at = None
+
+    @property
+    def base_branch(self) -> str:
+        return self.git.default_branch() or "main"
+
+    def head(self) -> Sha | None:
+        return self.git.head(self.base_branch)
+
+    def commit(self, sha: Sha) -> Commit:
+        return self._memory.once(("commit", sha), lambda: self.git.commit(sha))
+
+    def parent(self, sha: Sha) -> Sha:
+        """The first parent; a root commit is its own."""
+        parents = self.commit(sha).parents
+        return parents[0] if parents else sha
+
+    def config(self, commit: Sha) -> Config:
+        """The configuration at a commit. Raises ConfigError and NoConfigError."""
+
+        def read() -> Config | ConfigError | NoConfigError:
+            found = self.git.read_files(commit, [FILE])[FILE]
+            if not isinstance(found, File):
+                return NoConfigError(f"{FILE} is not on {self.base_branch}, or is no text file")
+            return self._memory.once(("parsed", found.id), lambda: self._parsed(found))
+
+        config = self._memory.once(("config", commit), read)
+        if isinstance(config, ConfigError | NoConfigError):
+            raise config
+        return config
+
+    def _parsed(self, file: File) -> Config | ConfigError:
+        try:
+            return load_config(file.text, self._presets)
+        except ConfigError as error:
+            return error
+
+    def tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
+        """All services' files of one environment at a commit; costs what lies in its folder."""
+        key = ("tree", pipeline.files, environment, commit)
+        return self._memory.once(key, lambda: self._tree(pipeline, environment, commit))
+
+    def _tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
+        pattern = Pattern(pipeline.files, environment)
+        entries = {
+            entry.path: entry
+            for entry in self.git.list_files(commit, [pattern.folder])
+            if pattern.service(entry.path) is not None
+        }
+        regular = {
+            entry.id for entry in entries.values() if entry.kind in (Kind.FILE, Kind.EXECUTABLE)
+        }
+        texts = self._texts(regular)
+        files = {}
+        for path, entry in entries.items():
+            service = pattern.service(path)
+            assert service is not None
+            files[service] = _file(path, entry.kind, texts.get(entry.id))
+        return Tree(environment, commit, files)
+
+    def _texts(self, ids: set[Sha]) -> dict[Sha, bytes]:
+        known: dict[Sha, bytes] = {}
+        unknown = []
+        for blob in ids:
+            found = self._blobs.get(blob)
+            if isinstance(found, bytes):
+                known[blob] = found
+            else:
+                unknown.append(blob)
+        if unknown:
+            for blob, content in self.git.read_blobs(unknown).items():
+                known[blob] = content
+                self._blobs.put(blob, content)
+        return known
+
+    def plan(self, pipeline: Pipeline, source: str, target: str, commit: Sha) -> Plan:
+        key = ("plan", pipeline.files, pipeline.promote, source, target, commit)
+        return self._memory.once(
+            key,
+            lambda: plan(
+                pipeline,
+                self.tree(pipeline, source, commit),
+                self.tree(pipeline, target, commit),
+            ),
+        )
+
+    def steps(
+        self, pipeline: Pipeline, environment: str, before: Sha, after: Sha
+    ) -> tuple[ServiceChange, ...]:
+        return steps(
+            pipeline,
+            self.tree(pipeline, environment, before),
+            self.tree(pipeline, environment, after),
+        )
+
+    def texts(self, commit: Sha, files: Sequence[str]) -> dict[str, str | None]:
+        """Each file's text at a commit; None where none can be read."""
+        key = ("texts", commit, tuple(files))
+
+        def read() -> dict[str, str | None]:
+            found = self.git.read_files(commit, files)
+            return {
+                path: item.text if isinstance(item, File) else None for path, item in found.items()
+            }
+
+        return self._memory.once(key, read)
+
+    def holds(self, commit: Sha, writes: tuple[Write, ...]) -> bool | None:
+        """Whether every value stands in the tree of a commit; None when git does not have it."""
+        files = sorted({write.file for write in writes})
+        try:
+            return holds(writes, self.texts(commit, files))
+        except UnknownCommit:
+            return None
+
+    def relation(self, ours: Sha, other: Sha) -> Relation:
+        def ask() -> Relation:
+            try:
+                found = self.git.relation(ours, other)
+            except UnknownCommit:
+                return Relation.UNKNOWN
+            return _RELATIONS[found]
+
+        found = self._memory.once(("relation", ours, other), ask)
+        if found is Relation.UNKNOWN:
+            self._memory.forget(("relation", ours, other))
+        return found
+
+    def changed(self, old: Sha, new: Sha, files: Sequence[str]) -> tuple[str, ...]:
+        return self._memory.once(
+            ("changed", old, new, tuple(files)), lambda: self.git.changed_paths(old, new, files)
+        )
+
+
+_RELATIONS = {
+    GitRelation.SAME: Relation.SAME,
+    GitRelation.DESCENDANT: Relation.DESCENDANT,
+    GitRelation.ANCESTOR: Relation.ANCESTOR,
+    GitRelation.DIVERGED: Relation.DIVERGED,
+    GitRelation.UNKNOWN: Relation.UNKNOWN,
+}
+
+
+def _file(path: str, kind: Kind, content: bytes | None) -> FileText:
+    if content is None:
+        return FileText(path, "", f"is a {kind.value}, which is never edited")
+    if len(content) > _LARGEST_FILE:
+        return FileText(path, "", f"is larger than {_LARGEST_FILE // 1024} KB")
+    try:
+        return FileText(path, content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return FileText(path, "", "is not UTF-8 text")

@@ -1,0 +1,168 @@
+"""The threads of one process: they settle what came in, lease what is due, and wait for more.
+
+Nothing sleeps: a thread waits on one condition, until the next row is due or something arrives.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from pilotage.adapters.argocd_stream import ApplicationStream
+from pilotage.core.application import ApplicationKey
+from pilotage.engine.inbox import Inbox
+from pilotage.engine.outside import Outside
+from pilotage.engine.tick import Attention, Ticker
+from pilotage.store import LeaseLost, Store, StoreUnavailable
+
+log = structlog.get_logger()
+
+_LOOK_AT_STORE = timedelta(seconds=5)
+"""Another replica may have written a row that nobody told us of."""
+_AFTER_ERROR = timedelta(seconds=15)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Engine:
+    """Start it, poke it when something arrived, stop it."""
+
+    def __init__(
+        self, outside: Outside, store: Store, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._outside = outside
+        self._store = store
+        self._clock = clock
+        self._ticker = Ticker(outside, store, clock)
+        self._inbox = Inbox(outside, store, self._attentive)
+        self._condition = threading.Condition()
+        self._pokes = 0
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._attention: dict[str, frozenset[str]] = {}
+        self._changed: dict[str, set[str]] = {}
+
+    def register(self) -> None:
+        """The rows of the repositories themselves; their looks bring in the targets."""
+        for repository in self._outside.settings.repositories:
+            self._store.ensure_target(
+                repository,
+                repository=repository,
+                pipeline="",
+                environment="",
+                wake_at=self._clock(),
+            )
+
+    def start(self) -> None:
+        self.register()
+        for number in range(self._outside.settings.workers):
+            self._begin(f"worker-{number}", self._work)
+        for name, found in self._outside.settings.argocd.items():
+            stream = ApplicationStream(
+                name,
+                str(found.url),
+                found.token,
+                ca=str(found.ca) if found.ca else None,
+                verify=found.verify,
+                on_trouble=lambda reason, name=name: log.info(  # type: ignore[misc]
+                    "stream ended", server=name, reason=reason
+                ),
+            )
+            self._begin(f"stream-{name}", lambda _, stream=stream: self._listen(stream))  # type: ignore[misc]
+
+    def _begin(self, name: str, run: Callable[[str], None]) -> None:
+        thread = threading.Thread(target=run, args=(name,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self, timeout: float = 30) -> None:
+        """Lets each thread finish what it does; nothing is cut off half done."""
+        self._stopping.set()
+        self.poke()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def poke(self) -> None:
+        """Something was written to the store: look at once."""
+        with self._condition:
+            self._pokes += 1
+            self._condition.notify_all()
+
+    def _listen(self, stream: ApplicationStream) -> None:
+        stream.run(self._application_changed, self._stopping)
+
+    def _application_changed(self, key: ApplicationKey) -> None:
+        """A frame is an alarm clock for the targets that wait for this application."""
+        with self._condition:
+            targets = self._attentive(key.name)
+            fresh = [target for target in targets if key.name not in self._changed.get(target, ())]
+            for target in fresh:
+                self._changed.setdefault(target, set()).add(key.name)
+        if fresh:
+            try:
+                self._store.wake(fresh, self._clock())
+            except StoreUnavailable as error:
+                log.warning("cannot wake", reason=str(error))
+            self.poke()
+
+    def _work(self, name: str) -> None:
+        owner = f"{name}-{secrets.token_hex(4)}"
+        while not self._stopping.is_set():
+            with self._condition:
+                pokes = self._pokes
+            try:
+                busy = self.turn(owner)
+                until = None if busy else self._store.next_wake()
+            except StoreUnavailable as error:
+                log.warning("the database cannot be used", reason=str(error))
+                busy, until = False, self._clock() + _AFTER_ERROR
+            if busy:
+                continue
+            with self._condition:
+                if self._pokes == pokes and not self._stopping.is_set():
+                    self._condition.wait(self._seconds(until))
+
+    def _seconds(self, until: datetime | None) -> float:
+        longest = _LOOK_AT_STORE.total_seconds()
+        if until is None:
+            return longest
+        return max(0.0, min(longest, (until - self._clock()).total_seconds()))
+
+    def turn(self, owner: str) -> bool:
+        """Settles what came in, then does one due tick. False when there was nothing to do."""
+        settled = self._inbox.settle(self._clock())
+        lease = self._store.lease(owner, self._clock(), self._outside.settings.lease)
+        if lease is None:
+            return settled
+        with self._condition:
+            changed = frozenset(self._changed.pop(lease.target, ()))
+        try:
+            attention = self._ticker.tick(lease, changed)
+        except LeaseLost as error:
+            log.warning("somebody else has the target", reason=str(error))
+            return True
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("a tick failed", target=lease.target)
+            self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
+            return True
+        self._attend(attention)
+        return True
+
+    def _attentive(self, application: str) -> list[str]:
+        """The targets that wait for this application."""
+        with self._condition:
+            return [target for target, names in self._attention.items() if application in names]
+
+    def _attend(self, attention: Attention | None) -> None:
+        if attention is None:
+            return
+        with self._condition:
+            self._attention[attention.target] = attention.applications

@@ -1,0 +1,169 @@
+"""The operator's settings: from the environment (`PILOTAGE_…`), a TOML file, or both.
+
+Secrets are `SecretStr`, or files named by `…_file`; they are never printed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pilotage.core.policy import duration
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; says which one and why."""
+
+
+def _secret(value: SecretStr | None, file: Path | None, name: str) -> SecretStr | None:
+    if value is not None or file is None:
+        return value
+    try:
+        return SecretStr(file.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise ValueError(f"{name}_file cannot be read: {error.strerror} ({file})") from None
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GitHubSettings(_Section):
+    """A machine user's token, or a GitHub App's id and private key."""
+
+    url: HttpUrl = HttpUrl("https://api.github.com")
+    git_url: HttpUrl = HttpUrl("https://github.com")
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    app_id: int | str | None = None
+    private_key: SecretStr | None = None
+    private_key_file: Path | None = None
+    webhook_secret: SecretStr | None = None
+    webhook_secret_file: Path | None = None
+    timeout: int = Field(default=20, ge=1, le=120)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files(cls, values: object) -> object:
+        return _with_files(values, ("token", "private_key", "webhook_secret"))
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> GitHubSettings:
+        if (self.token is None) == (self.app_id is None):
+            raise ValueError("give either token, or app_id and private_key")
+        if self.app_id is not None and self.private_key is None:
+            raise ValueError("an App needs its private_key (or private_key_file)")
+        return self
+
+
+class ArgoCDSettings(_Section):
+    url: HttpUrl
+    token: SecretStr
+    token_file: Path | None = None
+    ca: Path | None = None
+    verify: bool = True
+    control_plane: str = "argocd"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files(cls, values: object) -> object:
+        return _with_files(values, ("token",))
+
+
+class ChannelSettings(_Section):
+    """Where messages go: a Slack-compatible webhook, or JSON signed with a secret."""
+
+    kind: Literal["slack", "json"] = "slack"
+    url: SecretStr
+    secret: SecretStr | None = None
+
+
+def _with_files(values: object, names: tuple[str, ...]) -> object:
+    if not isinstance(values, Mapping):
+        return values
+    filled = dict(values)
+    for name in names:
+        file = filled.get(f"{name}_file")
+        if file is not None and filled.get(name) is None:
+            filled[name] = _secret(None, Path(str(file)), name)
+    return filled
+
+
+class Settings(BaseSettings):
+    """What one process is told. `repositories` are the GitOps repositories, `owner/name`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PILOTAGE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    repositories: tuple[str, ...] = Field(min_length=1)
+    data: Path = Path("pilotage-data")
+    database: str | None = None
+    """An SQLAlchemy URL; without one a SQLite file in `data`."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""
+    github: GitHubSettings
+    argocd: Mapping[str, ArgoCDSettings] = {}
+    argocd_hook_token: SecretStr | None = None
+    deployments_token: SecretStr | None = None
+    """The bearer that CI shows at `POST /api/v1/deployments`."""
+    operator_token: SecretStr | None = None
+    """The bearer that the terminal shows to the service."""
+    channels: Mapping[str, ChannelSettings] = {}
+    workers: int = Field(default=4, ge=1, le=64)
+    compare: Duration = timedelta(minutes=5)
+    """How often each target is compared when no event asks for it."""
+    look: Duration = timedelta(seconds=30)
+    """How often an open pull request or a release is looked at when no event asks for it."""
+    fetch: Duration = timedelta(seconds=10)
+    """How old the last fetch of a repository may be when no event asks for a newer one."""
+    lease: Duration = timedelta(minutes=5)
+    """How long a worker that died keeps its target from the others."""
+    git_timeout: Duration = timedelta(seconds=60)
+    keep_bodies: Duration = timedelta(days=14)
+    allow_insecure_git: bool = False
+    """Lets git speak plain http; for the sandbox."""
+    json_logs: bool = False
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'pilotage.db'}"
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Raises SettingsError that names each setting that is missing or wrong, never its value."""
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [_line(found["loc"], found["msg"]) for found in error.errors(include_input=False)]
+        raise SettingsError("the settings cannot be used:\n" + "\n".join(lines)) from None
+
+
+def _line(loc: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in loc)
+    variable = "PILOTAGE_" + "__".join(str(part).upper() for part in loc)
+    return f"  {name or 'settings'}: {message} (in the file, or {variable})"
