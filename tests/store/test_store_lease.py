@@ -169,6 +169,17 @@ def test_a_wake_during_a_tick_that_fails_outlives_its_release(store: Store) -> N
     assert store.next_wake() == NOW + MINUTE
 
 
+def test_a_wake_during_the_lease_of_a_dead_worker_leads_to_one_more_look(store: Store) -> None:
+    """Whoever takes the target over has had that look."""
+    dead = leased(store)
+    store.wake([PRODUCTION], NOW)
+    lease = leased(store, "next", dead.until)
+    target = store.load(lease).target
+    store.record(lease, target=target, wake_at=NOW + HOUR, now=dead.until)
+    store.release(lease)
+    assert store.next_wake() == NOW + HOUR
+
+
 def test_a_target_without_a_wake_sleeps_until_it_is_woken(store: Store) -> None:
     lease = leased(store)
     store.record(lease, target=store.load(lease).target, wake_at=None, now=NOW)

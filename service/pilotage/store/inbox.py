@@ -33,7 +33,8 @@ def receive(connection: Connection, delivery: Delivery) -> bool:
         state="new",
         note="",
     )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    new = statement.on_conflict_do_nothing().returning(deliveries.c.number)
+    return connection.scalar(new) is not None
 
 
 def waiting(connection: Connection, limit: int) -> tuple[Delivery, ...]:
@@ -109,7 +110,8 @@ def add_report(connection: Connection, report: Report) -> bool:
         run_url=report.run_url,
         received_at=report.received_at,
     )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    new = statement.on_conflict_do_nothing().returning(reports.c.id)
+    return connection.scalar(new) is not None
 
 
 def report(connection: Connection, report_id: str) -> Report | None:

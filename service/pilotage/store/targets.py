@@ -55,7 +55,7 @@ def ensure(
         set_={"retired_at": None, "wake_at": wake_at, "due_at": wake_at},
         where=target.c.retired_at.is_not(None),
     )
-    return connection.execute(statement).rowcount == 1
+    return connection.scalar(statement.returning(target.c.id)) is not None
 
 
 def retire(connection: Connection, target_id: str, now: datetime) -> bool:
@@ -69,7 +69,6 @@ def retire(connection: Connection, target_id: str, now: datetime) -> bool:
             woken_at=None,
             due_at=None,
             lease_owner=None,
-            fence=target.c.fence + 1,
         )
     )
     return retired.rowcount == 1
