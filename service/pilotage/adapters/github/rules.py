@@ -57,6 +57,8 @@ class _Switch(Answer):
 
 
 class _Protection(Answer):
+    enabled: bool | None = None
+    """Told of a branch only: whether there is any of the classic kind."""
     required_status_checks: _Checks | None = None
     required_pull_request_reviews: dict[str, object] | None = None
     restrictions: dict[str, object] | None = None
@@ -140,7 +142,9 @@ def _classic_from_outside(calls: Calls, repository: str, branch: str) -> BranchR
         seen = read(_Branch, calls.get(repository, path, what), what, f"GET {path}")
     except (errors.Forbidden, errors.NotFound):
         return UNKNOWN
-    return replace(_from_protection(seen.protection), known=False) if seen.protected else NOTHING
+    if not seen.protected or seen.protection.enabled is False:
+        return NOTHING
+    return replace(_from_protection(seen.protection), known=False)
 
 
 def _from_protection(protection: _Protection) -> BranchRules:
