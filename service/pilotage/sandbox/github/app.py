@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotage.sandbox.github import (
     graphql,
+    pages,
     rest_accounts,
     rest_branches,
     rest_contents,
@@ -38,6 +39,8 @@ def create_app(github: GitHub) -> FastAPI:
     app.state.control = github
     app.mount("/api", Gate(_rest(github.state), github.state))
     app.include_router(sandbox_api.router)
+    app.include_router(pages.router)
+    app.add_exception_handler(Refused, _refused_page)
     app.add_middleware(_GitFirst, git=GitRoute(github.state))
     app.add_middleware(OnlyLoopback)
     return app
@@ -71,6 +74,11 @@ def _response(refused: Refused) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return _response(error)
+
+
+def _refused_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return pages.refused_page(request, error)
 
 
 def _unknown(request: Request, error: Exception) -> Response:

@@ -118,8 +118,11 @@ class GitHub:
 
     # Setting up --------------------------------------------------------------------------
 
-    def create_user(self, login: str, name: str = "") -> Account:
-        return self.state.add_account(login, "User", name)
+    def create_user(self, login: str, name: str = "", *, machine: bool = False) -> Account:
+        """The account, made if there is none. Nobody can be a `machine` on the pages."""
+        account = self.state.add_account(login, "User", name)
+        account.machine = account.machine or machine
+        return account
 
     def create_organization(self, login: str, members: Iterable[str] = ()) -> Account:
         account = self.state.add_account(login, "Organization")

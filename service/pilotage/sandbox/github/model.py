@@ -39,6 +39,7 @@ class Account:
     login: str
     type: str = "User"
     name: str = ""
+    machine: bool = False
 
     @property
     def email(self) -> str:
