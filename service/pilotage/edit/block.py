@@ -7,7 +7,7 @@ from .refused import EditRefused
 _HEADER = re.compile(
     r"(?P<sign>[|>])(?P<chomp>[-+]?)(?P<rest>[ \t]*(?:#[^\r\n]*)?)(?P<break>\r\n|\r|\n)"
 )
-_LAST_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*[ \t]*\Z")
+_LINE_BREAK = re.compile(r"[\r\n]")
 _INDENT = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*( +)")
 
 
@@ -29,8 +29,8 @@ def rewrite_block(source: str, value: str) -> str:
     if header["sign"] == ">" and "\n" in core:
         raise EditRefused("a folded block scalar (>) can only be given a single line")
     newline = header["break"]
-    tail = _LAST_LINES.search(source, header.end())
-    last_lines = tail[0] if tail else ""
+    tail = _LINE_BREAK.search(source, len(source.rstrip(" \t\r\n")))
+    last_lines = source[tail.start() :] if tail else ""
     chomp = "-" if breaks == 0 else "" if breaks == 1 else "+"
     if breaks > 1:
         last_lines = newline * breaks

@@ -16,7 +16,8 @@ from .refused import EditRefused
 from .scalar import Plain, Source, meaning, write
 from .stream import BOM, Language, Stream, read
 
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s+|[&!]\S*$)*")
+# An anchor, a tag, and a comment between them and the value.
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$)|#[^\r\n]*\s+)*")
 
 
 class Where(TypedDict, total=False):

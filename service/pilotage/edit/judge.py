@@ -8,6 +8,7 @@ reads the lines of the entry only; that they are a whole entry is what the first
 """
 
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from .refused import EditRefused
 from .stream import Stream
 from .yaml_reader import yaml_count, yaml_difference
 
+_LINE_BREAK = re.compile(r"[\r\n]")
 MAX_SECOND_READING = 1_000_000
 _RESOLVERS = [VersionedResolver(version=version) for version in ((1, 1), (1, 2))]
 _STRING_TAG = "tag:yaml.org,2002:str"
@@ -85,7 +87,8 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
                 _yaml_judge(stream, splice, shift, expected, new)
     except _NotTheSameError as error:
         paths = ", ".join(splice.path for splice in ordered)
-        raise EditRefused(f"it cannot be edited safely: {error}", path=paths) from None
+        line = stream.line(ordered[0].at)
+        raise EditRefused(f"it cannot be edited safely: {error}", path=paths, line=line) from None
     return new
 
 
@@ -117,12 +120,9 @@ def _same_in_windows(stream: Stream, shift: "_Shift", expected: list[Event], new
     if len(shift.splices) > _MAX_WINDOWS:
         return False
     windows = {_window(stream, splice) for splice in shift.splices}
-    if yaml_count(new) != len(expected):
+    if None in windows or yaml_count(new) != len(expected):
         return False
-    for window in windows:
-        if window is None:
-            return False
-        key, value, until = window
+    for key, value, until in filter(None, windows):
         text = new[shift.start(stream.events[key].start) : shift.start(until)]
         wanted = expected[shift.event(key) : shift.event(stream.close[value] + 1)]
         try:
@@ -142,9 +142,11 @@ def _window(stream: Stream, splice: Splice) -> tuple[int, int, int] | None:
         if key < splice.at and splice.upto <= stream.close[value] + 1:
             after = stream.close[value] + 1
             next_event = stream.events[after if after < stream.close[root] else after + 1]
-            ends = next_event.column == 0 or next_event.start == len(stream.text)
-            is_apart = ends and stream.events[key].column == 0
-            return (key, value, next_event.start) if is_apart else None
+            begin, until = stream.events[key].start, next_event.start
+            is_line = next_event.column == 0 or until == len(stream.text)
+            is_within = begin <= splice.start and splice.end <= until
+            is_apart = stream.events[key].column == 0 and is_line and is_within
+            return (key, value, until) if is_apart else None
     return None
 
 
@@ -198,8 +200,9 @@ def _yaml_judge(
 
 
 def _whole_lines(text: str, begin: int, end: int, column: int) -> str:
-    while end < len(text) and text[end - 1] not in "\r\n" and text[end] not in "\r\n":
-        end += 1
+    if text[end - 1 : end] not in ("\r", "\n"):
+        found = _LINE_BREAK.search(text, end)
+        end = found.start() if found else len(text)
     return " " * column + text[begin:end]
 
 

@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from pilotage.edit import EditRefused, Plain, Source, read_value, read_values, set_value, set_values
+from pilotage.edit.image import replace_tag
 
 # (what it is about, text with the value between « and », path, new value, written)
 KEPT = [
@@ -18,6 +19,7 @@ KEPT = [
     ("a flow mapping over lines", "image: {\n  tag: «v1»,\n x: y\n  }\n", "image.tag", "v2", "v2"),
     ("an anchor that nobody uses", "tag: &v «v1»\n", "tag", "v2", "v2"),
     ("a tag", "tag: !custom «v1»\n", "tag", "v2", "v2"),
+    ("a comment between a tag and its value", "tag: !t # c\n  «v1»\n", "tag", "v2", "v2"),
     ("an anchor and a tag", "tag: &v !!str «v1» # c\n", "tag", "v2", "v2"),
     ("a tag and an anchor", "tag: !!str   &v «'v1'»\n", "tag", "v2", "'v2'"),
     ("CRLF", "a: 1\r\ntag: «v1»\r\nb: 2\r\n", "tag", "v2", "v2"),
@@ -349,3 +351,32 @@ def test_json_is_strict_when_it_is_asked_for(text: str) -> None:
     with pytest.raises(EditRefused) as refused:
         read_value(text, "a", language="json")
     assert refused.value.line == 1
+
+
+POD = """
+      containers:
+        - name: proxy
+          image: envoy:1.30
+        - {name: app, image: "registry:5000/shop/checkout:1.2.0"} # promoted
+"""
+KINDS = {
+    "Deployment": f"spec:\n  template:\n    spec:{POD}",
+    "StatefulSet": f"spec:\n  template:\n    spec:{POD}",
+    "Rollout": f"spec:\n  strategy: {{canary: {{}}}}\n  template:\n    spec:{POD}",
+    "CronJob": "spec:\n  jobTemplate:\n    spec:\n      template:\n        spec:"
+    + POD.replace("\n", "\n    ").rstrip(" "),
+}
+
+
+@pytest.mark.runbook("CHECKOUT-1")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tag_of_an_image_is_promoted_in_every_kind(kind: str) -> None:
+    """The image of one container changes its tag, in any kind that runs pods."""
+    text = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: checkout}}\n{KINDS[kind]}"
+    inner = "spec.jobTemplate." if kind == "CronJob" else ""
+    path = f"{inner}spec.template.spec.containers[name=app].image"
+    document = f"kind={kind},metadata.name=checkout"
+    old = read_value(text, path, document=document)
+    assert old == "registry:5000/shop/checkout:1.2.0"
+    new = set_value(text, path, replace_tag(str(old), "1.3.0"), document=document)
+    assert new == text.replace("checkout:1.2.0", "checkout:1.3.0")

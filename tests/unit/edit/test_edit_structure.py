@@ -127,6 +127,7 @@ def test_a_deletion_that_takes_more_is_refused(text: str, path: str, reason: str
 BLOCKS = [
     ("a: |\n  one\n  two\nb: 1\n", "x\ny\n", "a: |\n  x\n  y\nb: 1\n"),
     ("a: |-\n    one\n\n# c\nb: 1\n", "x", "a: |-\n    x\n\n# c\nb: 1\n"),
+    ("a: |\n  one  \n\n  two \nb: 1\n", "x \n\n y\n", "a: |\n  x \n\n   y\nb: 1\n"),
     ("a: |-\n  one\n", "x\n", "a: |\n  x\n"),
     ("a: |\n  one\n", "x", "a: |-\n  x\n"),
     ("a: |+ # c\n  one\n\n\nb: 1\n", "x\n\n\n", "a: |+ # c\n  x\n\n\nb: 1\n"),
