@@ -53,7 +53,7 @@ def proposal_outputs(
     return Outputs(
         promotion=promotion.id,
         pull_request=promotion.pull_request,
-        body=_body(seen, target, promotion, gates),
+        body=_body(seen, target, promotion, pull_request, gates),
         title=title(seen.policy, promotion),
         labels=frozenset(environment.labels),
         assignees=frozenset(environment.assignees),
@@ -88,7 +88,11 @@ def _status(gates: tuple[Gate, ...], url: str | None, good: str) -> Status:
 
 
 def _body(
-    seen: Snapshot, target: Target, promotion: Promotion, gates: tuple[Gate, ...]
+    seen: Snapshot,
+    target: Target,
+    promotion: Promotion,
+    pull_request: PullRequest | None,
+    gates: tuple[Gate, ...],
 ) -> BodyPage:
     policy = seen.policy
     closed = blockers(gates)
@@ -116,8 +120,18 @@ def _body(
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),
         rollback_command=f"{command} {' '.join(promotion.services[:1])} --reason …",
+        notes=_notes(promotion, pull_request),
         policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
         link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
+    )
+
+
+def _notes(promotion: Promotion, pull_request: PullRequest | None) -> tuple[str, ...]:
+    if pull_request is None or promotion.branch_head in (None, pull_request.head):
+        return ()
+    return (
+        f"{pull_request.head[:7]} is a commit that Pilotage did not write: "
+        "the branch is left as it is, and newer versions wait.",
     )
 
 

@@ -21,7 +21,7 @@ from pilotage.core.model import (
     Subject,
 )
 from pilotage.core.plan import Plan
-from pilotage.core.snapshot import Written
+from pilotage.core.snapshot import Known, Written
 
 _REMEMBERED = 10
 
@@ -287,13 +287,12 @@ def noticed(draft: Draft) -> None:
         was = target.running.get(service)
         if was is None or was == found:
             continue
+        if _may_be_our_merge(draft, service, found):
+            return
         written = seen.head_moved_by.get(service)
         if written is None or written.sha in draft.target.landed or _is_ours(draft, service, found):
             continue
-        back = found in target.history.get(service, ()) or (
-            version.step(was, found) is version.Step.BACK
-        )
-        if back:
+        if _goes_back(was, found, target.history.get(service, ())):
             text = f"{written.by} rolled {service} back from {was} to {found} ({written.sha[:7]})"
             draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
             _quarantined(draft, service, was, text, written.by, draft.now)
@@ -302,7 +301,36 @@ def noticed(draft: Draft) -> None:
         service: _remembered(target.history.get(service, ()), found)
         for service, found in now.items()
     }
-    draft.target = replace(draft.target, running=now, running_at=seen.base, history=history)
+    unread = {name: target.running[name] for name in seen.plan.problems if name in target.running}
+    draft.target = replace(
+        draft.target,
+        running=unread | now,
+        running_at=seen.base,
+        history={**target.history, **history},
+    )
+
+
+def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:
+    """The proposal's value is on the branch, and whether by its merge has not been read yet.
+
+    Nothing is noticed then: the next look starts from the same place.
+    """
+    promotion = draft.proposal
+    if promotion is None or promotion.pull_request is None:
+        return False
+    if (service, found) not in promotion.versions:
+        return False
+    match draft.seen.pull_request:
+        case Known(value=pull_request):
+            return pull_request.merged
+        case _:
+            return True
+
+
+def _goes_back(was: str, found: str, history: tuple[str, ...]) -> bool:
+    """Told from the versions; from what ran here before only where they cannot be compared."""
+    step = version.step(was, found)
+    return step is version.Step.BACK or (step is version.Step.OTHER and found in history)
 
 
 def _remembered(known: tuple[str, ...], found: str) -> tuple[str, ...]:

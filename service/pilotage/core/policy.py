@@ -252,8 +252,12 @@ class HttpCheck(_Section):
     failures: int = Field(default=3, ge=1)
     timeout: Duration = timedelta(seconds=5)
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def name(self) -> str:
+        """Its readings are kept under it: no two checks of an environment have the same."""
         return str(self.http)
 
 
@@ -328,6 +332,12 @@ class Environment(_Section):
             if item.item in OWN_ITEMS:
                 raise misplaced(f"the service ticks {item.item} itself; choose another name", *at)
             known.add(item.item)
+        addresses: set[str] = set()
+        for index, check in enumerate(self.verification.checks):
+            if check.name in addresses:
+                place = ("verification", "checks", index, "http")
+                raise misplaced(f"{check.name} is checked already", *place)
+            addresses.add(check.name)
         return self
 
 

@@ -53,8 +53,9 @@ def prove(snapshot: Snapshot, now: datetime) -> tuple[Proof, ...]:
     for service, planned in snapshot.plan.services.items():
         found = find(snapshot.target.proofs, service, planned.change.after)
         proof = found or Proof(service, planned.change.after, snapshot.plan.source, now)
-        sights = snapshot.proof_sights.get(service)
-        proofs.append(_look(proof, sights, snapshot.policy, now) if sights else proof)
+        sights = snapshot.proof_sights.get(service, {})
+        seen = sights or proof.watches
+        proofs.append(_look(proof, sights, snapshot.policy, now) if seen else proof)
     current = {(proof.service, proof.version) for proof in proofs}
     older = [proof for proof in kept if (proof.service, proof.version) not in current]
     return (*proofs, *_newest(older))
@@ -83,6 +84,7 @@ def _newest(proofs: list[Proof]) -> list[Proof]:
 
 
 def _look(proof: Proof, sights: Mapping[str, Sight], policy: Policy, now: datetime) -> Proof:
+    """What these sights say, together with the last look at the applications that are not due."""
     budgets = policy.source.budgets.budgets
     watches = dict(proof.watches)
     for name, sight in sights.items():
@@ -116,6 +118,8 @@ def _not_live(watches: Mapping[str, Watch | None]) -> str | None:
     for name, watch in watches.items():
         if watch is None:
             return f"{name} has not been looked at yet"
+        if watch.blind_since is not None:
+            return f"{name} cannot be seen: {watch.message}"
         match watch.outcome:
             case Live():
                 continue
