@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -189,6 +190,27 @@ def test_a_connection_that_breaks_leaves_a_write_in_doubt() -> None:
     assert not reading.value.may_have_taken_hold
 
 
+def test_writes_go_out_one_after_the_other() -> None:
+    counting, never = threading.Lock(), threading.Event()
+    active = peak = 0
+
+    def script(asked: str) -> Answer:
+        nonlocal active, peak
+        with counting:
+            active += 1
+            peak = max(peak, active)
+        never.wait(0.1)  # time for another one to come, if there were one
+        with counting:
+            active -= 1
+        return Answer(200, {})
+
+    with scripted(script) as (github, asked), ThreadPoolExecutor(4) as pool:
+        for number in range(4):
+            pool.submit(github.add_labels, REPO, number, ["x"])
+    assert len(asked) == 4
+    assert peak == 1
+
+
 # Refusals --------------------------------------------------------------------------------
 
 
@@ -337,6 +359,50 @@ def test_the_branch_of_a_fork_is_not_ours_and_a_renaming_changes_nothing() -> No
         assert found.number == 1
         listed = [fork]
         assert github.find_pull_request(REPO, "b", "main") is None
+
+
+def test_edits_without_a_name_or_a_text_are_left_out() -> None:
+    def node(second: int, login: str | None, text: str | None, kind: str = "User") -> object:
+        editor = None if login is None else {"__typename": kind, "login": login}
+        return {"editor": editor, "editedAt": f"2026-11-21T09:00:0{second}Z", "diff": text}
+
+    nodes = [  # newest first
+        node(5, "maria", "five"),
+        node(5, "li", "four"),
+        node(4, "li", None),
+        node(3, "pilotage", "two", "Bot"),
+        node(2, None, "one"),
+        node(1, "maria", "zero"),
+    ]
+    page = {"nodes": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    data = {"repository": {"pullRequest": {"userContentEdits": page}}}
+    with scripted(lambda asked: Answer(200, {"data": data})) as (github, _):
+        edits = github.body_edits(REPO, 1)
+        late = github.body_edits(REPO, 1, NOW + timedelta(seconds=5))
+    assert [(edit.editor, edit.before, edit.after) for edit in edits] == [
+        ("maria", None, "zero"),
+        ("pilotage[bot]", "one", "two"),
+        ("li", None, "four"),
+        ("maria", "four", "five"),
+    ]
+    assert [edit.after for edit in late] == ["four", "five"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("RATE_LIMITED", RateLimited),
+        ("NOT_FOUND", NotFound),
+        ("FORBIDDEN", Forbidden),
+        ("SOMETHING_ELSE", UnexpectedAnswer),
+    ],
+)
+def test_refusals_of_graphql_have_the_same_types(kind: str, expected: type[GitHubError]) -> None:
+    refusal = {"data": None, "errors": [{"type": kind, "message": "no"}]}
+    answer = Answer(200, refusal)
+    with scripted(lambda asked: answer) as (github, _), pytest.raises(GitHubError) as refused:
+        github.body_edits(REPO, 1)
+    assert type(refused.value) is expected
 
 
 @pytest.mark.parametrize(

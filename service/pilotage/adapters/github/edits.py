@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from pilotage.adapters.github.answers import GHOST, Answer, Time, read
+from pilotage.adapters.github.answers import Answer, Time, read
 from pilotage.adapters.github.calls import Calls
 from pilotage.adapters.github.errors import NotFound
 from pilotage.adapters.github.paths import repository_path
@@ -73,8 +73,8 @@ def read_edits(
 ) -> tuple[BodyEdit, ...]:
     """Edits at or after `since`, oldest first; `after` is the text that the edit left.
 
-    GitHub lists the newest first and calls the whole text `diff`. The text of an edit that
-    somebody deleted from the history is unknown: that edit is left out.
+    GitHub lists the newest first and calls the whole text `diff`. Left out is an edit whose text
+    somebody deleted from the history, and one whose editor is no more: nobody can be named for it.
     """
     nodes: list[_Edit] = []
     for page in _pages(calls, repository, number):
@@ -86,13 +86,13 @@ def read_edits(
     found = [
         BodyEdit(
             pull_request=number,
-            editor=edit.editor.name if edit.editor else GHOST,
+            editor=edit.editor.name,
             at=edit.editedAt,
             before=former.diff if former else None,
             after=edit.diff,
         )
         for former, edit in pairwise((None, *edits))
-        if edit is not None and edit.diff is not None
+        if edit is not None and edit.diff is not None and edit.editor is not None
     ]
     return tuple(edit for edit in found if since is None or edit.at >= since)
 
