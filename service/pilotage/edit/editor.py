@@ -93,6 +93,7 @@ def set_values(
         found = find(stream, path, options.get("document"))
         if isinstance(found, Found):
             raise EditRefused("another of the edits has created it", path=path)
+        _check_shared(stream, path, found, options)
         text = _with_mark(text, apply(stream, [create_entry(stream, found, values[path])]))
     return text
 
@@ -132,6 +133,8 @@ def _replace(
     event = _scalar(stream, path, found)
     _check_block(event, path, options)
     _check_shared(stream, path, found, options)
+    if not isinstance(value, Source) and _means(event, value):
+        return
     start, end = _body(stream, event), event.end
     flow = any(stream.events[parent].style == "{" for parent, _ in found.parents)
     try:
@@ -151,6 +154,11 @@ def _replace(
     first, last = entry_around(stream, found.parents, found.at)
     strings = not isinstance(value, Plain | Source)
     yield Splice(path, start, end, written, found.at, found.at + 1, (new,), first, last, strings)
+
+
+def _means(event: Event, value: str) -> bool:
+    is_string = bool(event.style) or not isinstance(meaning(event), Plain)
+    return value == event.value and (is_string or isinstance(value, Plain))
 
 
 def _meant(event: Event, value: str, written: str, language: Language) -> Event:
@@ -193,7 +201,7 @@ def _check_block(event: Event, path: str, options: Allowed) -> None:
         )
 
 
-def _check_shared(stream: Stream, path: str, found: Found, options: Allowed) -> None:
+def _check_shared(stream: Stream, path: str, found: Found | Lost, options: Allowed) -> None:
     around = (found.at, *(parent for parent, _ in found.parents))
     anchors = {stream.events[at].anchor for at in around} - {None}
     if not anchors or options.get("shared"):

@@ -242,6 +242,9 @@ def test_a_value_that_is_set_already_changes_nothing() -> None:
     """Odd but equal writing is not rewritten needlessly."""
     text = "a:   'x'   # c\r\nb: 1\r\n"
     assert set_value(text, "a", "x") is text
+    text = 'a: "\\x61\\u00e9"\nb: one\n  two\nc: &c 1.10\n'
+    assert set_values(text, {"a": "aé", "b": "one two", "c": Plain("1.10")}) == text
+    assert set_value(text, "c", "1.10") == text.replace("1.10", '"1.10"')
 
 
 def test_two_values_on_one_line_are_both_set() -> None:

@@ -66,6 +66,7 @@ def test_a_missing_key_is_created_when_allowed(text: str, path: str, expected: s
     ("? a\n: 1\n", "b", "explicit keys"),
     ("b: &b {x: 1}\na:\n  <<: *b\n", "a.x", "merge key"),
     ("b: &b {x: 1}\na: *b\n", "a.y", "alias"),
+    ("b: &b {x: 1}\na: *b\n", "b.v", "repeats it"),
 ])  # fmt: skip
 def test_a_key_that_cannot_be_created_is_refused(text: str, path: str, reason: str) -> None:
     """Only mappings grow, and only by keys."""
