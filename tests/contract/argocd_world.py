@@ -155,6 +155,7 @@ def make_world(
     folder: Path, timings: Timings | None = None, accounts: tuple[Account, ...] | None = None
 ) -> World:
     """A world whose durations are the recorded ones, and in which nothing is polled."""
+    folder.mkdir(exist_ok=True)
     repository = Repository(folder / "cluster-gitops.git")
     repository.commit({"README.md": "configuration\n", "helm-values/staging.yaml": values("1.0.0")})
     timings = timings or quiet(Timings.real())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.argocd_shape import recorded_application
 from tests.contract.argocd_world import (
     RECORDINGS,
     Step,
@@ -371,8 +372,12 @@ STORIES: dict[str, Callable[[World], None]] = {
 @pytest.mark.parametrize("name", STORIES)
 def test_states_follow_in_the_recorded_order(name: str, argo: World) -> None:
     """What lasted in the recording is gone through, in that order; between two states there is
-    no step that no real Argo CD was seen to take."""
+    no step that no real Argo CD was seen to take. After each change the Application has no key
+    that a real one never had, and none of another JSON type."""
     STORIES[name](argo)
+    shape = recorded_application()
+    odd = {one for document in argo.documents["api-staging"] for one in shape.violations(document)}
+    assert not odd
     recorded = recorded_steps(name)
     every = aliased([step for _, step in recorded])
     wanted = [step for step, stays in zip(every, lasting(recorded), strict=True) if stays]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pilotage.sandbox.argocd import actions, control, pages, rest
 from pilotage.sandbox.argocd.answers import ApiError, on_api_error, on_http_error, text
 from pilotage.sandbox.argocd.stand_in import ArgoCD
+from pilotage.sandbox.argocd.stream import Changes
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "testserver")
 _LONGEST_HANG = 60.0
@@ -79,7 +80,8 @@ class Gate:
         left = faults.unreachable_until - store.clock()
         if left > 0:
             if faults.hang:
-                await asyncio.sleep(min(left, _LONGEST_HANG))
+                with Changes(self._argocd) as changes, suppress(TimeoutError):
+                    await asyncio.wait_for(changes.ended(), min(left, _LONGEST_HANG))
             return text(503, "Service Unavailable")
         with store.lock:
             if faults.server_errors > 0:

@@ -83,7 +83,7 @@ class ApplicationSetController:
     def _application_changed(self, app: Application) -> None:
         """A refreshed Application wakes its set; one commit is looked at once."""
         seen = app.sync.revisions[-1:]
-        if app.owner in self._sets and seen and seen[0] != self._generated.get(app.owner):
+        if app.owner in self._sets and seen != (self._generated.get(app.owner),):
             self.wake(app.owner)
 
     def _poll(self) -> None:
@@ -93,13 +93,17 @@ class ApplicationSetController:
 
     def _reconcile(self, name: str, *, live: bool = False) -> None:
         self._woken.discard(name)
-        if self._faults.applicationset_down:
-            return
+        if not self._faults.applicationset_down:
+            with self._controller.git():
+                self._follow(name, live)
+
+    def _follow(self, name: str, live: bool) -> None:
         definition, uid = self._sets[name]
         try:
             wanted = self._generate(definition)
         except (RenderError, GitUnavailableError, UnknownRevisionError) as error:
             self.errors[name] = str(error)  # as the real one: nothing is changed
+            self._store.published.notify_all()
             return
         self.errors.pop(name, None)
         for parameters in wanted:

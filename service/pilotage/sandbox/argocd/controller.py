@@ -1,7 +1,7 @@
 """The application controller: compares, decides whether to sync by itself, keeps the status."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pilotage.sandbox.argocd import comparison
@@ -38,6 +38,7 @@ class Controller:
         self._repositories = repositories
         self._rendered: dict[tuple[object, ...], Target] = {}
         self._watched: dict[str, float] = {}
+        self._session: Session | None = None
         self.operations = Operations(
             store, faults, self.target_of, self._look_again, self._operation_ended
         )
@@ -303,9 +304,19 @@ class Controller:
 
     # Git
 
-    def git(self) -> AbstractContextManager[Session]:
-        """A session over all repositories."""
-        return session(self._repositories, GIT_REFUSES if self._faults.git_down else "")
+    @contextmanager
+    def git(self) -> Iterator[Session]:
+        """A session over all repositories, to be held under the lock; inside another one, that
+        one is used again."""
+        if self._session is not None:
+            yield self._session
+            return
+        refused = GIT_REFUSES if self._faults.git_down else ""
+        with session(self._repositories, refused) as self._session:
+            try:
+                yield self._session
+            finally:
+                self._session = None
 
     def resolve(
         self,

@@ -115,10 +115,12 @@ def overview(cd: Cd, still: bool = False) -> Response:
     with cd.store.lock:
         views = [view(cd, app) for _, app in sorted(cd.store.applications.items())]
         faults = cd.faults.document(cd.store.clock())
+        errors = tuple(f"{name}: {text}" for name, text in cd.application_sets.errors.items())
     return _page(
         "applications.html.j2",
         applications=views,
         faults=faults,
+        errors=errors,
         failures=FAILURES,
         every=0 if still else _EVERY,
     )

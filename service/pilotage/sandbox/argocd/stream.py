@@ -50,6 +50,11 @@ class Changes:
         except RuntimeError:  # the loop has been closed meanwhile
             return
 
+    async def ended(self) -> None:
+        """Return when it is cut."""
+        while await self.next() is not None:
+            pass
+
     async def next(self) -> Change | None:
         while not self._found:
             self._there.clear()
