@@ -45,7 +45,7 @@ REPLAYED = _REPLAYED.split()
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, httpx.Client]]:
     """Nothing here changes the world for good, so one does for all."""
     world = make_world(tmp_path_factory.mktemp("errors"), accounts=ACCOUNTS)
     world.repository.commit({"helm-values/production.yaml": values("1.0.0")})
@@ -59,13 +59,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, st
     )
     world.argocd.accounts.expire(world.argocd.accounts.token("expired"))
     world.argocd.accounts.revoke(world.argocd.accounts.token("short-lived"))
-    with serve(create_app(world.argocd)) as server:
-        yield world, server.url
+    with (
+        serve(create_app(world.argocd)) as server,
+        httpx.Client(base_url=server.url, verify=False) as client,
+    ):
+        yield world, client
 
 
-def ask(served: tuple[World, str], request: dict[str, Any], secret: str = "") -> httpx.Response:
+def ask(
+    served: tuple[World, httpx.Client], request: dict[str, Any], secret: str = ""
+) -> httpx.Response:
     """Send a recorded request, as whom it was sent."""
-    world, url = served
+    world, client = served
     world.argocd.webhook_secret = secret
     headers = dict(request.get("headers") or {})
     match request.get("as") or "pilotage":
@@ -78,9 +83,9 @@ def ask(served: tuple[World, str], request: dict[str, Any], secret: str = "") ->
             headers["Authorization"] = f"Bearer {world.argocd.accounts.token(name)}"
     body = request.get("body")
     content = body if isinstance(body, str) else None if body is None else json.dumps(body)
-    return httpx.request(
+    return client.request(
         request["method"],
-        url + request["path"],
+        request["path"],
         params=request.get("query") or {},
         content=content,
         headers=headers,
@@ -98,7 +103,9 @@ def content_of(answer: httpx.Response) -> Any:
 
 
 @pytest.mark.parametrize("name", REPLAYED)
-def test_a_recorded_request_is_answered_as_recorded(name: str, served: tuple[World, str]) -> None:
+def test_a_recorded_request_is_answered_as_recorded(
+    name: str, served: tuple[World, httpx.Client]
+) -> None:
     """Status, content type and body are the same, word for word."""
     recorded = recording(name)
     request = recorded["request"] | {}
@@ -126,7 +133,7 @@ def signing_secret(request: dict[str, Any]) -> str:
     return "secret"
 
 
-def test_a_shut_window_refuses_a_sync_and_says_so(served: tuple[World, str]) -> None:
+def test_a_shut_window_refuses_a_sync_and_says_so(served: tuple[World, httpx.Client]) -> None:
     """403 for POST /sync, and `canSync: false`, word for word."""
     world, _ = served
     world.argocd.set_window("api-production", SyncWindow("deny"))
@@ -141,12 +148,12 @@ def test_a_shut_window_refuses_a_sync_and_says_so(served: tuple[World, str]) -> 
         world.argocd.set_window("api-production", None)
 
 
-def test_a_revoked_token_is_told_so(served: tuple[World, str]) -> None:
+def test_a_revoked_token_is_told_so(served: tuple[World, httpx.Client]) -> None:
     """401, code 16, naming account and token."""
-    world, url = served
+    world, client = served
     token = world.argocd.accounts.token("short-lived")
-    answer = httpx.get(
-        f"{url}/api/v1/applications/web-staging", headers={"Authorization": f"Bearer {token}"}
+    answer = client.get(
+        "/api/v1/applications/web-staging", headers={"Authorization": f"Bearer {token}"}
     )
     recorded = recording("error-get-revoked-token")["response"]["body"]
     assert answer.status_code == 401
@@ -154,7 +161,7 @@ def test_a_revoked_token_is_told_so(served: tuple[World, str]) -> None:
     assert answer.json()["message"].startswith("invalid session: account short-lived does not")
 
 
-def test_a_list_without_rights_is_empty_not_forbidden(served: tuple[World, str]) -> None:
+def test_a_list_without_rights_is_empty_not_forbidden(served: tuple[World, httpx.Client]) -> None:
     recorded = recording("list-outsider")
     answer = ask(served, recorded["request"])
     assert answer.status_code == 200
@@ -163,7 +170,9 @@ def test_a_list_without_rights_is_empty_not_forbidden(served: tuple[World, str])
 
 
 @pytest.mark.parametrize("name", ["stream-no-token", "stream-bad-selector"])
-def test_a_stream_that_cannot_start_says_so_at_once(name: str, served: tuple[World, str]) -> None:
+def test_a_stream_that_cannot_start_says_so_at_once(
+    name: str, served: tuple[World, httpx.Client]
+) -> None:
     """An error frame with the gRPC code, and the HTTP status, before any frame."""
     recorded = recording(name)
     answer = ask(served, recorded["request"])
@@ -173,27 +182,30 @@ def test_a_stream_that_cannot_start_says_so_at_once(name: str, served: tuple[Wor
     assert answer.json() == json.loads(frame)
 
 
-def test_a_foreign_host_and_a_foreign_page_are_refused(served: tuple[World, str]) -> None:
+def test_a_foreign_host_and_a_foreign_page_are_refused(served: tuple[World, httpx.Client]) -> None:
     """Nobody's web page reaches it through a name of its own, or by sending a form."""
-    _, url = served
-    assert httpx.get(url, headers={"Host": "argocd.example.com"}).status_code == 421
-    form = f"{url}/applications/api-staging/refresh"
-    assert httpx.post(form, headers={"Origin": "http://example.com"}).status_code == 403
-    assert httpx.post(form, headers={"Origin": url}).status_code == 303
+    _, client = served
+    assert client.get("/", headers={"Host": "argocd.example.com"}).status_code == 421
+    form, own = "/applications/api-staging/refresh", str(client.base_url).rstrip("/")
+    assert client.post(form, headers={"Origin": "http://example.com"}).status_code == 403
+    assert client.post(form, headers={"Origin": own}).status_code == 303
 
 
 def test_a_second_sync_while_one_waits_is_refused(tmp_path: Path) -> None:
     """400, code 9: the first operation has not even started."""
     world = make_world(tmp_path)
     world.plain(automated=False)
-    with serve(create_app(world.argocd)) as server:
+    with (
+        serve(create_app(world.argocd)) as server,
+        httpx.Client(base_url=server.url, verify=False) as client,
+    ):
         request = {
             "method": "POST",
             "path": "/api/v1/applications/api-staging/sync",
             "headers": {"Content-Type": "application/json"},
             "body": {},
         }
-        assert ask((world, server.url), request).json()["operation"]["sync"]["revision"]
-        refused = ask((world, server.url), request)
+        assert ask((world, client), request).json()["operation"]["sync"]["revision"]
+        refused = ask((world, client), request)
     recorded = recording("sync-while-running")["response"]
     assert (refused.status_code, refused.json()) == (recorded["status"], recorded["body"])

@@ -116,7 +116,7 @@ def client(argo: World) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {argo.argocd.accounts.token('pilotage')}"}
     with (
         serve(create_app(argo.argocd)) as server,
-        httpx.Client(base_url=server.url, headers=headers) as opened,
+        httpx.Client(base_url=server.url, headers=headers, verify=False) as opened,
     ):
         yield opened
 
