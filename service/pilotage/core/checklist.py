@@ -7,10 +7,11 @@ it; the service's own rewriting of the body never unticks anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 
 from markdown_it import MarkdownIt
 
@@ -18,6 +19,7 @@ from pilotage.core.forge import BODY_LIMIT
 from pilotage.core.model import BodyEdit, Promotion, Tick
 
 _BOX = re.compile(r"\[(?P<mark>[ xX])\][ \t].*<!--[ \t]*item:(?P<item>[a-z0-9-]+)[ \t]*-->[ \t]*")
+_SET = re.compile(r"<!-- set:([0-9a-f]{12}) -->")
 _MOST_BOXES = 500
 
 
@@ -44,6 +46,17 @@ def read_boxes(body: str) -> dict[str, bool]:
     return boxes
 
 
+def set_id(versions: Iterable[tuple[str, str]]) -> str:
+    """Names a set of values in the body, so that a tick counts for the set that it was made on."""
+    text = "\n".join(f"{service}={version}" for service, version in sorted(versions))
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def set_in(body: str) -> str | None:
+    found = _SET.search(body)
+    return found[1] if found else None
+
+
 def ticked_items(promotion: Promotion) -> set[str]:
     return {tick.item for tick in promotion.ticks}
 
@@ -56,15 +69,19 @@ def attribute(
 ) -> tuple[Tick, ...]:
     """The ticks after these edits, oldest first.
 
-    An edit changes a box when the text before it (where the event told it; otherwise the ticks so
-    far) had it otherwise. Edits of the service and of other robots change nothing.
+    An edit changes a box when the text before it had it otherwise: the text that the event told,
+    else what the edit before it left, else the ticks so far. Edits of the service and of other
+    robots change nothing.
     """
     state = {tick.item: tick for tick in ticks}
+    left: str | None = None
     for edit in sorted(edits, key=lambda found: found.at):
+        earlier = edit.before if edit.before is not None else left
+        left = edit.after
         if not is_person(edit.editor):
             continue
         after = read_boxes(edit.after)
-        before = _before(edit, state)
+        before = read_boxes(earlier) if earlier is not None else dict.fromkeys(state, True)
         for item in items:
             if item not in after or after[item] == before.get(item, False):
                 continue
@@ -73,12 +90,6 @@ def attribute(
             else:
                 state.pop(item, None)
     return tuple(tick for item, tick in state.items() if item in items)
-
-
-def _before(edit: BodyEdit, state: Mapping[str, Tick]) -> dict[str, bool]:
-    if edit.before is not None:
-        return read_boxes(edit.before)
-    return dict.fromkeys(state, True)
 
 
 def tick(promotion: Promotion, item: str, by: str, at: datetime) -> Promotion:

@@ -105,8 +105,8 @@ def approved(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     if wanted is None:
         return Gate("approvers", Verdict.PASS, "no approval is asked for")
     who = ", ".join((*wanted.teams, *wanted.users)) or "anybody with write access"
-    match seen.reviews, seen.approvers:
-        case (Known(value=reviews), Known(value=allowed)):
+    match seen.reviews, seen.approvers, seen.pull_request:
+        case (Known(value=reviews), Known(value=allowed), Known(value=pull_request)):
             refusing = [
                 found.by
                 for found in reviews
@@ -115,9 +115,12 @@ def approved(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
             given = [
                 found.by
                 for found in reviews
-                if found.state == "approved" and found.by in allowed and found.by != seen.own
+                if found.state == "approved"
+                and found.commit == pull_request.head
+                and found.by in allowed
+                and found.by != seen.own
             ]
-        case (Unknown(reason=reason), _) | (_, Unknown(reason=reason)):
+        case (Unknown(reason=reason), _, _) | (_, Unknown(reason=reason), _):
             return Gate("approvers", Verdict.WAIT, f"approvals cannot be read: {reason}")
         case _:
             return Gate("approvers", Verdict.WAIT, "approvals have not been read yet")

@@ -13,12 +13,15 @@ from pilotage.core.decision import Draft
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.core.model import ServiceChange
 from pilotage.core.outputs import Outputs
-from pilotage.core.proof import obstacle
+from pilotage.core.policy import Mode
+from pilotage.core.proof import in_quarantine, obstacle
 from pilotage.core.prose import clipped
 from pilotage.core.snapshot import OtherPullRequest
 
 
 def others(draft: Draft) -> None:
+    if draft.seen.policy.pipeline.mode is Mode.OBSERVE:
+        return
     judged = dict(draft.target.ready_for)
     for other in draft.seen.others:
         status = _status(draft, other)
@@ -56,9 +59,10 @@ def _problem(draft: Draft, change: ServiceChange) -> str | None:
     """Going back is always allowed; forward needs the proof that ours would need."""
     if change.before == change.after:
         return None
-    if change.after in draft.target.history.get(change.service, ()):
-        return None
     if version.step(change.before, change.after) is version.Step.BACK:
         return None
-    found = obstacle(change, draft.seen.policy, draft.target)
+    found = in_quarantine(change, draft.seen.policy, draft.target)
+    if found is None and change.after in draft.target.history.get(change.service, ()):
+        return None
+    found = found or obstacle(change, draft.seen.policy, draft.target)
     return found.reason if found is not None else None

@@ -45,6 +45,8 @@ class BodyPage:
     promotion: str
     marker: str
     """As `forge.hidden` takes it and `forge.marker_in` gives it back."""
+    set: str
+    """`checklist.set_id` of what is shown: ticks on another set do not count for it."""
     pipeline: str
     environment: str
     source: str

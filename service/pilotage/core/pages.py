@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
-from pilotage.core import version
+from pilotage.core import checklist, version
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
 from pilotage.core.model import Outcome, Promotion, ServiceChange, Sha, State, Target
@@ -106,6 +106,7 @@ def _body(
     return BodyPage(
         promotion=promotion.id,
         marker=marker(promotion),
+        set=checklist.set_id(promotion.versions),
         pipeline=policy.pipeline_name,
         environment=policy.environment_name,
         source=policy.source_name,

@@ -38,6 +38,9 @@ def ticked(draft: Draft) -> None:
     edits = [edit for edit in draft.seen.edits if edit.pull_request == promotion.pull_request]
     if not edits:
         return
+    newest = max(edit.at for edit in edits)
+    current = (None, checklist.set_id(promotion.versions))
+    edits = [edit for edit in edits if checklist.set_in(edit.after) in current]
     items = [item.item for item in draft.seen.policy.environment.checklist]
     own = draft.seen.own
     ticks = checklist.attribute(promotion.ticks, edits, items, lambda login: is_person(login, own))
@@ -48,7 +51,6 @@ def ticked(draft: Draft) -> None:
     for tick in promotion.ticks:
         if tick.item not in {found.item for found in ticks}:
             draft.tell(EventKind.TICKED, f"{tick.item} is open again", promotion=promotion)
-    newest = max(edit.at for edit in edits)
     until = max(newest, promotion.edits_read_until or newest)
     draft.propose(replace(promotion, ticks=ticks, edits_read_until=until))
 

@@ -154,18 +154,32 @@ def select(snapshot: Snapshot, target: Target, now: datetime) -> Selection:
 def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:
     """Why this change may not be proposed, or does not stand any more."""
     name, wanted = change.service, change.after
-    for found in target.quarantine:
-        if (found.service, found.version) == (name, wanted):
-            lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
-            return Obstacle(name, f"{name} {wanted} is in quarantine: {found.reason}", lift)
+    quarantined = in_quarantine(change, policy, target)
+    if quarantined is not None:
+        return quarantined
     if version.step(change.before, wanted) is version.Step.BACK:
         return Obstacle(
             name, f"{name} {wanted} is older than {change.before}, which {target.environment} runs"
+        )
+    if version.moves(change.before, wanted):
+        return Obstacle(
+            name,
+            f"{name} {wanted} is no version that stays what it is",
+            "name a version such as v1.2.3, or a commit",
         )
     proof = find(target.proofs, name, wanted)
     if proof is not None and proof.proven:
         return None
     return _unproven(name, wanted, proof, policy)
+
+
+def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:
+    name, wanted = change.service, change.after
+    for found in target.quarantine:
+        if (found.service, found.version) == (name, wanted):
+            lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
+            return Obstacle(name, f"{name} {wanted} is in quarantine: {found.reason}", lift)
+    return None
 
 
 def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Obstacle:

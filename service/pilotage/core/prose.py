@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from pilotage.core import version
 from pilotage.core.decision import Reason
-from pilotage.core.forge import DESCRIPTION_LIMIT, hidden
+from pilotage.core.forge import DESCRIPTION_LIMIT
+from pilotage.core.markdown import escape
 from pilotage.core.model import Outcome, Promotion, Revert, ServiceChange, State
 from pilotage.core.policy import Policy
 from pilotage.core.rollout_watch import Failed
@@ -15,6 +16,8 @@ from pilotage.core.rollout_watch import Failed
 _NAMED = 5
 """Services named in a title before the rest is counted."""
 _TITLE_LIMIT = 250
+_LINE_LIMIT = 500
+"""Of a commit message's lines: a value is one line, and never a trailer of its own."""
 
 
 def clipped(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
@@ -74,16 +77,19 @@ def title(policy: Policy, promotion: Promotion) -> str:
 
 def marker(promotion: Promotion) -> str:
     """The hidden line by which a pull request of ours is found again."""
-    return hidden(f"promotion:{promotion.id}")
+    return f"promotion:{promotion.id}"
 
 
 def story_marker(promotion: Promotion) -> str:
-    return hidden(f"rollout:{promotion.id}")
+    return f"rollout:{promotion.id}"
 
 
 def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
     subject = clipped(_filled(policy.environment.commit, policy, promotion), _TITLE_LIMIT)
-    lines = [f"{change.service}: {change.before} -> {change.after}" for change in promotion.changes]
+    lines = [
+        clipped(f"{change.service}: {change.before} -> {change.after}", _LINE_LIMIT)
+        for change in promotion.changes
+    ]
     proven = f"Proven in {policy.source_name} at {promotion.source_commit}."
     return "\n".join([subject, "", *lines, "", proven, "", f"Pilotage-Act: {key}", ""])
 
@@ -119,13 +125,13 @@ def revert_message(
 ) -> str:
     subject = revert_title(policy, promotion, services, revert.reason)
     lines = [
-        f"{change.service}: {change.after} -> {change.before}"
+        clipped(f"{change.service}: {change.after} -> {change.before}", _LINE_LIMIT)
         for change in promotion.changes
         if change.service in services
     ]
     merge = promotion.merge.sha if promotion.merge else ""
     asked = "" if revert.by == "pilotage" else f"Asked for by {revert.by}."
-    body = [f"Reason: {revert.reason}", *([asked] if asked else [])]
+    body = [clipped(f"Reason: {revert.reason}", _LINE_LIMIT), *([asked] if asked else [])]
     trailer = f"Pilotage-Act: {key}"
     text = [subject, "", *body, "", *lines, "", f"This reverts commit {merge}.", "", trailer, ""]
     return "\n".join(text)
@@ -152,9 +158,9 @@ def conclusion(promotion: Promotion, state: State, now: datetime) -> str:
 
 
 def explanation(because: Iterable[Reason]) -> str:
-    """What `/pilotage explain` answers."""
+    """What `/pilotage explain` answers, as Markdown."""
     lines = []
     for reason in because:
-        step = f" → {reason.next_step}" if reason.next_step else ""
-        lines.append(f"- **{reason.subject}**: {reason.text}{step}")
+        step = f" → {escape(reason.next_step)}" if reason.next_step else ""
+        lines.append(f"- **{escape(reason.subject)}**: {escape(reason.text)}{step}")
     return "\n".join(lines) or "Nothing stands in the way."

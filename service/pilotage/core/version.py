@@ -16,6 +16,9 @@ _AT_END = re.compile(
 )
 
 
+_FIXED = re.compile(r"(?:^|[^0-9a-f])[0-9a-f]{7,64}$")
+
+
 class Step(StrEnum):
     MAJOR = "major"
     MINOR = "minor"
@@ -35,6 +38,17 @@ def parse(value: str) -> Version | None:
         return Version.parse(match[1])
     except ValueError:
         return None
+
+
+def moves(before: str | None, after: str) -> bool:
+    """Whether `after` may mean something else tomorrow: a channel such as `latest` or `main`.
+
+    Beside a semantic version everything else counts as one; else a commit, a digest, a date or a
+    build number stays what it is.
+    """
+    if parse(after) is not None or _FIXED.search(after):
+        return False
+    return not any(part.isdigit() for part in after) or parse(before or "") is not None
 
 
 def plain(value: str) -> str:

@@ -6,6 +6,32 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
+from pilotage.core.acts import (
+    AnswerComment,
+    ClosePullRequest,
+    CommitBranch,
+    Notify,
+    OpenPullRequest,
+    RevertCommit,
+)
+from pilotage.core.application import Health
+from pilotage.core.decide import decide
+from pilotage.core.decision import EventKind
+from pilotage.core.forge import PullRequestBrief, StatusState
+from pilotage.core.model import (
+    Hold,
+    Origin,
+    Outcome,
+    Pause,
+    Quarantined,
+    Refusal,
+    Revert,
+    State,
+    Subject,
+)
+from pilotage.core.rollout_watch import Held, HoldReason, Overtaken
+from pilotage.core.snapshot import Known, MergeSeen, Reading, Unknown
 from tests.unit.core.worlds import (
     BASE,
     BY_HAND,
@@ -45,32 +71,6 @@ from tests.unit.core.worlds import (
     watch,
     written,
 )
-
-from pilotage.core.acts import (
-    AnswerComment,
-    ClosePullRequest,
-    CommitBranch,
-    Notify,
-    OpenPullRequest,
-    RevertCommit,
-)
-from pilotage.core.application import Health
-from pilotage.core.decide import decide
-from pilotage.core.decision import EventKind
-from pilotage.core.forge import PullRequestBrief, StatusState
-from pilotage.core.model import (
-    Hold,
-    Origin,
-    Outcome,
-    Pause,
-    Quarantined,
-    Refusal,
-    Revert,
-    State,
-    Subject,
-)
-from pilotage.core.rollout_watch import Held, HoldReason, Overtaken
-from pilotage.core.snapshot import Known, MergeSeen, Reading, Unknown
 
 MIGRATIONS_OPEN = proposal().ticks[:1]
 
