@@ -10,12 +10,6 @@ from threading import Thread
 from typing import Any
 
 import httpx
-from tests.contract.argocd_world import (
-    CONFIG_URL,
-    Repository,
-    quiet,
-    values,
-)
 
 from pilotage.sandbox.argocd import (
     ArgoCD,
@@ -24,6 +18,12 @@ from pilotage.sandbox.argocd import (
     create_app,
 )
 from pilotage.sandbox.serve import serve
+from tests.contract.argocd_world import (
+    CONFIG_URL,
+    Repository,
+    quiet,
+    values,
+)
 
 STAGING = "helm-values/staging.yaml"
 API = "syrf/environments/staging/api/config.yaml"

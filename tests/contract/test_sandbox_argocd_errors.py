@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.argocd_world import CONFIG_URL, World, make_world, recording, values
 
 from pilotage.sandbox.argocd import Account, Rule, Source, SyncWindow, applications, create_app
 from pilotage.sandbox.serve import serve
+from tests.contract.argocd_world import CONFIG_URL, World, make_world, recording, values
 
 ACCOUNTS = (
     Account("admin", (Rule("*", "*", "*"),)),
@@ -146,6 +146,23 @@ def test_a_shut_window_refuses_a_sync_and_says_so(served: tuple[World, httpx.Cli
             assert answer.json() == recorded["response"]["body"]
     finally:
         world.argocd.set_window("api-production", None)
+
+
+@pytest.mark.parametrize("name", ["sync-reposerver-down", "revision-metadata-reposerver-down"])
+def test_a_repository_server_that_is_down_is_told_of(
+    name: str, served: tuple[World, httpx.Client]
+) -> None:
+    """400 for a sync, 503 for a commit's metadata, word for word."""
+    world, _ = served
+    recorded = recording(name)
+    request = recorded["request"] | {"headers": {"Content-Type": "application/json"}}
+    world.argocd.faults.repo_server_down = True
+    try:
+        answer = ask(served, request)
+    finally:
+        world.argocd.faults.repo_server_down = False
+    assert answer.status_code == recorded["response"]["status"]
+    assert answer.json() == recorded["response"]["body"]
 
 
 def test_a_revoked_token_is_told_so(served: tuple[World, httpx.Client]) -> None:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from pilotage.sandbox.argocd import (
+    Timings,
+)
 from tests.contract.argocd_served import JSON, STAGING, Frames, Served, served
 from tests.contract.argocd_world import (
     CONFIG_URL,
     make_world,
     values,
-)
-
-from pilotage.sandbox.argocd import (
-    Timings,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.contract.argocd_served import STAGING, Receiver, Served, served
 from tests.contract.argocd_world import (
     values,

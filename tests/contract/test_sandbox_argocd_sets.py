@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from pilotage.sandbox.argocd import (
+    SYRF_CHART,
+    ApplicationSet,
+)
 from tests.contract.argocd_served import API, STAGING, Served, served
 from tests.contract.argocd_world import (
     CHARTS_URL,
     CONFIG_URL,
     config,
     values,
-)
-
-from pilotage.sandbox.argocd import (
-    SYRF_CHART,
-    ApplicationSet,
 )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.contract.argocd_shape import recorded_application, shape_of
-from tests.contract.argocd_world import World, make_world, recording, values
-from tests.contract.test_sandbox_argocd_timelines import STORIES
 
 from pilotage.sandbox.argocd import create_app
 from pilotage.sandbox.serve import serve
+from tests.contract.argocd_shape import recorded_application, shape_of
+from tests.contract.argocd_world import World, make_world, recording, values
+from tests.contract.test_sandbox_argocd_timelines import STORIES
 
 # What a client that decides about a rollout may read, and where it stands.
 _READ = """

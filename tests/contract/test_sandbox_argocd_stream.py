@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from tests.contract.argocd_served import FAST, STAGING, Frames, Served, served
 from tests.contract.argocd_world import (
     values,

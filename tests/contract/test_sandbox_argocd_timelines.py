@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.contract.argocd_shape import recorded_application
 from tests.contract.argocd_world import (
     RECORDINGS,

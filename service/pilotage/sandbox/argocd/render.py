@@ -14,6 +14,7 @@ from pilotage.sandbox.argocd.state import Application, Hook, Json, Key, Source, 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VERSION = re.compile(r"(?:^|-)v(\d.*)$")
+_MOST_REPLICAS = 100
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -232,9 +233,6 @@ def _config_map(app: Application, name: str, values: Json) -> Json:
 def _deployment(app: Application, name: str, image: str, values: Json, deadline: float) -> Json:
     labels = {"app": name}
     pod_labels = labels | {str(k): str(v) for k, v in (values.get("podLabels") or {}).items()}
-    replicas = values.get("replicas", 1)
-    if not isinstance(replicas, int):
-        raise RenderError(f"error unmarshaling spec.replicas: {replicas!r} is not an integer")
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -246,7 +244,7 @@ def _deployment(app: Application, name: str, image: str, values: Json, deadline:
         "spec": {
             "paused": values.get("paused") is True,
             "progressDeadlineSeconds": max(1, round(deadline)),
-            "replicas": replicas,
+            "replicas": _replicas(values),
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": labels},
             "template": {
@@ -255,6 +253,16 @@ def _deployment(app: Application, name: str, image: str, values: Json, deadline:
             },
         },
     }
+
+
+def _replicas(values: Json) -> int:
+    """At the top, or below `service` as in a SYRF file; one where nothing is said."""
+    service = values.get("service")
+    below = service.get("replicas", 1) if isinstance(service, dict) else 1
+    replicas = values.get("replicas", below)
+    if not isinstance(replicas, int) or not 0 <= replicas <= _MOST_REPLICAS:
+        raise RenderError(f"error unmarshaling spec.replicas: {replicas!r} is not a small number")
+    return replicas
 
 
 def refusal(manifest: Json) -> str:
