@@ -348,7 +348,7 @@ DRIFT = [
     told(
         "drift-selfheal-off", "b28078af", 0,
         (0.01, S.SYNCING), (0.21, S.ROLLING_OUT), (3.45, Live), (3.82, S.SETTLING),
-        (9.5, S.DRIFT), (12.6, S.DRIFT), (12.83, S.SYNCING), (13.02, S.SETTLING), (13.22, S.LIVE),
+        (10.0, S.DRIFT), (12.6, S.DRIFT), (12.83, S.SYNCING), (13.02, S.SETTLING), (13.22, S.LIVE),
         (14.3, Live),
     ),
     told(

@@ -10,6 +10,7 @@ import contextlib
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -85,9 +86,9 @@ class ApplicationStream:
         threading.Thread(target=connection.close_when, args=(stop,), daemon=True).start()
         with httpx.Client(auth=self._auth, verify=self._tls, follow_redirects=False) as client:
             while not stop.is_set():
+                began = time.monotonic()
                 try:
                     for key in self._changes(client, connection):
-                        failures = 0
                         on_change(key)
                         if stop.is_set():
                             return
@@ -98,6 +99,8 @@ class ApplicationStream:
                     trouble = str(error)
                 if self._on_trouble is not None and not stop.is_set():
                     self._on_trouble(trouble)
+                lasted = time.monotonic() - began > self._times.last_retry
+                failures = 0 if lasted else failures
                 stop.wait(self._pause(failures))
                 failures += 1
 

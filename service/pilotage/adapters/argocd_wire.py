@@ -25,6 +25,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -60,57 +61,54 @@ class UnreadableError(Exception):
     """An answer does not have the shape that Argo CD's have."""
 
 
-def _absent(value: object) -> object:
-    return [] if value is None else value
-
-
 def _plausible(value: datetime) -> datetime:
     if not 1970 <= value.year <= 2200:
         raise ValueError("not a time of this age")
     return value
 
 
-def _text(value: object) -> object:
-    return "" if value is None else value
-
-
 def _message(value: object) -> object:
     if not isinstance(value, str):
-        return _text(value)
+        return value
     clean = _CONTROL.sub(" ", value).strip()
     return clean if len(clean) <= _LONGEST_MESSAGE else f"{clean[:_LONGEST_MESSAGE]} …"
 
 
-Text = Annotated[StrictStr, BeforeValidator(_text)]
 Message = Annotated[StrictStr, BeforeValidator(_message)]
 Stamp = Annotated[AwareDatetime, AfterValidator(_plausible)]
-Many = Annotated[tuple[Item, ...], BeforeValidator(_absent)]
 
 
 class _Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
 
 class _Owner(_Wire):
-    kind: Text = ""
-    name: Text = ""
+    kind: StrictStr = ""
+    name: StrictStr = ""
 
 
 class _Metadata(_Wire):
     name: Annotated[StrictStr, Field(min_length=1)]
-    namespace: Text = ""
-    uid: Text = ""
-    deletion_timestamp: Text = ""
+    namespace: StrictStr = ""
+    uid: StrictStr = ""
+    deletion_timestamp: StrictStr = ""
     annotations: dict[StrictStr, StrictStr] | None = None
-    owner_references: Many[_Owner] = ()
+    owner_references: tuple[_Owner, ...] = ()
 
 
 class _Source(_Wire):
-    repo_url: Text = Field(default="", alias="repoURL")
-    target_revision: Text = ""
-    path: Text = ""
-    chart: Text = ""
-    ref: Text = ""
+    repo_url: StrictStr = Field(default="", alias="repoURL")
+    target_revision: StrictStr = ""
+    path: StrictStr = ""
+    chart: StrictStr = ""
+    ref: StrictStr = ""
 
 
 class _Automated(_Wire):
@@ -123,31 +121,31 @@ class _SyncPolicy(_Wire):
 
 class _Sources(_Wire):
     source: dict[StrictStr, JsonValue] | None = None
-    sources: Many[dict[StrictStr, JsonValue]] = ()
+    sources: tuple[dict[StrictStr, JsonValue], ...] = ()
 
 
 class _Spec(_Sources):
-    project: Text = ""
+    project: StrictStr = ""
     sync_policy: _SyncPolicy | None = None
 
 
 class _HealthStatus(_Wire):
-    status: Text = ""
+    status: StrictStr = ""
     message: Message = ""
 
 
 class _SyncStatus(_Wire):
-    status: Text = ""
-    revision: Text = ""
-    revisions: Many[Text] = ()
+    status: StrictStr = ""
+    revision: StrictStr = ""
+    revisions: tuple[StrictStr, ...] = ()
     compared_to: _Sources = _Sources()
 
 
 class _Named(_Wire):
-    group: Text = ""
-    kind: Text = ""
-    namespace: Text = ""
-    name: Text = ""
+    group: StrictStr = ""
+    kind: StrictStr = ""
+    namespace: StrictStr = ""
+    name: StrictStr = ""
 
     @property
     def key(self) -> ResourceKey:
@@ -155,28 +153,28 @@ class _Named(_Wire):
 
 
 class _Resource(_Named):
-    status: Text = ""
+    status: StrictStr = ""
     health: _HealthStatus | None = None
     hook: StrictBool = False
     requires_pruning: StrictBool = False
 
 
 class _Result(_Named):
-    status: Text = ""
+    status: StrictStr = ""
     message: Message = ""
-    hook_type: Text = ""
-    hook_phase: Text = ""
+    hook_type: StrictStr = ""
+    hook_phase: StrictStr = ""
 
 
 class _SyncOperation(_Sources):
-    revision: Text = ""
-    revisions: Many[Text] = ()
+    revision: StrictStr = ""
+    revisions: tuple[StrictStr, ...] = ()
     dry_run: StrictBool = False
-    resources: Many[JsonValue] = ()
+    resources: tuple[JsonValue, ...] = ()
 
 
 class _Initiator(_Wire):
-    username: Text = ""
+    username: StrictStr = ""
     automated: StrictBool = False
 
 
@@ -186,9 +184,9 @@ class _Operation(_Wire):
 
 
 class _SyncResult(_Sources):
-    revision: Text = ""
-    revisions: Many[Text] = ()
-    resources: Many[_Result] = ()
+    revision: StrictStr = ""
+    revisions: tuple[StrictStr, ...] = ()
+    resources: tuple[_Result, ...] = ()
 
 
 class _OperationState(_Wire):
@@ -202,21 +200,21 @@ class _OperationState(_Wire):
 
 
 class _Condition(_Wire):
-    type: Text = ""
+    type: StrictStr = ""
     message: Message = ""
 
 
 class _Summary(_Wire):
-    images: Many[Text] = ()
+    images: tuple[StrictStr, ...] = ()
 
 
 class _Status(_Wire):
     sync: _SyncStatus = _SyncStatus()
     health: _HealthStatus = _HealthStatus()
     operation_state: _OperationState | None = None
-    conditions: Many[_Condition] = ()
+    conditions: tuple[_Condition, ...] = ()
     reconciled_at: Stamp | None = None
-    resources: Many[_Resource] = ()
+    resources: tuple[_Resource, ...] = ()
     summary: _Summary = _Summary()
 
 
@@ -228,46 +226,46 @@ class _Application(_Wire):
 
 
 class _Info(_Wire):
-    name: Text = ""
-    value: Text = ""
+    name: StrictStr = ""
+    value: StrictStr = ""
 
 
 class _Parent(_Named):
-    uid: Text = ""
+    uid: StrictStr = ""
 
 
 class _Node(_Named):
-    uid: Text = ""
-    parent_refs: Many[_Parent] = ()
-    info: Many[_Info] = ()
-    images: Many[Text] = ()
+    uid: StrictStr = ""
+    parent_refs: tuple[_Parent, ...] = ()
+    info: tuple[_Info, ...] = ()
+    images: tuple[StrictStr, ...] = ()
     health: _HealthStatus | None = None
     created_at: Stamp | None = None
 
 
 class _Tree(_Wire):
-    nodes: Many[_Node] = ()
+    nodes: tuple[_Node, ...] = ()
 
 
 class _Window(_Wire):
-    kind: Text = ""
-    schedule: Text = ""
-    duration: Text = ""
+    kind: StrictStr = ""
+    schedule: StrictStr = ""
+    duration: StrictStr = ""
     manual_sync: StrictBool = False
 
 
 class _Windows(_Wire):
-    active_windows: Many[_Window] = ()
-    assigned_windows: Many[_Window] = ()
+    active_windows: tuple[_Window, ...] = ()
+    assigned_windows: tuple[_Window, ...] = ()
     can_sync: StrictBool = False
 
 
 class _Manifests(_Wire):
-    manifests: Many[StrictStr] = ()
+    manifests: tuple[StrictStr, ...] = ()
 
 
 class _List(_Wire):
-    items: Many[JsonValue] = ()
+    items: tuple[JsonValue, ...] = ()
 
 
 class ErrorAnswer(_Wire):
@@ -280,21 +278,21 @@ class UserInfo(_Wire):
     """`logged_in` is the test of a token: without a valid one the answer is empty, not an error."""
 
     logged_in: StrictBool = False
-    username: Text = ""
-    groups: Many[Text] = ()
+    username: StrictStr = ""
+    groups: tuple[StrictStr, ...] = ()
 
 
 class CanI(_Wire):
-    value: Text = ""
+    value: StrictStr = ""
 
 
 class Version(_Wire):
-    version: Text = Field(default="", alias="Version")
+    version: StrictStr = Field(default="", alias="Version")
 
 
 class _FrameMetadata(_Wire):
-    name: Text = ""
-    namespace: Text = ""
+    name: StrictStr = ""
+    namespace: StrictStr = ""
 
 
 class _FrameApplication(_Wire):
@@ -302,7 +300,7 @@ class _FrameApplication(_Wire):
 
 
 class _FrameResult(_Wire):
-    type: Text = ""
+    type: StrictStr = ""
     application: _FrameApplication = _FrameApplication()
 
 
