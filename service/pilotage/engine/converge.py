@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pilotage.adapters.github import GitHub
-from pilotage.core.forge import PullRequest, Status
+from pilotage.core.forge import PullRequest, Status, hidden
 from pilotage.core.model import Sha
 from pilotage.core.outputs import DeploymentRecord, Outputs, StoryPage
 from pilotage.rendering import render_body, render_story
@@ -143,7 +143,7 @@ class Convergence:
         mine = [
             comment
             for comment in self._github.comments(repository, number)
-            if page.marker in comment.body
+            if hidden(page.marker) in comment.body
         ]
         writes = 0
         for double in mine[1:]:

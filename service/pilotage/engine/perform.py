@@ -111,7 +111,7 @@ class Performer:
     def _open(self, act: OpenPullRequest, outputs: Sequence[Outputs]) -> Result:
         name = self._repository.name
         found = self._github.find_pull_request(name, act.branch, act.base_branch)
-        if found is not None and found.author == self._own and act.marker in found.body:
+        if found is not None and found.author == self._own and hidden(act.marker) in found.body:
             return Opened(found.number, found.url)
         if found is not None and found.open:
             return Outrun(f"#{found.number} by {found.author} is open from {act.branch}")
@@ -128,7 +128,7 @@ class Performer:
             )
         except GitHubRefused as refused:
             return Refused(str(refused))
-        if act.marker not in made.body:
+        if hidden(act.marker) not in made.body:
             return Outrun(f"#{made.number} by {made.author} is open from {act.branch}")
         return Opened(made.number, made.url)
 

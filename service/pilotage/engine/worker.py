@@ -47,6 +47,14 @@ class Engine:
         self._threads: list[threading.Thread] = []
         self._attention: dict[str, frozenset[str]] = {}
         self._changed: dict[str, set[str]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """`listener` hears, from a worker's thread, of each target that was just looked at."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Callable[[str], None]) -> None:
+        self._listeners.remove(listener)
 
     def register(self) -> None:
         """The rows of the repositories themselves; their looks bring in the targets."""
@@ -154,6 +162,8 @@ class Engine:
             self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
             return True
         self._attend(attention)
+        for listener in tuple(self._listeners):
+            listener(lease.target)
         return True
 
     def _attentive(self, application: str) -> list[str]:
