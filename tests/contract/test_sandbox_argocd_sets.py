@@ -90,3 +90,45 @@ def test_a_commit_on_an_unmerged_branch_can_be_rendered(cd: Served) -> None:
     query = {"revisions": sha, "sourcePositions": "2"}
     several = cd.get("api-staging/manifests", **query).json()["manifests"]
     assert json.loads(several[1])["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "hooks: word\n",
+        "podLabels: [1]\n",
+        "configMap: 3\n",
+        "replicas: many\n",
+        "replicas: 100000\n",
+        "a: &a {b: *a}\n",
+        "- a list\n",
+        "\x00",
+        "{{ template }}\n",
+        "image: {repository: r}\n",
+        "image: {repository: r, tag: [1]}\n",
+        "? {a: b}\n: c\n",
+    ],
+)
+def test_odd_values_are_a_comparison_error_and_no_more(cd: Served, odd: str) -> None:
+    """Whatever git has, the application says so, stays healthy, and recovers with the next
+    commit."""
+    cd.plain()
+    good = values("1.0.0")
+    prefix = (
+        "" if odd[0] in "-\x00{?" or odd.startswith("image") else f"env: staging\nimage: {IMAGE}\n"
+    )
+    cd.repository.commit({STAGING: prefix + odd})
+    status = cd.get("api-staging", refresh="normal").json()["status"]
+    if odd.startswith("a: "):
+        assert status["sync"]["status"] == "Synced"
+    else:
+        assert status["sync"]["status"] == "Unknown"
+        assert status["sync"]["revision"] == "main"
+        assert [one["type"] for one in status["conditions"]] == ["ComparisonError"]
+    assert status["health"]["status"] == "Healthy"
+    sha = cd.repository.commit({STAGING: good})
+    cd.get("api-staging", refresh="normal")
+    assert cd.live("api-staging", sha)
+
+
+IMAGE = "{repository: ghcr.io/camaradesuk/syrf-api, tag: 1.0.0}"

@@ -9,7 +9,7 @@ from pilotage.sandbox.argocd.documents import stamp
 from pilotage.sandbox.argocd.events import record
 from pilotage.sandbox.argocd.faults import GIT_REFUSES, REPO_SERVER_REFUSES, Faults
 from pilotage.sandbox.argocd.git import Session, session
-from pilotage.sandbox.argocd.operation import Operations
+from pilotage.sandbox.argocd.operation import Operations, result_of
 from pilotage.sandbox.argocd.render import RenderError, render, resolve_sources
 from pilotage.sandbox.argocd.state import (
     Application,
@@ -250,7 +250,10 @@ class Controller:
                               retry_limit=_DEFAULT_RETRIES)  # fmt: skip
         state = OperationState(operation, born, Phase.SUCCEEDED)
         state.message, state.finished_at = "successfully synced (all tasks run)", born
-        state.results = {}
+        state.results = {
+            key: result_of(app, manifest, "created", "Running")
+            for key, manifest in target.resources.items()
+        }
         app.operation_state = state
         app.history = [Deployed(0, revisions, app.sources, born, born, "")]
         app.deployments, app.created_at, app.health_since = 1, born, born

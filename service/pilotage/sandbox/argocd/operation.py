@@ -188,7 +188,7 @@ class Operations:
         for key, manifest in target.resources.items():
             live = app.workloads.live.get(key)
             verb = "created" if live is None else "unchanged" if live == manifest else "configured"
-            state.results[key] = _result(app, manifest, f"{verb} (dry run)", "Succeeded")
+            state.results[key] = result_of(app, manifest, f"{verb} (dry run)", "Succeeded")
         self._done(app, state, Phase.SUCCEEDED, "successfully synced (no more tasks)")
 
     def _apply(self, app: Application, state: OperationState, target: Target) -> None:
@@ -206,10 +206,10 @@ class Operations:
                 reason = failure.message or "admission webhook denied the request"
             if reason:
                 refused = reason
-                state.results[key] = _result(app, manifest, reason, "Failed", "SyncFailed")
+                state.results[key] = result_of(app, manifest, reason, "Failed", "SyncFailed")
                 continue
             verb = app.workloads.apply(manifest, now, self.pace(app), failure)
-            state.results[key] = _result(app, manifest, verb, "Running")
+            state.results[key] = result_of(app, manifest, verb, "Running")
         self._prune(app, state, target, now)
         if refused:
             self._failed(app, state, f"{_UNSUCCESSFUL}, reason: {refused}")
@@ -242,9 +242,9 @@ class Operations:
             manifest = app.workloads.live[key]
             if state.operation.prune:
                 app.workloads.remove(key, now)
-                state.results[key] = _result(app, manifest, "", "Succeeded", "Pruned", "pruned")
+                state.results[key] = result_of(app, manifest, "", "Succeeded", "Pruned", "pruned")
             else:
-                state.results[key] = _result(
+                state.results[key] = result_of(
                     app, manifest, "", "Succeeded", "PruneSkipped", "ignored (requires pruning)"
                 )
 
@@ -332,7 +332,7 @@ class Operations:
         self._ended(app, operation)
 
 
-def _result(
+def result_of(
     app: Application,
     manifest: Json,
     verb: str,
@@ -340,6 +340,7 @@ def _result(
     status: str = "Synced",
     message: str = "",
 ) -> Json:
+    """An entry of `syncResult.resources`; with SyncFailed `verb` is the whole message."""
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     group, _, version = manifest["apiVersion"].rpartition("/")
     resource = f"{kind.lower()}{'.' + group if group else ''}/{name}"

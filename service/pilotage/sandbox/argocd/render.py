@@ -75,6 +75,8 @@ def render(
         return Target(revisions, *_resources(app, source, values, deadline))
     except GitUnavailableError as error:
         raise RenderError(str(error)) from error
+    except RecursionError as error:
+        raise RenderError(f"{_helm(app, source)}Error: values refer to themselves") from error
     except KeyError as missing:
         at = source.value_files[-1] if source.value_files else source.path
         raise RenderError(
@@ -177,6 +179,13 @@ def _value(values: Json, path: str) -> Any:
     return found
 
 
+def _mapping(values: Json, key: str) -> Json:
+    found = values.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise RenderError(f"error calling include: {key}: wrong type for value; expected map")
+    return found or {}
+
+
 def _image(app: Application, source: Source, values: Json) -> str:
     def fill(placeholder: re.Match[str]) -> str:
         match placeholder.group(1):
@@ -197,9 +206,9 @@ def _resources(
 ) -> tuple[dict[Key, Json], tuple[Hook, ...]]:
     name = source.release_name or app.service or app.name
     made = [_deployment(app, name, _image(app, source, values), values, deadline)]
-    if (values.get("configMap") or {}).get("enabled", True):
+    if _mapping(values, "configMap").get("enabled", True):
         made.insert(0, _config_map(app, f"{name}-config", values))
-    hooks = values.get("hooks") or {}
+    hooks = _mapping(values, "hooks")
     return (
         {(one["kind"], one["metadata"]["name"]): one for one in made},
         tuple(
@@ -218,10 +227,11 @@ def _tracking(app: Application, group: str, kind: str, name: str) -> Json:
 def _config_map(app: Application, name: str, values: Json) -> Json:
     env = values.get("env") or values.get("envName") or "none"
     data = {"env": str(env), "note": str(values.get("note", "none"))}
-    config = values.get("config")
-    if isinstance(config, dict):
-        data |= {str(key): value if isinstance(value, str) else json.dumps(value, default=str)
-                 for key, value in config.items()}  # fmt: skip
+    data |= {
+        str(key): str(value)
+        for key, value in _mapping(values, "config").items()
+        if isinstance(value, str | int | float)
+    }
     return {
         "apiVersion": "v1",
         "data": data,
@@ -232,7 +242,7 @@ def _config_map(app: Application, name: str, values: Json) -> Json:
 
 def _deployment(app: Application, name: str, image: str, values: Json, deadline: float) -> Json:
     labels = {"app": name}
-    pod_labels = labels | {str(k): str(v) for k, v in (values.get("podLabels") or {}).items()}
+    pod_labels = labels | {str(k): str(v) for k, v in _mapping(values, "podLabels").items()}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -257,9 +267,7 @@ def _deployment(app: Application, name: str, image: str, values: Json, deadline:
 
 def _replicas(values: Json) -> int:
     """At the top, or below `service` as in a SYRF file; one where nothing is said."""
-    service = values.get("service")
-    below = service.get("replicas", 1) if isinstance(service, dict) else 1
-    replicas = values.get("replicas", below)
+    replicas = values.get("replicas", _mapping(values, "service").get("replicas", 1))
     if not isinstance(replicas, int) or not 0 <= replicas <= _MOST_REPLICAS:
         raise RenderError(f"error unmarshaling spec.replicas: {replicas!r} is not a small number")
     return replicas

@@ -1,5 +1,6 @@
 """The stand-in as one object: what Python code, the control endpoint and the pages act upon."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -101,9 +102,16 @@ class ArgoCD:
     def _run(self) -> None:
         with self.store.lock:
             while not self.closed:
-                due = self.controller.step()
+                due = self._step()
                 now = self.store.clock()
                 self.store.wake.wait(None if due is None else max(0.0, due - now))
+
+    def _step(self) -> float | None:
+        try:
+            return self.controller.step()
+        except Exception:  # one odd application must not stop the others
+            logging.getLogger(__name__).exception("a step of the sandbox's Argo CD failed")
+            return self.store.next_due()
 
     def advance(self, seconds: float) -> None:
         """Move a ManualClock on and play, in order, everything that is due until then."""
