@@ -188,6 +188,7 @@ def test_no_log_line_has_a_token_or_the_key(
 ) -> None:
     """PyGithub logs whole answers at its debug level, and one of them is a token."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="github")
     github.default_branch(REPO)
     token = github.token(REPO).get_secret_value()
     printed = capsys.readouterr()

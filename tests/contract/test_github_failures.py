@@ -471,6 +471,7 @@ def test_no_log_line_and_no_traceback_has_the_token(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="github")
     with scripted(lambda asked: None) as (github, _), pytest.raises(Unreachable) as lost:
         github.create_comment(REPO, 1, "x")
     error: BaseException | None = lost.value
