@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from pydantic import SecretStr
-from tests.contract.github_world import World
 
 from pilotage.adapters.github import App, GitHub, NotInstalled, Unauthorised
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.sandbox.github import Repository
+from tests.contract.github_world import World
 
 REPO = "acme/config"
 _KEY = generate_private_key(65537, 2048)

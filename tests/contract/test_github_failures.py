@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.contract.github_world import World
 
 from pilotage.adapters.github import (
     Conflict,
@@ -34,6 +33,7 @@ from pilotage.adapters.github import (
 )
 from pilotage.adapters.github.failures import patience
 from pilotage.core.forge import READY, Status, StatusState
+from tests.contract.github_world import World
 
 REPO = "acme/config"
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

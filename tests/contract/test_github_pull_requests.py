@@ -8,7 +8,6 @@ from typing import Literal
 
 import pytest
 from pydantic import SecretStr
-from tests.contract.github_world import World
 
 from pilotage.adapters.github import (
     BaseModified,
@@ -21,6 +20,7 @@ from pilotage.adapters.github import (
 )
 from pilotage.core import forge
 from pilotage.core.forge import READY, Status, StatusState
+from tests.contract.github_world import World
 
 REPO = "acme/config"
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
-from tests.contract.github_world import World
 
 from pilotage.adapters.github import Forbidden, GitHub, MachineUser, NotFound
 from pilotage.core import forge
 from pilotage.core.forge import READY, BranchRules, Status, StatusState
 from pilotage.sandbox.github import ProtectionKind, RequiredContext
+from tests.contract.github_world import World
 
 REPO = "acme/config"
 UNPROTECTED = BranchRules(required_contexts={}, pull_request_required=False, strict=False)

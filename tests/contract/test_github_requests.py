@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from tests.contract.github_contract import check_request
 
 from pilotage.adapters.github import GitHub, MachineUser
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.sandbox import github as sandbox
 from pilotage.sandbox.serve import serve
+from tests.contract.github_contract import check_request
 
 REPO = "acme/config"
 
