@@ -7,11 +7,13 @@ a block of its own or link anywhere.
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import quote
 
 _GAP = "\u200b"
 """Unseen by readers; between `@` and a name it keeps GitHub from seeing a mention."""
-_UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_UNSEEN = ("Cf", "Cs")
+"""Unicode's categories of what has no shape of its own, or turns text around."""
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _ACTIVE = re.compile(r"[\\`*_\[\]#~$]")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
@@ -27,7 +29,8 @@ class Markdown(str):
 
 def escape(value: str, longest: int = 300) -> Markdown:
     """One line of at most `longest` characters that GitHub shows as they are."""
-    line = _BLANK.sub(" ", _UNSEEN.sub("", value)).strip()
+    seen = (each for each in value if unicodedata.category(each) not in _UNSEEN)
+    line = _BLANK.sub(" ", "".join(seen)).strip()
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
