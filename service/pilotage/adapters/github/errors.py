@@ -3,7 +3,6 @@
 Three questions decide what a caller does: may it have taken hold (`Unreachable`), when may it be
 tried again (`RateLimited`), or must a person act (everything that GitHub refused).
 """
-# ruff: noqa: N818 -- the names say what happened
 
 from __future__ import annotations
 
