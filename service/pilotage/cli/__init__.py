@@ -1,0 +1,47 @@
+"""The command `pilotage`: one file for each of its commands.
+
+Heavy modules are imported inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+
+from pilotage.cli import serve, version
+
+_EPILOG = (
+    "Exit codes: 0 fine; 1 the answer is no, or something is wrong with what was checked; "
+    "2 used wrongly, or a setting is missing; 3 the service cannot be reached."
+)
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="pilotage",
+        help="Brings a proven version from staging to production, and back if it fails.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command()(serve.serve)
+    app.command()(version.version)
+    _tryout(app)
+    return app
+
+
+def _tryout(app: typer.Typer) -> None:
+    for name in ("demo", "sandbox"):
+        if find_spec(f"pilotage.cli.{name}") is not None:
+            module = import_module(f"pilotage.cli.{name}")
+            app.command()(getattr(module, name))
+
+
+def main() -> None:
+    """The entry point of the wheel."""
+    build()()

@@ -1,0 +1,51 @@
+"""How commands speak: answers on stdout, errors as a sentence on stderr, documented exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from enum import IntEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+_UNSHOWN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+class Exit(IntEnum):
+    """What the shell is told."""
+
+    FINE = 0
+    NO = 1
+    """The answer is no, or something is wrong with what was checked."""
+    USAGE = 2
+    """Used wrongly, or a setting is missing."""
+    UNREACHABLE = 3
+
+
+def shown(text: str) -> str:
+    """Text of any origin, without what would move the cursor, colour or reorder the terminal."""
+    return _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def say(text: str) -> None:
+    typer.echo(shown(text))
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def fail(message: str, code: Exit) -> NoReturn:
+    """End with a sentence for the person."""
+    typer.echo(f"pilotage: {shown(message)}", err=True)
+    raise typer.Exit(int(code))

@@ -1,0 +1,60 @@
+"""What every route works with: the settings, the store, and the engine to poke."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from pilotage.settings import Settings
+from pilotage.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 8
+
+
+class Engine(Protocol):
+    """The part of `pilotage.engine.worker.Engine` that the web uses."""
+
+    def poke(self) -> None: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Backend:
+    settings: Settings
+    store: Store
+    engine: Engine
+    clock: Callable[[], datetime] = utc_now
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the process is about to end: whoever waits answers at once."""
+    _limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what may block (the database above all) beside the event loop."""
+        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._limiter)
+
+    async def until(self, seconds: float, settled: Callable[[T], bool], look: Callable[[], T]) -> T:
+        """Look until it is settled or the time is over; no thread is held between two looks."""
+        ends = anyio.current_time() + seconds
+        while True:
+            found = await self.run(look)
+            left = ends - anyio.current_time()
+            if settled(found) or left <= 0 or self.stopping.is_set():
+                return found
+            await anyio.sleep(min(LOOK_EVERY, left))
+
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks of somebody who waits for an answer."""

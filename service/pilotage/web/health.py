@@ -1,0 +1,46 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+import anyio
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from pilotage.store import StoreError
+from pilotage.web.backend import Backend
+
+_PATIENCE = 5.0
+
+
+def routes(backend: Backend) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """503 with the reason while the database does not answer or the workers are gone."""
+        problems = await _problems(backend)
+        if problems:
+            return JSONResponse({"status": "not ready", "problems": problems}, 503)
+        return JSONResponse({"status": "ready"})
+
+    return router
+
+
+async def _problems(backend: Backend) -> list[str]:
+    problems = []
+    try:
+        with anyio.fail_after(_PATIENCE):
+            await backend.run(backend.store.next_wake)
+    except TimeoutError:
+        problems.append(f"the database did not answer within {_PATIENCE:g} s")
+    except StoreError:
+        problems.append("the database cannot be used")
+    if not getattr(backend.engine, "alive", True):
+        problems.append("a worker has ended")
+    if backend.stopping.is_set():
+        problems.append("the process is stopping")
+    return problems

@@ -1,0 +1,7 @@
+from fastapi import APIRouter
+
+from pilotage.web.backend import Backend
+
+
+def routes(backend: Backend) -> APIRouter:
+    return APIRouter()

@@ -1,0 +1,105 @@
+"""The web application on a real port, over a real SQLite store; the engine only counts pokes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from pilotage.sandbox.serve import Server
+from pilotage.settings import Settings
+from pilotage.store import Store
+from pilotage.store.schema import delivery
+from pilotage.web.app import create_app
+
+SECRET = "the-webhook-secret"
+OPERATOR = "the-operator-token"
+DEPLOYMENTS = "the-deployments-token"
+ARGOCD = "the-argocd-hook-token"
+
+
+class Poked:
+    """Stands where the engine would: what the web does with it can be counted."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.times = 0
+        self.happened = threading.Event()
+
+    def poke(self) -> None:
+        self.times += 1
+        self.happened.set()
+
+
+@dataclass
+class Service:
+    url: str
+    store: Store
+    engine: Poked
+    client: httpx.Client
+    settings: Settings
+
+    def hook(
+        self, body: Any, event: str = "push", id_: str | None = "d-1", **headers: str
+    ) -> httpx.Response:
+        """Deliver as GitHub does; headers given here replace those that it would send."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": id_ or "",
+            "X-Hub-Signature-256": sign(raw),
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        kept = {name: value for name, value in sent.items() if value}
+        return self.client.post("/hooks/github", content=raw, headers=kept)
+
+    def deliveries(self) -> list[tuple[str, str, bytes | None]]:
+        """Id, event and body of everything that was kept."""
+        columns = delivery.c
+        with self.store._database.read() as connection:
+            rows = connection.execute(select(columns.id, columns.event, columns.body))
+            return [(row.id, row.event, row.body) for row in rows]
+
+
+def sign(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def settings(folder: Path, **changed: Any) -> Settings:
+    given: dict[str, Any] = {
+        "repositories": ("acme/gitops",),
+        "data": folder,
+        "github": {"token": "a-machine-users-token", "webhook_secret": SECRET},
+        "operator_token": SecretStr(OPERATOR),
+        "deployments_token": SecretStr(DEPLOYMENTS),
+        "argocd_hook_token": SecretStr(ARGOCD),
+        **changed,
+    }
+    return Settings(**given)
+
+
+@contextmanager
+def serving(folder: Path, **changed: Any) -> Iterator[Service]:
+    folder.mkdir(exist_ok=True)
+    chosen = settings(folder, **changed)
+    engine = Poked()
+    with Store.open(chosen.database_url) as store:
+        app = create_app(chosen, store, engine)
+        with Server(app) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+            yield Service(server.url, store, engine, client, chosen)
+            app.state.stopping.set()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
