@@ -23,6 +23,7 @@ from pilotage.core.acts import (
     SyncApplication,
     TerminateOperation,
 )
+from pilotage.core.decision import Event, EventKind
 from pilotage.core.model import (
     Hold,
     Promotion,
@@ -45,6 +46,25 @@ def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:
             target = replace(target, landed=(result.sha, *target.landed)[:20])
         return target
     return replace(target, proposal=changed)
+
+
+def told(act: Act, result: Result, now: datetime) -> tuple[Event, ...]:
+    """What history says of an act that ended so; most acts speak for themselves."""
+    promotion = act.promotion or None
+    match act, result:
+        case (OpenPullRequest(), Opened(number=number, url=url)):
+            text = f"opened #{number} from {act.branch}"
+            return (Event(promotion, now, EventKind.OPENED, text, data={"url": url}),)
+        case (RevertCommit(), Reverted(sha=None, pull_request=number, why_waiting=why)):
+            text = f"the revert waits in #{number}: {why}"
+            return (Event(promotion, now, EventKind.REVERTING, text),)
+        case (RevertCommit(services=services), Reverted(sha=str() as sha)):
+            text = f"{', '.join(services)} put back by {sha[:7]}"
+            return (Event(promotion, now, EventKind.REVERT_LANDED, text, data={"commit": sha}),)
+        case (_, Refused(reason=reason)):
+            return (Event(promotion, now, EventKind.REFUSED, f"{act.kind}: {reason}"),)
+        case _:
+            return ()
 
 
 def _promotion(target: Target, promotion: str) -> Promotion | None:

@@ -27,7 +27,7 @@ from pilotage.core.decision import Decision
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
-from pilotage.core.results import apply
+from pilotage.core.results import apply, told
 from pilotage.core.snapshot import Known, Snapshot
 from pilotage.engine.converge import Convergence, Mirror
 from pilotage.engine.mail import Post, sort
@@ -228,7 +228,7 @@ class _Work:
             self.target = changed
             store.record(self._lease, target=changed, wake_at=now, now=now)
             self._wake(now)
-        store.finish_act(self._lease, act.key, result, now)
+        store.finish_act(self._lease, act.key, result, now, told(act, result, now))
         if not isinstance(result, Done):
             log.info("act", key=act.key, result=result.kind)
 
