@@ -26,7 +26,8 @@ from pilotage.core.application import (
     ResourceTree,
     SyncWindows,
 )
-from pilotage.core.rollout import (
+from pilotage.core.rollout import judge, revisions_to_place, route_of
+from pilotage.core.rollout_watch import (
     Budgets,
     Expectation,
     HeadFacts,
@@ -34,9 +35,6 @@ from pilotage.core.rollout import (
     RevisionFacts,
     Value,
     Watch,
-    judge,
-    revisions_to_place,
-    route_of,
 )
 
 RECORDINGS = Path(__file__).parent / "recordings" / "argocd"

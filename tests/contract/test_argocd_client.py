@@ -39,7 +39,9 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout import Requests
+from pilotage.core.rollout_watch import (
+    Requests,
+)
 from tests.contract.argocd_replay import RECORDINGS, body, recorded
 from tests.contract.argocd_server import Told, serving
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import pytest
-from tests.contract.argocd_replay import RECORDINGS, Replay, Story
 
 from pilotage.core.application import Gone
-from pilotage.core.rollout import (
+from pilotage.core.rollout_watch import (
     Failed,
     FailureReason,
     Held,
@@ -24,6 +23,7 @@ from pilotage.core.rollout import (
     State,
     Terminate,
 )
+from tests.contract.argocd_replay import RECORDINGS, Replay, Story
 
 # The stories read better in few lines.
 # fmt: off

@@ -28,7 +28,8 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout import (
+from pilotage.core.rollout import judge
+from pilotage.core.rollout_watch import (
     Budgets,
     Expectation,
     Failed,
@@ -42,7 +43,6 @@ from pilotage.core.rollout import (
     State,
     Value,
     Watch,
-    judge,
 )
 
 OLDER, OURS, NEWER, ASIDE = (digit * 40 for digit in "abcd")

@@ -5,6 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from pilotage.core.application import (
+    Application,
+    CannotSee,
+    Condition,
+    Health,
+    Phase,
+    Refresh,
+    RenderAt,
+    Rendered,
+    Resource,
+    Sync,
+    SyncWindows,
+    Window,
+)
+from pilotage.core.rollout_watch import (
+    FailureReason,
+    HoldReason,
+    Live,
+    Pending,
+    PostSync,
+    State,
+)
 from tests.unit.rollout_world import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -25,29 +48,6 @@ from tests.unit.rollout_world import (
     out_of_sync,
     source,
     waits,
-)
-
-from pilotage.core.application import (
-    Application,
-    CannotSee,
-    Condition,
-    Health,
-    Phase,
-    Refresh,
-    RenderAt,
-    Rendered,
-    Resource,
-    Sync,
-    SyncWindows,
-    Window,
-)
-from pilotage.core.rollout import (
-    FailureReason,
-    HoldReason,
-    Live,
-    Pending,
-    PostSync,
-    State,
 )
 
 AT_OURS, AT_PARENT = RenderAt(((0, OURS),)), RenderAt(((0, OLDER),))

@@ -7,6 +7,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+
+from pilotage.core.application import Application, Condition, Health, Phase, Refresh, Sync
+from pilotage.core.rollout_watch import (
+    Expectation,
+    HeadFacts,
+    ThroughSpec,
+)
 from tests.unit.rollout_world import (
     ASIDE,
     EXPECTATION,
@@ -19,9 +26,6 @@ from tests.unit.rollout_world import (
     operation,
     source,
 )
-
-from pilotage.core.application import Application, Condition, Health, Phase, Refresh, Sync
-from pilotage.core.rollout import Expectation, HeadFacts, ThroughSpec
 
 Change = Callable[[Application, Expectation], tuple[Application, Expectation]]
 
@@ -43,7 +47,7 @@ CAUSES: list[tuple[int, Change]] = [
     (6, app(conditions=(Condition("ComparisonError", "?"),))),
     (7, app(compared_to=(source("v0"),))),
     (8, app(revisions=(OLDER,))),
-    (9, expecting(route=ThroughSpec(0, "v2"))),
+    (9, expecting(route=ThroughSpec(1, "v2"))),
     (10, app(last_operation=operation(Phase.RUNNING, OLDER))),
     (13, app(last_operation=operation(Phase.FAILED, results=(FAILED_SMOKE,)))),
     (15, app(sync=Sync.SYNCED)),

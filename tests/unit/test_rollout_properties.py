@@ -8,26 +8,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.rollout_world import (
-    ASIDE,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    EXPECTATION,
-    FAILED_SMOKE,
-    FILE,
-    LIVE,
-    NEWER,
-    NOON,
-    OLDER,
-    OURS,
-    REFUSED_DEPLOYMENT,
-    Watcher,
-    at,
-    operation,
-    out_of_sync,
-    pod,
-    source,
-)
 
 from pilotage.core.application import (
     Application,
@@ -48,7 +28,8 @@ from pilotage.core.application import (
     Window,
     normalised_repository,
 )
-from pilotage.core.rollout import (
+from pilotage.core.rollout import judge, judge_value, revisions_to_place, route_of
+from pilotage.core.rollout_watch import (
     Budgets,
     Failed,
     HeadFacts,
@@ -62,10 +43,26 @@ from pilotage.core.rollout import (
     UnknownRoute,
     Value,
     Watch,
-    judge,
-    judge_value,
-    revisions_to_place,
-    route_of,
+)
+from tests.unit.rollout_world import (
+    ASIDE,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    EXPECTATION,
+    FAILED_SMOKE,
+    FILE,
+    LIVE,
+    NEWER,
+    NOON,
+    OLDER,
+    OURS,
+    REFUSED_DEPLOYMENT,
+    Watcher,
+    at,
+    operation,
+    out_of_sync,
+    pod,
+    source,
 )
 
 REVISIONS = st.sampled_from([OLDER, OURS, NEWER, ASIDE, "main", "", "e" * 40])

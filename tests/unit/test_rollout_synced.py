@@ -6,6 +6,24 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
+from pilotage.core.application import (
+    Application,
+    Health,
+    Phase,
+    Refresh,
+    Resource,
+    ResourceTree,
+    Sync,
+)
+from pilotage.core.rollout_watch import (
+    Budgets,
+    FailureReason,
+    HoldReason,
+    Image,
+    Live,
+    State,
+)
 from tests.unit.rollout_world import (
     ASIDE,
     DEPLOYMENT,
@@ -25,24 +43,6 @@ from tests.unit.rollout_world import (
     operation,
     pod,
     waits,
-)
-
-from pilotage.core.application import (
-    Application,
-    Health,
-    Phase,
-    Refresh,
-    Resource,
-    ResourceTree,
-    Sync,
-)
-from pilotage.core.rollout import (
-    Budgets,
-    FailureReason,
-    HoldReason,
-    Image,
-    Live,
-    State,
 )
 
 # Rows 11 to 15: Synced and Healthy

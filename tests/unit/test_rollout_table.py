@@ -5,6 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from pilotage.core.application import (
+    Application,
+    CannotSee,
+    Condition,
+    Gone,
+    Health,
+    Phase,
+    Refresh,
+    RenderAt,
+    Rendered,
+    RenderFailed,
+    Rendering,
+    Source,
+    Sync,
+)
+from pilotage.core.rollout_watch import (
+    FailureReason,
+    HeadFacts,
+    HoldReason,
+    Live,
+    Overtaken,
+    Pending,
+    Relation,
+    RevisionFacts,
+    State,
+    Terminate,
+    ThroughSpec,
+    UnknownRoute,
+    Value,
+)
 from tests.unit.rollout_world import (
     ASIDE,
     EXPECTATION,
@@ -24,37 +55,6 @@ from tests.unit.rollout_world import (
     out_of_sync,
     source,
     waits,
-)
-
-from pilotage.core.application import (
-    Application,
-    CannotSee,
-    Condition,
-    Gone,
-    Health,
-    Phase,
-    Refresh,
-    RenderAt,
-    Rendered,
-    RenderFailed,
-    Rendering,
-    Source,
-    Sync,
-)
-from pilotage.core.rollout import (
-    FailureReason,
-    HeadFacts,
-    HoldReason,
-    Live,
-    Overtaken,
-    Pending,
-    Relation,
-    RevisionFacts,
-    State,
-    Terminate,
-    ThroughSpec,
-    UnknownRoute,
-    Value,
 )
 
 # Rows 1 and 2: nothing or nobody there
@@ -333,6 +333,28 @@ def test_row_8_a_commit_that_touches_none_of_its_paths_is_never_compared_with(
     watcher = Watcher(replace(EXPECTATION, revisions={OLDER: facts}))
     watch = watcher.see(0, replace(LIVE, revisions=(OLDER,), generate_paths=paths))
     assert watch.row == row
+
+
+TWO = (source("main", path="charts/shop"), source("main", path="values"))
+TAGGED = (source("shop-v1", path="charts/shop"), source("main", path="values"))
+
+
+@pytest.mark.parametrize(
+    ("revisions", "row"),
+    [((OURS, OURS), 15), ((OURS, NEWER), 15), ((OLDER, OURS), 8), ((OURS, ""), 6)],
+)
+def test_row_8_of_two_sources_in_our_repository_the_one_behind_counts(
+    revisions: tuple[str, str], row: int
+) -> None:
+    both = replace(LIVE, sources=TWO, compared_to=TWO, revisions=revisions, last_operation=None)
+    assert Watcher().see(0, both).row == row
+
+
+def test_row_8_a_source_at_a_tag_of_our_repository_does_not_follow_the_branch() -> None:
+    tagged = replace(LIVE, sources=TAGGED, compared_to=TAGGED, revisions=(OLDER, OURS))
+    tagged = replace(tagged, last_operation=None)
+    assert Watcher().see(0, tagged).row == 8
+    assert Watcher(replace(EXPECTATION, branch="main")).see(0, tagged).row == 15
 
 
 CHART = "https://github.com/acme/charts.git"

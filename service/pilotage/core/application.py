@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -216,12 +217,13 @@ class Application:
                 return operation
         return None
 
-    def source_of(self, repository: str) -> int | None:
-        """The index of the source that reads this repository (normalised); a chart never does."""
-        for index, source in enumerate(self.sources):
-            if not source.chart and normalised_repository(source.repository) == repository:
-                return index
-        return None
+    def sources_of(self, repository: str) -> tuple[int, ...]:
+        """The sources that read this repository (normalised); a chart never does."""
+        return tuple(
+            index
+            for index, source in enumerate(self.sources)
+            if not source.chart and normalised_repository(source.repository) == repository
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,7 @@ def is_commit(revision: str) -> bool:
     return _COMMIT.fullmatch(revision) is not None
 
 
+@lru_cache(maxsize=4096)
 def normalised_repository(url: str) -> str:
     """Host and path in lower case, without scheme, user, port of the scheme, `.git` and slashes.
 

@@ -23,66 +23,26 @@ from pilotage.core.rollout_watch import (
     Expectation,
     Failed,
     FailureReason,
-    HeadFacts,
     Held,
     HoldReason,
-    Image,
     Live,
     Outcome,
     Overtaken,
     Pending,
-    PostSync,
     Relation,
     Requests,
-    RevisionFacts,
     Route,
-    State,
-    Terminate,
     ThroughFiles,
     ThroughSpec,
     UnknownRoute,
     Value,
     Watch,
-    Wish,
 )
 
-__all__ = [
-    "Budgets",
-    "Clock",
-    "Expectation",
-    "Failed",
-    "FailureReason",
-    "HeadFacts",
-    "Held",
-    "HoldReason",
-    "Image",
-    "Live",
-    "Outcome",
-    "Overtaken",
-    "Pending",
-    "PostSync",
-    "Relation",
-    "Requests",
-    "RevisionFacts",
-    "Route",
-    "State",
-    "Terminate",
-    "ThroughFiles",
-    "ThroughSpec",
-    "UnknownRoute",
-    "Value",
-    "Watch",
-    "Wish",
-    "judge",
-    "judge_value",
-    "revisions_to_place",
-    "route_of",
-]
+__all__ = ["judge", "judge_value", "revisions_to_place", "route_of"]
 
 _LATE = timedelta(seconds=30)
 """A look later than this after its time: we were not looking, so no clock ran meanwhile."""
-
-
 _SOONEST = timedelta(milliseconds=50)
 
 
@@ -102,14 +62,14 @@ def judge(
         case Application() as application:
             watch = _pinned(replace(watch, unauthorised=False), application, expectation, now)
             step = _step(watch, now)
-            case_ = Case(watch, application, seen, expectation, budgets, now, step)
-            finding = first_match(case_)
+            case = Case(watch, application, seen, expectation, budgets, now, step)
+            finding = first_match(case)
             if finding.blind:
                 watch = replace(watch, application=application)
                 return _blind(watch, finding, budgets, now)
-            attempts = attempts_with(case_)
+            attempts = attempts_with(case)
             watch = replace(watch, application=application, attempts=attempts)
-            return _seen(watch, finding, case_, budgets, now, step)
+            return _seen(watch, finding, case, budgets, now, step)
         case _ as never:
             assert_never(never)
 
@@ -208,7 +168,7 @@ def _blind(watch: Watch, finding: Finding, budgets: Budgets, now: datetime) -> W
 def _seen(
     watch: Watch,
     finding: Finding,
-    case_: Case | None,
+    case: Case | None,
     budgets: Budgets,
     now: datetime,
     step: timedelta,
@@ -222,7 +182,7 @@ def _seen(
     }
     state = finding.state or watch.state
     live_since = (watch.live_since or now) if finding.live else None
-    outcome, wait = _outcome(finding, case_, live_since, clocks, budgets, now)
+    outcome, wait = _outcome(finding, case, live_since, clocks, budgets, now)
     if isinstance(outcome, Live):
         clocks, finding = {}, replace(finding, clock=None)
     requests = _requests(watch, finding, budgets, now)
@@ -248,7 +208,7 @@ def _seen(
 
 def _outcome(
     finding: Finding,
-    case_: Case | None,
+    case: Case | None,
     live_since: datetime | None,
     spent: dict[Clock, timedelta],
     budgets: Budgets,
@@ -258,8 +218,8 @@ def _outcome(
     wait = finding.within if finding.within is not None else budgets.poll
     if finding.outcome is not None:
         return finding.outcome, wait
-    if live_since is not None and case_ is not None:
-        agreed = case_.watch.live_since is not None and now - live_since >= budgets.dwell
+    if live_since is not None and case is not None:
+        agreed = case.watch.live_since is not None and now - live_since >= budgets.dwell
         if agreed:
             return Live(live_since, finding.message), wait
         return _pending(finding, "live; looking once more"), budgets.dwell - (now - live_since)
@@ -268,7 +228,7 @@ def _outcome(
     budget, so_far = budgets.of(finding.clock), spent.get(finding.clock, timedelta())
     if so_far < budget:
         return _pending(finding), min(wait, budget - so_far)
-    return _timed_out(finding, case_, so_far), wait
+    return _timed_out(finding, case, so_far), wait
 
 
 def _pending(finding: Finding, why: str = "") -> Pending:
@@ -276,13 +236,13 @@ def _pending(finding: Finding, why: str = "") -> Pending:
     return Pending(finding.state, why or finding.message)
 
 
-def _timed_out(finding: Finding, case_: Case | None, spent: timedelta) -> Outcome:
+def _timed_out(finding: Finding, case: Case | None, spent: timedelta) -> Outcome:
     """Row 28: a failure only where the new version was seen not to come up."""
     why = f"{finding.state} for {_span(spent)}: {finding.message}"
-    if case_ is not None and finding.row == 17:
-        return bad_or_was_before(case_, unhealthy(case_)[0], why)
-    if case_ is not None and finding.row == 16:
-        return Failed(FailureReason.NOT_HEALTHY_IN_TIME, unhealthy(case_)[0], why)
+    if case is not None and finding.row == 17:
+        return bad_or_was_before(case, unhealthy(case)[0], why)
+    if case is not None and finding.row == 16:
+        return Failed(FailureReason.NOT_HEALTHY_IN_TIME, unhealthy(case)[0], why)
     return Held(HoldReason.TIMED_OUT, why)
 
 

@@ -82,29 +82,47 @@ class Case:
         return timer in self.watch.timers
 
     @property
-    def source(self) -> int | None:
-        """Which source's revision is ours.
+    def sources(self) -> tuple[int, ...]:
+        """The sources whose revisions are ours, but for one that the value names the revision of.
 
-        Without a source that reads our repository, the source that the value is the
-        `targetRevision` of.
+        Where the branch is known, those that follow it: another may stand at a tag of the same
+        repository.
         """
-        ours = self.application.source_of(self.expectation.repository)
-        route = self.expectation.route
-        if ours is None and isinstance(route, ThroughSpec):
-            return route.source
-        return ours
+        route, branch = self.expectation.route, self.expectation.branch
+        pinned = route.source if isinstance(route, ThroughSpec) else None
+        own = self.application.sources_of(self.expectation.repository)
+        own = tuple(index for index in own if index != pinned)
+        following = {"", "HEAD", branch, f"refs/heads/{branch}"}
+        sources = self.application.sources
+        return (
+            tuple(index for index in own if sources[index].target_revision in following)
+            if branch
+            else ()
+        ) or own
 
     @property
     def revision(self) -> str:
-        return _at(self.application.revisions, self.source)
+        """What was compared of ours; of several sources the one that is furthest behind."""
+        return self._furthest_behind(self.application.revisions)
 
     @property
     def relation(self) -> Relation:
-        if self.application.source_of(self.expectation.repository) is None:
+        if not self.sources:
             return Relation.SAME  # nothing of ours in it but `targetRevision`: row 9 judges that
         relation = self.place(self.revision)
         missed = relation is Relation.ANCESTOR and self._misses_generate_paths()
         return Relation.SAME if missed else relation
+
+    def _furthest_behind(self, revisions: tuple[str, ...]) -> str:
+        behind = [
+            Relation.DIVERGED,
+            Relation.ANCESTOR,
+            Relation.UNKNOWN,
+            Relation.SAME,
+            Relation.DESCENDANT,
+        ]
+        named = [_at(revisions, index) for index in self.sources]
+        return min(named, key=lambda each: behind.index(self.place(each)), default="")
 
     def place(self, revision: str) -> Relation:
         if revision == self.expectation.sha:
@@ -127,9 +145,9 @@ class Case:
             target = _at(operation.targets, route.source)
             if target and target != route.value:
                 return Relation.ANCESTOR
-        if self.application.source_of(self.expectation.repository) is None:
+        if not self.sources:
             return Relation.SAME
-        return self.place(_at(operation.revisions, self.source))
+        return self.place(self._furthest_behind(operation.revisions))
 
     @property
     def failed_attempts(self) -> int:
@@ -147,8 +165,7 @@ class Case:
         """How to render the application as of a commit; `value` goes where the spec takes it."""
         positions: dict[int, str] = {}
         single = len(self.application.sources) == 1
-        ours = self.application.source_of(self.expectation.repository)
-        if ours is not None:
+        for ours in self.sources:
             positions[0 if single else ours + 1] = commit
         route = self.expectation.route
         if isinstance(route, ThroughSpec) and value is not None:
@@ -185,11 +202,14 @@ class Case:
         """No file between the revision and our commit is one that this application renders."""
         patterns = self.application.generate_paths
         facts = self.expectation.revisions.get(self.revision)
-        if patterns is None or facts is None or facts.differs is None or self.source is None:
+        if patterns is None or facts is None or facts.differs is None:
             return False
-        base = self.application.sources[self.source].path
+        bases = [self.application.sources[index].path for index in self.sources]
         return not any(
-            _under(file, pattern, base) for file in facts.differs for pattern in patterns
+            _under(file, pattern, base)
+            for file in facts.differs
+            for pattern in patterns
+            for base in bases
         )
 
 
@@ -209,12 +229,11 @@ def attempts_with(case: Case) -> dict[str, int]:
 
 
 def revisions_to_place(application: Application, repository: str) -> frozenset[str]:
-    """The commits that a judgement will ask git about: the compared one and the operation's."""
-    index = application.source_of(repository)
+    """The commits that a judgement will ask git about: the compared ones and the operation's."""
     operation = application.operation
-    named = [_at(application.revisions, index)]
-    if operation is not None:
-        named.append(_at(operation.revisions, index))
+    answers = (application.revisions, operation.revisions if operation is not None else ())
+    own = application.sources_of(repository)
+    named = (_at(revisions, index) for revisions in answers for index in own)
     return frozenset(revision for revision in named if is_commit(revision))
 
 
@@ -233,8 +252,8 @@ def short(revision: str) -> str:
     return revision[:8] if is_commit(revision) else revision or "nothing"
 
 
-def _at(items: tuple[str, ...], index: int | None) -> str:
-    return items[index] if index is not None and index < len(items) else ""
+def _at(items: tuple[str, ...], index: int) -> str:
+    return items[index] if index < len(items) else ""
 
 
 def _under(file: str, pattern: str, base: str) -> bool:

@@ -101,14 +101,13 @@ def row_5_controller_stuck(case: Case) -> Finding | None:
 def row_6_no_news(case: Case) -> Finding | None:
     application = case.application
     found = [each for each in application.conditions if each.kind in NO_NEWS_CONDITIONS]
-    ours = application.source_of(case.expectation.repository)
     if found:
         why = f"{found[0].kind}: {found[0].message}"
     elif application.sync is Sync.UNKNOWN:
         why = "Argo CD does not know whether it is in sync"
-    elif ours is None and not isinstance(case.expectation.route, ThroughSpec):
+    elif not case.sources and not isinstance(case.expectation.route, ThroughSpec):
         why = f"none of its sources reads {case.expectation.repository}"
-    elif ours is not None and not is_commit(case.revision):
+    elif case.sources and not is_commit(case.revision):
         why = f"compared with {case.revision or 'nothing'}, which is no commit"
     elif case.relation is Relation.UNKNOWN:
         why = f"git was not able to place {short(case.revision)}"

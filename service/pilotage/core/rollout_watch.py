@@ -205,7 +205,8 @@ class Expectation:
     `since` is when that commit came to be; `repository` is normalised; `revisions` holds what git
     says of each revision that the application names (`revisions_to_place`); `picture` is the same
     application before the merge, with no operation running; `terminated` are the identities of
-    the operations that we stopped ourselves.
+    the operations that we stopped ourselves; `branch` tells the sources that follow it from those
+    that stand at a tag of the same repository, where there are several.
     """
 
     sha: str
@@ -220,6 +221,7 @@ class Expectation:
     images: tuple[Image, ...] = ()
     revert: bool = False
     terminated: frozenset[str] = frozenset()
+    branch: str = ""
 
 
 class Clock(StrEnum):
