@@ -34,7 +34,9 @@ from pydantic_core import PydanticCustomError
 
 from pilotage.core.rollout_watch import Budgets
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION = re.compile(
+    r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?"
+)
 OWN_ITEMS = frozenset({"staging-healthy", "soak"})
 """The boxes that the service ticks itself."""
 NAME = r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$"
@@ -186,14 +188,15 @@ class SetValue(_Section):
 
 def _rule_kind(value: object) -> str | None:
     if isinstance(value, CopyValue | SetValue):
-        return "copy" if isinstance(value, CopyValue) else "set"
+        return type(value).__name__
     if not isinstance(value, Mapping):
         return None
-    return next((kind for kind in ("copy", "set") if kind in value), None)
+    kinds = {"copy": CopyValue.__name__, "set": SetValue.__name__}
+    return next((kind for key, kind in kinds.items() if key in value), None)
 
 
 Rule = Annotated[
-    Annotated[CopyValue, Tag("copy")] | Annotated[SetValue, Tag("set")],
+    Annotated[CopyValue, Tag(CopyValue.__name__)] | Annotated[SetValue, Tag(SetValue.__name__)],
     Discriminator(
         _rule_kind,
         custom_error_type="rule",
