@@ -6,13 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.github_world import Receiver, World, served_world
+
+from tests.contract.github_world import Receiver, Stage, World, staged_world
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    yield made
+    made.server.stop()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_world(tmp_path) as served:
-        yield served
+def world(stage: Stage, tmp_path: Path) -> Iterator[World]:
+    with staged_world(stage, tmp_path) as staged:
+        yield staged
 
 
 @pytest.fixture

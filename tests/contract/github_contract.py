@@ -24,7 +24,7 @@ _UNDOCUMENTED = {("POST /repos/{owner}/{repo}/statuses/{sha}", 422)}
 _OLDER_STATUSES = re.compile(r"^(/repos/[^/]+/[^/]+)/statuses/(.+)$")
 
 # Parameters that may hold slashes.
-_LONG = {"ref", "path", "branch", "basehead"}
+_LONG = {"ref", "path", "branch", "basehead", "name"}
 
 
 @functools.cache

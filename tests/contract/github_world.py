@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from fastapi import FastAPI
 from github import Auth, Github
 from github.Repository import Repository as RemoteRepository
-from tests.contract.github_contract import AnswersJudged
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotage.sandbox.github import GitHub, Permission, Repository, create_app
 from pilotage.sandbox.serve import serve
+from tests.contract.github_contract import AnswersJudged
 
 FILES = {
     "README.md": "# Configuration\n",
@@ -89,8 +92,22 @@ class Ran:
     err: str
 
 
+class Stage:
+    """One server for many worlds, one after the other: it costs more than a world."""
+
+    def __init__(self) -> None:
+        self.state = SimpleNamespace()
+        self._idle: ASGIApp = FastAPI()
+        self.world: ASGIApp = self._idle
+        self.server = serve(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._idle if scope["type"] == "lifespan" else self.world
+        await app(scope, receive, send)
+
+
 @contextmanager
-def served_world(folder: Path) -> Iterator[World]:
+def staged_world(stage: Stage, folder: Path) -> Iterator[World]:
     with GitHub(folder / "git") as github:
         for login in ("pilotage-bot", "maria", "li", "sam", "olga", "ada"):
             github.create_user(login)
@@ -112,8 +129,9 @@ def served_world(folder: Path) -> Iterator[World]:
         problems: list[str] = []
         seen: set[str] = set()
         app.add_middleware(AnswersJudged, problems=problems, seen=seen)
-        with serve(app):
-            yield World(github, repo, folder, seen=seen)
+        github.served_at(stage.server.url)
+        stage.world = app
+        yield World(github, repo, folder, seen=seen)
         assert not problems, "\n".join(["answers that GitHub does not give:", *problems])
 
 
@@ -157,7 +175,7 @@ class Receiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/hooks"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def events(self) -> list[str]:
         """`event.action`, or the event alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from github import GithubException
+
 from tests.contract.github_world import World
 
 

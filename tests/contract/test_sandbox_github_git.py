@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from github import GithubException
-from tests.contract.github_world import Ran, World
 
 from pilotage.sandbox.github import MergeMethod, ProtectionKind
+from tests.contract.github_world import Ran, World
 
 
 @pytest.fixture

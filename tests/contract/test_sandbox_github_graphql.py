@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.contract.github_world import World
 
 from pilotage.sandbox.github import PullRequest
+from tests.contract.github_world import World
 
 QUERY = """
 query Edits($owner: String!, $name: String!, $number: Int!, $first: Int = 20, $after: String) {

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from tests.contract.github_world import World
 
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.github.markdown import render
+from tests.contract.github_world import World
 
 BODY = """> **Not ready**
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from github import Auth, Github, GithubException, GithubIntegration, InputGitTreeElement
 from github.ContentFile import ContentFile
-from tests.contract.github_contract import check_request
-from tests.contract.github_world import World
 
 from pilotage.sandbox.github import Permission, ProtectionKind, RequiredContext
+from tests.contract.github_contract import check_request
+from tests.contract.github_world import World
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from github import GithubException
-from tests.contract.github_world import World
 
 from pilotage.sandbox.github import (
     GitHub,
@@ -17,6 +16,7 @@ from pilotage.sandbox.github import (
     Refused,
     RequiredContext,
 )
+from tests.contract.github_world import World
 
 
 def refusal(act: Callable[[], object]) -> tuple[int, str]:
@@ -246,8 +246,8 @@ def test_status_of_an_unknown_commit_or_state_is_refused(world: World) -> None:
 
 def test_a_context_takes_a_thousand_statuses_of_one_commit(world: World) -> None:
     sha = world.repo.git.branch("main") or ""
-    for _ in range(1000):
-        world.github.status(world.repo, sha, "pilotage/ready", "pending", "maria")
+    first = world.github.status(world.repo, sha, "pilotage/ready", "pending", "maria")
+    world.repo.statuses[sha] = [first] * 1000
     commit = world.remote().get_commit(sha)
     assert refusal(lambda: commit.create_status("success", context="pilotage/ready"))[0] == 422
     assert commit.create_status("success", context="other").state == "success"

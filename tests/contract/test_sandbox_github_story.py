@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from github import GithubException
+
 from tests.contract.github_world import Receiver, World
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import uvicorn
 
 
-class ServerFailed(Exception):  # noqa: N818 - it says what happened
+class ServerFailed(Exception):
     """The application did not start; the text says on which port."""
 
 

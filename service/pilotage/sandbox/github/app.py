@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
@@ -30,15 +31,17 @@ from pilotage.sandbox.github.git_route import GitRoute
 from pilotage.sandbox.github.state import State
 
 
-def create_app(github: GitHub) -> FastAPI:
+def create_app(github: GitHub, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """REST below `/api/v3`, git at `/{owner}/{name}.git`, pages elsewhere, as on a GitHub of
-    one's own. Serve it with `pilotage.sandbox.serve`."""
+    one's own; `routers` are pages of a world's own. Serve it with `pilotage.sandbox.serve`."""
     app = FastAPI(title="GitHub stand-in", openapi_url=None)
     app.state.on_serving = github.served_at
     app.state.github = github.state
     app.state.control = github
     app.mount("/api", Gate(_rest(github.state), github.state))
     app.include_router(sandbox_api.router)
+    for router in routers:
+        app.include_router(router)
     app.include_router(pages.router)
     app.add_exception_handler(Refused, _refused_page)
     app.add_middleware(_GitFirst, git=GitRoute(github.state))

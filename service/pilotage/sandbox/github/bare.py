@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names say what happened
 """One bare repository on disk, worked on by git's plumbing and never checked out."""
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
     "LC_ALL": "C",
 }
 
@@ -105,6 +105,7 @@ class Entry:
     path: str
 
 
+_MOST_ARGUMENTS = 500
 _FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x00%x01"
 
 
@@ -256,18 +257,25 @@ class BareRepository:
     def with_files(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """The tree of `base` with files written, or removed where the content is None. A file
         that exists keeps its mode."""
-        modes = {}
-        if base:
-            modes = {entry.path: entry.mode for entry in self.tree(base, recursive=True)}
-        entries = [
-            (
-                modes.get(path, "100644"),
-                None if content is None else self.write_blob(content),
-                path,
-            )
-            for path, content in files.items()
-        ]
+        written = {path: content for path, content in files.items() if content is not None}
+        blobs = dict(zip(written, self.write_blobs(list(written.values())), strict=True))
+        modes = self._modes(base, list(files)) if base else {}
+        entries = [(modes.get(path, "100644"), blobs.get(path), path) for path in files]
         return self.write_tree(base, entries)
+
+    def write_blobs(self, contents: Sequence[bytes]) -> list[str]:
+        """One process, however many there are."""
+        stream = b"".join(
+            b"blob\nmark :%d\ndata %d\n%b\nget-mark :%d\n" % (mark, len(content), content, mark)
+            for mark, content in enumerate(contents, start=1)
+        )
+        return self.run("fast-import", "--quiet", stdin=stream).split()
+
+    def _modes(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
+        where = ["--", *paths] if len(paths) < _MOST_ARGUMENTS else ["-r"]
+        out = self.run("ls-tree", "-z", "--full-tree", tree, *where)
+        lines = (line.split("\t", 1) for line in out.split("\0")[:-1])
+        return {path: meta.split()[0] for meta, path in lines}
 
     def write_commit(
         self,

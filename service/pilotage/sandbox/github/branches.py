@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pilotage.sandbox.github.bare import ZERO, RefMoved
+from collections.abc import Mapping
+
+from pilotage.sandbox.github.bare import ZERO, Person, RefMoved
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.events import pull_event, repository_event
 from pilotage.sandbox.github.model import Account, PullRequest, Repository
@@ -103,6 +105,31 @@ def create_branch(state: State, repo: Repository, ref: str, sha: str, by: Accoun
         move(state, repo, ref, sha, None, by)
     except RefMoved as error:
         raise Refused(422, "Reference already exists") from error
+
+
+def commit_files(
+    state: State,
+    repo: Repository,
+    branch: str,
+    files: Mapping[str, bytes | None],
+    message: str,
+    by: Account,
+    *,
+    parent: str | None,
+    force: bool,
+) -> str:
+    """A commit on top of `parent`, or of the branch, or of the default branch, and the branch
+    there. Raises Refused where the branch would lose commits and `force` is not said."""
+    git = repo.git
+    tip = git.branch(branch)
+    start = parent or tip or git.branch(repo.default_branch)
+    tree = git.with_files(start, files)
+    person = Person(by.name or by.login, by.email)
+    sha = git.write_commit(tree, [start] if start else [], message, person, state.now())
+    if tip is not None and not force and not git.contains(sha, tip):
+        raise Refused(422, "Update is not a fast forward")
+    move(state, repo, f"refs/heads/{branch}", sha, tip, by)
+    return sha
 
 
 def _emit_push(

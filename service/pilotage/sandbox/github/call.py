@@ -90,9 +90,10 @@ class RepositoryCall(Call):
 
     def __init__(self, request: Request, owner: str, repo: str) -> None:
         super().__init__(request)
-        found = self.state.repositories.get(f"{owner}/{repo}".lower())
-        if found is None or not self.state.visible(found, self.credential):
-            raise not_found()
+        with self.state.lock:
+            found = self.state.repositories.get(f"{owner}/{repo}".lower())
+            if found is None or not self.state.visible(found, self.credential):
+                raise not_found()
         self.repo = found
 
     def require(self, needed: Permission) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from pilotage.sandbox.github import (
+    apps,
     boxes,
     branches,
     ci,
@@ -18,8 +19,9 @@ from pilotage.sandbox.github import (
     records,
     rules,
 )
-from pilotage.sandbox.github.bare import BareRepository, Person
+from pilotage.sandbox.github.bare import BareRepository
 from pilotage.sandbox.github.errors import Refused
+from pilotage.sandbox.github.events import ping
 from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
 from pilotage.sandbox.github.model import (
     Account,
@@ -186,20 +188,7 @@ class GitHub:
         with self.state.lock:
             hook = Hook(self.state.next_id(), url, secret, frozenset(events))
             repo.hooks.append(hook)
-            payload = {
-                "zen": "Keep it logically awesome.",
-                "hook_id": hook.id,
-                "hook": {
-                    "type": "Repository",
-                    "id": hook.id,
-                    "name": "web",
-                    "active": True,
-                    "events": sorted(events),
-                    "config": {"content_type": "json", "insecure_ssl": "0", "url": url},
-                },
-                "repository": {"id": repo.id, "name": repo.name, "full_name": repo.full_name},
-            }
-            self.state.webhooks.send(hook, "ping", payload)
+            self.state.webhooks.send(hook, "ping", ping(self.state, repo, hook))
             return hook
 
     def protect(
@@ -242,27 +231,15 @@ class GitHub:
     def register_app(self, slug: str, public_key: str, owner: str) -> App:
         """`public_key` (PEM) checks the JWTs of the App."""
         with self.state.lock:
-            bot = self.state.add_account(f"{slug}[bot]", "Bot")
-            number = self.state.next_id()
-            self.state.accounts.setdefault(owner.lower(), self.create_organization(owner))
-            app = App(number, slug, owner, public_key, bot, self.state.now())
-            self.state.apps[number] = app
-            return app
+            account = self.state.accounts.get(owner.lower()) or self.create_organization(owner)
+            return apps.register(self.state, slug, public_key, account)
 
     def install_app(
         self, app: App, owner: str, repositories: Iterable[Repository], reads_members: bool = True
     ) -> Installation:
         with self.state.lock:
-            made = Installation(
-                self.state.next_id(),
-                app,
-                self.state.account(owner),
-                {repo.full_name for repo in repositories},
-                self.state.now(),
-                reads_members,
-            )
-            self.state.installations[made.id] = made
-            return made
+            account = self.state.account(owner)
+            return apps.install(self.state, app, account, repositories, reads_members)
 
     # People and CI at work ---------------------------------------------------------------
 
@@ -287,21 +264,18 @@ class GitHub:
         there, past any protection. A branch that is missing starts at `parent`, or at the
         default branch. Without `force` a `parent` that the branch has left behind is refused
         as git refuses it."""
+        contents = {path: None if text is None else text.encode() for path, text in files.items()}
         with self.state.lock:
-            git, by = repo.git, self.create_user(author)
-            tip = git.branch(branch)
-            start = parent or tip or git.branch(repo.default_branch)
-            content = {
-                path: None if text is None else text.encode() for path, text in files.items()
-            }
-            tree = git.with_files(start, content)
-            person = Person(by.name or by.login, by.email)
-            parents = [start] if start else []
-            sha = git.write_commit(tree, parents, message, person, self.state.now())
-            if tip is not None and not force and not git.contains(sha, tip):
-                raise Refused(422, "Update is not a fast forward")
-            branches.move(self.state, repo, f"refs/heads/{branch}", sha, tip, by)
-            return sha
+            return branches.commit_files(
+                self.state,
+                repo,
+                branch,
+                contents,
+                message,
+                self.create_user(author),
+                parent=parent,
+                force=force,
+            )
 
     def delete_branch(self, repo: Repository, branch: str, by: str) -> None:
         with self.state.lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a defect
+class Refused(Exception):
     """An answer other than 2xx, in GitHub's shape: `message` and, for 422, `errors`."""
 
     def __init__(

@@ -39,7 +39,7 @@ class GitRoute:
         owner, _, rest = path.lstrip("/").partition("/")
         name, _, path_info = rest.partition(".git/")
         try:
-            who, repo = self._admit(request, f"{owner}/{name}", path_info)
+            who, repo = await run_in_threadpool(self._admit, request, f"{owner}/{name}", path_info)
         except Refused as refused:
             await self._end(request, "", refused.status, scope, receive, send)
             return
@@ -65,11 +65,12 @@ class GitRoute:
         self, request: Request, full_name: str, path_info: str
     ) -> tuple[Credential, Repository]:
         who = identify(self._state, request.headers.get("authorization", ""))
-        repo = self._state.repositories.get(full_name.lower())
-        if isinstance(who, App) or repo is None or not self._state.visible(repo, who):
-            raise Refused(404, "Not Found")
+        with self._state.lock:
+            repo = self._state.repositories.get(full_name.lower())
+            if isinstance(who, App) or repo is None or not self._state.visible(repo, who):
+                raise Refused(404, "Not Found")
+            held = self._state.permission(repo, who.account.login)
         writes = path_info == _RECEIVE or request.query_params.get("service") == _RECEIVE
-        held = self._state.permission(repo, who.account.login)
         if writes and held < Permission.WRITE:
             raise Refused(403, f"Permission to {full_name}.git denied to {who.account.login}.")
         return who, repo

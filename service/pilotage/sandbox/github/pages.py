@@ -53,7 +53,8 @@ class Visit:
     ) -> None:
         self.request = request
         self.github: GitHub = github
-        self.people = views.people(github.state)
+        with github.state.lock:
+            self.people = views.people(github.state)
         chosen = [who for who in self.people if who.login == you]
         self.maybe = next(iter(chosen or self.people), None)
 

@@ -200,7 +200,7 @@ def create_deployment(
         sha=sha,
         ref=shown_ref or wanted.ref,
         task=wanted.task,
-        payload=wanted.payload,
+        payload=wanted.payload or {},
         environment=wanted.environment,
         description=wanted.description,
         creator=by,

@@ -67,7 +67,7 @@ def set_labels(call: AskingRepository, number: int, wanted: Labels | list[str]) 
     return render_pulls.labels(call.state, pull)
 
 
-@router.delete("/issues/{number}/labels/{name}")
+@router.delete("/issues/{number}/labels/{name:path}")
 def remove_label(call: AskingRepository, number: int, name: str) -> list[Json]:
     pull = call.pull(number)
     conversation.remove_label(call.state, pull, call.by, name)
@@ -95,7 +95,7 @@ def create_label(call: AskingRepository, new: NewLabel) -> Json:
     return render.label(call.state, call.repo, made)
 
 
-@router.get("/labels/{name}")
+@router.get("/labels/{name:path}")
 def repository_label(call: AskingRepository, name: str) -> Json:
     found = call.repo.labels.get(name.lower())
     if found is None:
