@@ -175,7 +175,8 @@ class Replay:
     def run_until(self, seconds: float) -> Watch:
         while True:
             due = (self.watch.look_again_at - self.begin).total_seconds()
-            due = max(due, self.now + 0.25 if self.watch.looked_at else self.story.begin)
+            pause = 0.25 if self.story.asks_refresh else 1.0  # what is overdue stays so there
+            due = max(due, self.now + pause if self.watch.looked_at else self.story.begin)
             changes = [time for time, _ in self.states if self.now < time <= seconds]
             time = min([due, *changes])
             if time > seconds:

@@ -80,6 +80,8 @@ class ApplicationStream:
     def run(self, on_change: Callable[[ApplicationKey], None], stop: threading.Event) -> None:
         """Calls `on_change` for each frame until `stop` is set, which ends it at once.
 
+        `on_change` belongs to this thread: it must be quick and must not raise.
+
         A new connection begins with a frame for every application, so nothing is missed for long.
         """
         connection, failures = _Connection(), 0
