@@ -123,3 +123,9 @@ def configure(
         cache_logger_on_first_use=False,
     )
     return redactor
+
+
+def silence() -> None:
+    """Only what is worse than a warning, for commands whose own account is what people read."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.basicConfig(level=logging.CRITICAL)

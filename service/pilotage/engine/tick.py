@@ -276,7 +276,7 @@ def _again(error: Exception, now: datetime, attempts: int) -> datetime:
 def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
     """Before each write the lease must outlast the call's own time-out."""
     settings = ticker.outside.settings
-    needed = settings.git_timeout + timedelta(seconds=2 * settings.github.timeout)
+    needed = settings.git_timeout + timedelta(seconds=3 * settings.github.timeout)
     now = ticker.clock()
     if lease.until - now > needed:
         return lease

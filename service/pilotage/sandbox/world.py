@@ -17,6 +17,7 @@ from pilotage.sandbox.argocd import ApplicationSet, ArgoCD, Timings
 from pilotage.sandbox.argocd import create_app as argocd_app
 from pilotage.sandbox.github import GitHub, Permission, PullRequest, Repository
 from pilotage.sandbox.github import create_app as github_app
+from pilotage.sandbox.releases import releases
 from pilotage.sandbox.serve import Server
 from pilotage.settings import ArgoCDSettings, GitHubSettings, Settings
 
@@ -147,7 +148,8 @@ class World:
         self.github = GitHub(self.folder / "github")
         self._people()
         self._repositories()
-        self.github_server = Server(github_app(self.github), self.github_port)
+        pages = (releases(self),)
+        self.github_server = Server(github_app(self.github, pages), self.github_port)
         if self.with_argocd:
             self._start_argocd()
         return self
@@ -173,6 +175,15 @@ class World:
     def argocd_server(self) -> Server:
         assert self._argocd_server is not None, "this world has no Argo CD"
         return self._argocd_server
+
+    @property
+    def argocd_url(self) -> str:
+        """Where the pages of the cluster are; empty when another Argo CD stands beside."""
+        return self._argocd_server.url if self._argocd_server is not None else ""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(VERSIONS)
 
     def _people(self) -> None:
         for login in PEOPLE:
@@ -251,6 +262,22 @@ class World:
         return self.github.commit(
             self.repository, "main", {path: text.replace(old, version)}, message, by
         )
+
+    def release(self, versions: Mapping[str, str]) -> str:
+        """CI of the application deploys these to staging and goes green; the commit."""
+        files = {}
+        for service, version in versions.items():
+            path = path_of("staging", service)
+            text = self.github.file(self.repository, path)
+            files[path] = text.replace(self.version(service, "staging"), version)
+        named = ", ".join(versions.values())
+        sha = self.github.commit(self.repository, "main", files, f"ci: {named} to staging", CI)
+        source = self.application_repository
+        head = source.git.branch(source.default_branch)
+        assert head is not None
+        path = ".github/workflows/ci-cd.yml"
+        self.github.workflow_run(source, "CI/CD", head, by=CI, path=path)
+        return sha
 
     def version(self, service: str, environment: str) -> str:
         """What the file says now."""

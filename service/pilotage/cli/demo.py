@@ -1,0 +1,149 @@
+"""`pilotage demo`: both stories on a sandbox, then it stays up to be tried."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pilotage.cli.output import AsJson, Exit, fail, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilotage.sandbox.stories import Running, Told
+    from pilotage.store import Event
+
+_STYLES = {
+    "proven": "green",
+    "opened": "bold",
+    "ready": "yellow",
+    "merged": "bold",
+    "live": "green",
+    "failed": "red",
+    "quarantined": "red",
+    "reverting": "red",
+    "revert_landed": "magenta",
+    "ended": "bold green",
+}
+_QUIET = frozenset({"seen"})
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the two stories.")] = False,
+    as_json: AsJson = False,
+    port: Annotated[int, typer.Option(help="The service's port; 0 takes a free one.")] = 0,
+    github_port: Annotated[int, typer.Option(help="The sandbox GitHub's port.")] = 0,
+    argocd_port: Annotated[int, typer.Option(help="The sandbox Argo CD's port.")] = 0,
+) -> None:
+    """Play both stories on a sandbox in this process; nothing leaves this machine."""
+    from rich.console import Console
+
+    from pilotage import logs
+    from pilotage.sandbox.serve import ServerFailed
+    from pilotage.sandbox.stories import Running, Stories, StoryFailed
+    from pilotage.sandbox.world import World
+
+    logs.silence()
+    account = _Account(Console(stderr=True, highlight=False))
+    with tempfile.TemporaryDirectory(prefix="pilotage-demo-") as folder:
+        try:
+            with (
+                World(Path(folder), github_port=github_port, argocd_port=argocd_port) as world,
+                Running(world, port, on_event=account.happened) as running,
+            ):
+                account.begin(running)
+                told = Stories(running, account.done).play()
+                account.end(told)
+                if as_json:
+                    print_json({"stories": [_document(each) for each in told]})
+                if not once:
+                    account.invite(running)
+                    _until_interrupted(running)
+        except StoryFailed as error:
+            fail(f"the demo stopped: {error}", Exit.NO)
+        except ServerFailed as error:
+            fail(str(error), Exit.USAGE)
+    if [each.state for each in told] != ["confirmed", "reverted"]:
+        raise typer.Exit(int(Exit.NO))
+
+
+class _Account:
+    """The readable live account: what people do, and what the service says of it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = time.monotonic()
+
+    def _line(self, who: str, text: str, style: str = "") -> None:
+        from rich.markup import escape
+
+        at = f"{time.monotonic() - self._begun:5.1f} s"
+        styled = f"[{style}]{escape(text)}[/]" if style else escape(text)
+        self._console.print(f"[dim]{at}[/]  [cyan]{who:<8}[/] {styled}", soft_wrap=False)
+
+    def begin(self, running: Running) -> None:
+        world = running.world
+        self._console.print(
+            "[bold]Pilotage[/] brings a proven version from staging to production, "
+            "and back if it fails.\n"
+            f"A sandbox of GitHub ({world.github.url}) and Argo CD ({world.argocd_server.url}) is "
+            "up, on this machine only.\n"
+        )
+
+    def done(self, text: str) -> None:
+        self._line("people", text, "bold")
+
+    def happened(self, event: Event) -> None:
+        if event.kind not in _QUIET:
+            self._line("pilotage", _plain(event), _STYLES.get(event.kind, ""))
+
+    def end(self, told: Sequence[Told]) -> None:
+        self._console.print()
+        for each in told:
+            self._console.print(
+                f"[bold]{each.name}[/]: {each.state} in {each.seconds:g} s, {each.pull_request}"
+            )
+
+    def invite(self, running: Running) -> None:
+        from pilotage.sandbox.releases import PATH
+
+        github, argocd = running.world.github.url, running.world.argocd_server.url
+        name = running.world.repository.full_name
+        self._console.print(
+            "\n[bold]It stays up. Open and try:[/]\n"
+            f"  {github}{PATH}  be CI: deploy a new version to staging (also one that crashes)\n"
+            f"  {github}/{name}/pulls  be the reviewer: tick the boxes, comment, merge\n"
+            f"  {argocd}  be the cluster: watch it, make the next deployment fail\n"
+            f"  {running.server.url}  what the service says\n"
+            "Ctrl-C ends it; nothing is kept.\n"
+        )
+
+
+def _plain(event: Event) -> str:
+    return event.text or event.kind.replace("_", " ")
+
+
+def _document(told: Told) -> dict[str, object]:
+    return {
+        "name": told.name,
+        "state": told.state,
+        "pull_request": told.pull_request,
+        "seconds": told.seconds,
+        "conclusion": told.conclusion,
+    }
+
+
+def _until_interrupted(running: Running) -> None:
+    """Goes on telling what happens, until Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(0.5):
+        running.tell()

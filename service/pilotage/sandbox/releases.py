@@ -1,0 +1,75 @@
+"""A page to be CI: deploy a new version to staging, and choose how it will fare in production."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from semver import Version
+
+from pilotage.core import version
+from pilotage.resources import template_folder
+
+if TYPE_CHECKING:
+    from pilotage.sandbox.world import World
+
+PATH = "/_sandbox/releases"
+_STEPS = ("patch", "minor", "major")
+
+
+def releases(world: World) -> APIRouter:
+    """The page's routes, for `create_app` of the GitHub half."""
+    router = APIRouter(include_in_schema=False)
+    templates = Environment(
+        loader=FileSystemLoader(template_folder() / "sandbox"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def page(said: str = "") -> HTMLResponse:
+        rows = [
+            (name, world.version(name, "staging"), world.version(name, "production"))
+            for name in world.services
+        ]
+        text = templates.get_template("releases.html.j2").render(
+            rows=rows,
+            steps=_STEPS,
+            said=said,
+            repository=world.repository.full_name,
+            argocd=world.argocd_url,
+        )
+        return HTMLResponse(text)
+
+    @router.get(PATH)
+    def show(said: str = "") -> Response:
+        return page(said[:200])
+
+    @router.post(PATH)
+    def release(
+        service: Annotated[str, Form()],
+        step: Annotated[str, Form()] = "patch",
+        broken: Annotated[bool, Form()] = False,
+    ) -> Response:
+        if service not in world.services or step not in _STEPS:
+            return HTMLResponse("there is no such service or step", 400)
+        wanted = next_version(world.version(service, "staging"), step)
+        if broken:
+            world.argocd.fail_next_deployment(
+                f"{service}-production", message="missing env DATABASE_URL"
+            )
+        world.release({service: wanted})
+        fate = "; it will crash in production" if broken else ""
+        return RedirectResponse(f"{PATH}?said=CI deploys {service} {wanted}{fate}", 303)
+
+    return router
+
+
+def next_version(value: str, step: str) -> str:
+    """`api-v9.1.1` and minor is `api-v9.2.0`."""
+    found = version.parse(value) or Version(0)
+    bumped: Version = found.next_version(step)
+    return f"{value.removesuffix(str(found))}{bumped}"
