@@ -78,6 +78,11 @@ class Repository:
         )
         return head.read_text().strip()
 
+    def rewind(self, sha: str) -> None:
+        """A force push of an older commit."""
+        command = ["git", f"--git-dir={self.path}", "update-ref", "refs/heads/main", sha]
+        subprocess.run(command, check=True)
+
 
 @dataclass
 class World:

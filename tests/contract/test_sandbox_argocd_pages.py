@@ -47,6 +47,22 @@ def test_pages_let_a_person_be_the_cluster(cd: Served) -> None:
         assert cd.client.post(f"/applications/api-staging/{action}").status_code == 303
 
 
+def test_argo_cd_itself_is_switched_on_the_page(cd: Served) -> None:
+    """Each part off and on again; the page shows what is off."""
+    for part in ("controller", "applicationset", "api"):
+        assert cd.client.post(f"/switch/{part}/off").status_code == 303
+    page = cd.client.get("/").text
+    assert "Switched off: the application controller" in page
+    assert "Switched off: the ApplicationSet controller" in page
+    assert cd.get("nobody").status_code == 503
+    for part in ("controller", "applicationset", "api"):
+        assert cd.client.post(f"/switch/{part}/on").status_code == 303
+    assert cd.client.post("/switch/streams/cut").status_code == 303
+    assert cd.client.post("/switch/everything/off").status_code == 404
+    assert "Switched off" not in cd.client.get("/").text
+    assert cd.get("nobody").status_code == 403
+
+
 def test_what_is_hostile_in_git_stays_text_on_the_page(cd: Served) -> None:
     cd.plain()
     cd.repository.commit({STAGING: values("<b>1</b>")})

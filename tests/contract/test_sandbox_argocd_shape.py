@@ -10,8 +10,8 @@ import pytest
 from pilotage.sandbox.argocd import create_app
 from pilotage.sandbox.serve import serve
 from tests.contract.argocd_shape import recorded_application, shape_of
+from tests.contract.argocd_stories import STORIES
 from tests.contract.argocd_world import World, make_world, recording, values
-from tests.contract.test_sandbox_argocd_timelines import STORIES
 
 # What a client that decides about a rollout may read, and where it stands.
 _READ = """

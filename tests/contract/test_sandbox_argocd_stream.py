@@ -88,3 +88,14 @@ def test_a_cut_stream_ends_and_is_not_replayed(cd: Served) -> None:
     again.next()
     kind, app = again.frame()
     assert (kind, app["status"]["sync"]["revision"]) == ("ADDED", sha)
+
+
+def test_a_revoked_token_keeps_its_stream_and_nothing_else(cd: Served) -> None:
+    """The open stream goes on; every new request is 401."""
+    cd.plain()
+    frames = Frames(cd, name="api-staging")
+    frames.next(), frames.frame()
+    cd.argocd.accounts.revoke(cd.argocd.accounts.token("pilotage"))
+    assert cd.get("api-staging").status_code == 401
+    cd.argocd.refresh("api-staging")
+    assert frames.frame()[0] == "MODIFIED"

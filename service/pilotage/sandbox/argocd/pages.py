@@ -20,6 +20,7 @@ from pilotage.sandbox.argocd.state import Application, Json, SyncWindow
 
 router = APIRouter(include_in_schema=False)
 _EVERY = 2  # seconds between two loads of a page
+_UNREACHABLE = 60.0  # seconds for which the API does not answer
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'"
 
 # What the switch offers, in the order of the buttons.
@@ -141,6 +142,24 @@ def style() -> Response:
     sheets = (folder / "style.css", folder / "argocd" / "argocd.css")
     text = "\n".join(sheet.read_text("utf-8") for sheet in sheets if sheet.exists())
     return Response(text, media_type="text/css")
+
+
+@router.post("/switch/{part}/{position}")
+def switch(part: str, position: str, cd: Cd) -> Response:
+    """Parts of Argo CD itself, `off` or `on`; `streams/cut` ends every open stream."""
+    actions = {
+        ("controller", "off"): cd.stop_controller,
+        ("controller", "on"): cd.start_controller,
+        ("applicationset", "off"): cd.stop_application_sets,
+        ("applicationset", "on"): cd.start_application_sets,
+        ("api", "off"): lambda: cd.unreachable(_UNREACHABLE),
+        ("api", "on"): lambda: cd.unreachable(0),
+        ("streams", "cut"): cd.cut_streams,
+    }
+    if (part, position) not in actions:
+        return _sorry(404, f"There is no switch {part} {position}.", "")
+    actions[part, position]()
+    return RedirectResponse("/", 303)
 
 
 @router.post("/applications/{name}/refresh")

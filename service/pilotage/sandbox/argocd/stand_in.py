@@ -196,17 +196,37 @@ class ArgoCD:
             self.controller.refresh(self.application(name), kind)
 
     def sync(
-        self, name: str, *, username: str = "admin", prune: bool = False, dry_run: bool = False
+        self,
+        name: str,
+        *,
+        username: str = "admin",
+        revision: str = "",
+        prune: bool = False,
+        dry_run: bool = False,
+        kinds: Sequence[str] = (),
     ) -> None:
-        """As somebody's click: to the target revision. Raises RenderError, and
-        OperationInProgressError."""
+        """As somebody's click: to the target revision or another, all of it or only some kinds.
+        Raises RenderError, and OperationInProgressError."""
         with self.store.lock:
             app = self.application(name)
             with self.controller.git() as opened:
-                revisions = self.controller.resolve(opened, app.sources)
+                instead = {0: revision} if revision else None
+                revisions = self.controller.resolve(opened, app.sources, instead)
+            chosen = tuple(
+                {"group": one.get("group", ""), "kind": one["kind"], "name": one["name"]}
+                for one in app.resources
+                if one["kind"] in kinds
+            )
             self.operations.request(
                 app,
-                Operation(revisions, app.sources, prune=prune, dry_run=dry_run, username=username),
+                Operation(
+                    revisions,
+                    app.sources,
+                    prune=prune,
+                    dry_run=dry_run,
+                    resources=chosen,
+                    username=username,
+                ),
             )
 
     def terminate(self, name: str) -> None:
