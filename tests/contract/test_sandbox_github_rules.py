@@ -166,6 +166,10 @@ def test_strict_protection_refuses_a_branch_that_is_behind(world: World) -> None
     world.github.commit(world.repo, "main", {"other": "x"}, "unrelated", "maria")
     status, text = refusal(pull.merge)
     assert (status, "1 of 1 required status checks are expected." in text) == (405, True)
+    assert remote.get_pull(pull.number).update_branch(sha)
+    updated = remote.get_pull(pull.number).head.sha
+    remote.get_commit(updated).create_status("success", context="pilotage/ready")
+    assert pull.merge(sha=updated).merged
 
 
 def test_bypass_actor_merges_past_the_gate_and_others_do_not(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -85,9 +86,16 @@ async def backend(
         feeder.cancel()
         with contextlib.suppress(asyncio.CancelledError, ConnectionError):
             await feeder
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Leaves no child behind. `Process.kill` would reap it under the feet of asyncio's watcher."""
+    try:
+        await asyncio.wait_for(process.wait(), 1)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         await process.wait()
 
 

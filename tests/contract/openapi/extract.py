@@ -98,6 +98,7 @@ OPERATIONS = [
     "PATCH /repos/{owner}/{repo}/pulls/{pull_number}",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/merge",
     "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
+    "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/files",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/commits",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews",

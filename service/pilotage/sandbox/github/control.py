@@ -17,9 +17,9 @@ from pilotage.sandbox.github import (
     merge_queue,
     pulls,
     records,
+    repositories,
     rules,
 )
-from pilotage.sandbox.github.bare import BareRepository
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.events import ping
 from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
@@ -162,31 +162,32 @@ class GitHub:
         exist becomes an organisation."""
         with self.state.lock:
             account = self.state.accounts.get(owner.lower()) or self.create_organization(owner)
-            path = self.state.root / owner / f"{name}.git"
-            repo = Repository(
-                id=self.state.next_id(),
-                owner=account,
-                name=name,
-                git=BareRepository.create(path, default_branch),
-                created_at=self.state.now(),
+            repo = repositories.create(
+                self.state,
+                account,
+                name,
                 private=private,
                 default_branch=default_branch,
-                collaborators={k.lower(): v for k, v in (collaborators or {}).items()},
-                teams=dict(teams or {}),
+                collaborators=collaborators or {},
+                teams=teams or {},
             )
-            for login in repo.collaborators:
-                self.create_user(login)
-            self.state.repositories[repo.full_name.lower()] = repo
             if files:
                 self.commit(repo, default_branch, files, "Initial commit", account.login)
             return repo
 
     def add_webhook(
-        self, repo: Repository, url: str, secret: str, events: Sequence[str] = ALL_EVENTS
+        self,
+        repo: Repository,
+        url: str,
+        secret: str,
+        events: Sequence[str] = ALL_EVENTS,
+        installation: Installation | None = None,
     ) -> Hook:
-        """Also sends the `ping` that github.com sends first."""
+        """Also sends the `ping` that github.com sends first. With an `installation` it is the
+        webhook of that App, whose events name it."""
         with self.state.lock:
-            hook = Hook(self.state.next_id(), url, secret, frozenset(events))
+            number = installation.id if installation else None
+            hook = Hook(self.state.next_id(), url, secret, frozenset(events), number)
             repo.hooks.append(hook)
             self.state.webhooks.send(hook, "ping", ping(self.state, repo, hook))
             return hook
@@ -207,23 +208,19 @@ class GitHub:
         """Replace the branch's protection. `pull_request` (implied by `approvals`): changes come
         by pull request only. `bypass` names accounts that may pass. A ruleset is what
         `rules/branches/{branch}` lists; classic protection is read by administrators only."""
-        contexts = tuple(
-            c if isinstance(c, RequiredContext) else RequiredContext(c) for c in required_contexts
-        )
         with self.state.lock:
-            made = Protection(
+            return repositories.protect(
+                self.state,
+                repo,
                 branch,
-                kind,
-                contexts,
-                strict,
-                pull_request or approvals > 0,
-                approvals,
-                frozenset(login.lower() for login in bypass),
-                enforce_admins,
-                self.state.next_id(),
+                required_contexts,
+                bypass=bypass,
+                strict=strict,
+                pull_request=pull_request,
+                approvals=approvals,
+                enforce_admins=enforce_admins,
+                kind=kind,
             )
-            repo.protections[branch] = made
-            return made
 
     def unprotect(self, repo: Repository, branch: str = "main") -> None:
         repo.protections.pop(branch, None)

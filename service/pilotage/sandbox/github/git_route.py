@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from pilotage.sandbox.github import branches, writing
 from pilotage.sandbox.github.bare import ZERO
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.faults import Asked
-from pilotage.sandbox.github.gate import identify
+from pilotage.sandbox.github.gate import LONGEST_HANG, identify
 from pilotage.sandbox.github.model import App, Credential, Permission, Repository
 from pilotage.sandbox.github.state import State
 
@@ -33,6 +34,8 @@ class GitRoute:
         request = Request(scope)
         path = scope["path"]
         fault = self._state.faults.take(request.method, path)
+        if fault is not None and fault.kind == "hang":
+            await asyncio.sleep(min(fault.seconds, LONGEST_HANG))
         if fault is not None and fault.kind == "answer" and not fault.after:
             await self._end(request, "", fault.status, scope, receive, send)
             return

@@ -274,6 +274,7 @@ class Hook:
     url: str
     secret: str
     events: frozenset[str]
+    installation_id: int | None = None
 
 
 @dataclass(slots=True)

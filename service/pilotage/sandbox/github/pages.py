@@ -73,13 +73,16 @@ class Visit:
                 people=[who.login for who in self.people],
                 here=self.request.url.path,
                 notice=values.pop("notice", ""),
+                again=self.request.query_params.get("again") == "true",
                 **values,
             )
         )
         return HTMLResponse(text, status, _HEADERS)
 
-    def back(self, *parts: str) -> Response:
-        return RedirectResponse("/" + quote("/".join(parts), safe="/#"), 303)
+    def back(self, *parts: str, again: bool = False) -> Response:
+        """`again`: load the page once more a little later, when others have reacted."""
+        query = "?again=true" if again else ""
+        return RedirectResponse("/" + quote("/".join(parts)) + query, 303)
 
 
 Visiting = Annotated[Visit, Depends(Visit)]
@@ -310,7 +313,7 @@ def tick(
             pulls.edit(visit.github.state, pull, visit.you, body=body)
         except Refused as refused:
             return _pull_page(visit, pull, words(refused), refused.status)
-    return visit.back(pull.repository.full_name, "pull", str(pull.number))
+    return visit.back(pull.repository.full_name, "pull", str(pull.number), again=True)
 
 
 @router.post("/{owner}/{name}/pull/{number}/act")
@@ -327,7 +330,7 @@ def act(
             _do(visit, pull, action, text.replace("\r\n", "\n"), method)
     except Refused as refused:
         return _pull_page(visit, pull, words(refused), refused.status)
-    return visit.back(pull.repository.full_name, "pull", str(pull.number))
+    return visit.back(pull.repository.full_name, "pull", str(pull.number), again=True)
 
 
 def _do(visit: Visit, pull: PullRequest, action: str, text: str, method: MergeMethod) -> None:

@@ -258,6 +258,25 @@ def _check_protection(state: State, pull: PullRequest, by: Account, bypass: bool
         raise Refused(405, rules.refusal_text(protection, violations))
 
 
+def update_branch(state: State, pull: PullRequest, by: Account, expected: str | None) -> None:
+    """Merge the base into the head. Raises Refused (422)."""
+    repo, head = pull.repository, pull.head_sha
+    require(state, repo, by, Permission.WRITE)
+    if expected not in (None, head):
+        raise Refused(422, "expected head sha didn’t match current head ref.")
+    if not rules.is_behind(repo, pull):
+        raise Refused(422, "There are no new commits on the base branch.")
+    try:
+        tree = repo.git.merge_trees(head, pull.base_sha)
+    except MergeConflict as error:
+        raise Refused(422, "merge conflict between base and head") from error
+    message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
+    sha = repo.git.write_commit(
+        tree, [head, pull.base_sha], message, person(by), state.now(), merging.GITHUB
+    )
+    branches.move(state, repo, f"refs/heads/{pull.head_ref}", sha, head, by)
+
+
 def _land(state: State, pull: PullRequest, by: Account, sha: str) -> str:
     repo, ref, old = pull.repository, f"refs/heads/{pull.base_ref}", pull.base_sha
     try:

@@ -132,6 +132,21 @@ def is_merged(call: AskingRepository, number: int) -> None:
         raise Refused(404, "Not Found")
 
 
+class BranchUpdate(Body):
+    expected_head_sha: str | None = None
+
+
+@router.put("/pulls/{number}/update-branch", status_code=202)
+def update_branch(call: AskingRepository, number: int, wanted: BranchUpdate | None = None) -> Json:
+    pull = call.pull(number)
+    expected = wanted.expected_head_sha if wanted else None
+    pulls.update_branch(call.state, pull, call.by, expected)
+    return {
+        "message": "Updating pull request branch.",
+        "url": render_pulls.pull_url(call.state, pull),
+    }
+
+
 @router.get("/pulls/{number}/files")
 def files(call: AskingRepository, number: int) -> JSONResponse:
     pull, git = call.pull(number), call.repo.git

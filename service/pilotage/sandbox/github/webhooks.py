@@ -75,6 +75,8 @@ class Webhooks:
         """Queue one event for one hook, if the hook wants it."""
         if event != "ping" and event not in hook.events and "*" not in hook.events:
             return
+        if hook.installation_id is not None:
+            payload = payload | {"installation": {"id": hook.installation_id}}
         body = json.dumps(payload, separators=(",", ":")).encode()
         with self._lock:
             delivery = Delivery(
