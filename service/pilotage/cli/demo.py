@@ -82,11 +82,16 @@ class _Account:
         self._begun = time.monotonic()
 
     def _line(self, who: str, text: str, style: str = "") -> None:
-        from rich.markup import escape
+        from rich.table import Table
+        from rich.text import Text
 
-        at = f"{time.monotonic() - self._begun:5.1f} s"
-        styled = f"[{style}]{escape(text)}[/]" if style else escape(text)
-        self._console.print(f"[dim]{at}[/]  [cyan]{who:<8}[/] {styled}", soft_wrap=False)
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=6, justify="right", style="dim")
+        row.add_column(width=8, style="cyan")
+        row.add_column(overflow="fold")
+        seconds = f"{time.monotonic() - self._begun:.1f} s"
+        row.add_row(seconds, who, Text(text, style=style))
+        self._console.print(row)
 
     def begin(self, running: Running) -> None:
         world = running.world

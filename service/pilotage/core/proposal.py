@@ -229,7 +229,8 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
         draft.explain(gate.name, gate.reason, gate.next_step)
     ready = "; ".join(gate.reason for gate in closed)
     if promotion.ready != ready:
-        draft.tell(EventKind.READY, ready or "every gate is open", promotion=promotion)
+        text = f"not ready to merge: {ready}" if ready else "ready to merge: every gate is open"
+        draft.tell(EventKind.READY, text, promotion=promotion)
     queued = [head for head in seen.queued if head.pull_request == promotion.pull_request]
     promotion = replace(
         promotion,

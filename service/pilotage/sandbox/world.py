@@ -5,6 +5,7 @@ What the demo shows and the tests stand on. Everything is on loopback and below 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,6 +246,30 @@ class World:
             "fetch": "1s",
         }
         return Settings(**(told | given))
+
+    def settings_file(self, data: Path) -> str:
+        """The same as a TOML file for `pilotage serve --config`."""
+        github = f"""\
+repositories = ["{REPOSITORY}"]
+data = {json.dumps(str(data))}
+allow_insecure_git = true
+operator_token = "{TOKEN}"
+deployments_token = "{TOKEN}"
+argocd_hook_token = "{TOKEN}"
+look = "1s"
+compare = "5s"
+fetch = "1s"
+
+[github]
+url = "{self.github.api_url}"
+git_url = "{self.github_server.url}"
+token = "{self.github.token_for(BOT)}"
+webhook_secret = "{SECRET}"
+"""
+        if self._argocd is None:
+            return github
+        token = self._argocd.accounts.token("pilotage")
+        return f'{github}\n[argocd.main]\nurl = "{self.argocd_url}"\ntoken = "{token}"\n'
 
     def hook(self, service_url: str) -> None:
         """GitHub tells the service of everything from now on."""
