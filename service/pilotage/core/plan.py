@@ -190,9 +190,9 @@ def _values(file: FileText, paths: list[str]) -> dict[str, str]:
     for path in paths:
         value = present[path]
         if isinstance(value, edit.Missing):
-            raise _RefusedError(
-                Problem(file.path, value.line, path, "has no value here", value.nearest or None)
-            )
+            nearest = "" if value.nearest in ("", ".") else f"; only {value.nearest} is there"
+            problem = Problem(file.path, value.line, path, f"there is no such value{nearest}")
+            raise _RefusedError(problem)
         values[path] = value
     return values
 
