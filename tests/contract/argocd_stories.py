@@ -57,6 +57,16 @@ def appset(argo: World) -> None:
     argo.refresh("api-staging", then=5)
 
 
+def appset_down(argo: World) -> None:
+    argo.commit({API: config("api", "staging", "api-v1.0.0")})
+    argo.set()
+    argo.argocd.stop_application_sets()
+    argo.commit({API: config("api", "staging", "api-v1.1.0")})
+    argo.refresh("api-staging", then=6)
+    argo.argocd.start_application_sets()
+    argo.argocd.advance(5)
+
+
 def appset_unknown_tag(argo: World) -> None:
     argo.argocd.faults.missing_tags.add("api-v9.9.9")
     argo.commit({API: config("api", "staging", "api-v1.0.0")})
@@ -315,6 +325,7 @@ STORIES: dict[str, Callable[[World], None]] = {
     "unrelated-commit": unrelated,
     "bad-image": bad_image,
     "appset-promotion-refresh-only": appset,
+    "appset-controller-down": appset_down,
     "appset-promotion-unknown-tag": appset_unknown_tag,
     "invalid-manifest-clean": invalid_manifest,
     "postsync-hook-slow-then-fails": postsync_fails,

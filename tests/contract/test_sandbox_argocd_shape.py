@@ -11,7 +11,7 @@ from pilotage.sandbox.argocd import create_app
 from pilotage.sandbox.serve import serve
 from tests.contract.argocd_shape import recorded_application, shape_of
 from tests.contract.argocd_stories import STORIES
-from tests.contract.argocd_world import World, make_world, recording, values
+from tests.contract.argocd_world import Json, World, make_world, recording, step_of, values
 
 # What a client that decides about a rollout may read, and where it stands.
 _READ = """
@@ -78,6 +78,37 @@ def test_everything_that_decides_about_a_rollout_is_there(tmp_path: Path) -> Non
     paths = shape_of(*documents).paths()
     assert [path for path in READ if path not in paths] == []
     assert [path for path in READ if path not in recorded_application().paths()] == []
+
+
+def test_between_a_new_chart_tag_and_its_comparison_both_are_told(argo: World) -> None:
+    """The specification has the new tag, `comparedTo` still the old one: synced and healthy."""
+    STORIES["appset-promotion-refresh-only"](argo)
+
+    def tags(document: Json) -> tuple[str, str]:
+        compared = document["status"]["sync"]["comparedTo"]["sources"]
+        spec = document["spec"]["sources"]
+        return spec[0]["targetRevision"], compared[0]["targetRevision"]
+
+    recorded = tags(recording("appset-promotion-refresh-only-stage2")["response"]["body"])
+    assert recorded == ("api-v1.2.0", "api-v1.1.0")
+    told = [tags(document) for document in argo.documents["api-staging"]]
+    assert ("api-v1.1.0", "api-v1.0.0") in told
+    between = argo.documents["api-staging"][told.index(("api-v1.1.0", "api-v1.0.0"))]["status"]
+    assert (between["sync"]["status"], between["health"]["status"]) == ("Synced", "Healthy")
+    assert told[-1] == ("api-v1.1.0", "api-v1.1.0")
+
+
+@pytest.mark.parametrize("name", ["manual-app-full", "sync-selected-resources"])
+def test_a_dry_run_and_a_partial_sync_leave_no_history(argo: World, name: str) -> None:
+    """They end as Succeeded at the commit, which is in no history entry, as recorded."""
+    STORIES[name](argo)
+    story = argo.documents["api-staging"]
+    ended = next(one["status"] for one in story if step_of(one)[3:] == step_of(story[-1])[3:])
+    operation = ended["operationState"]["operation"]["sync"]
+    assert operation.get("dryRun") or operation.get("resources")
+    known = [entry["revision"] for entry in ended["history"]]
+    assert ended["operationState"]["syncResult"]["revision"] not in known
+    assert ended["sync"]["status"] == "OutOfSync"
 
 
 @pytest.mark.parametrize("reason", ["crash-loop", "image-pull", "out-of-memory"])
