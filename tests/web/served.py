@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from sqlalchemy import select
 from pilotage.sandbox.serve import Server
 from pilotage.settings import Settings
 from pilotage.store import Store
-from pilotage.store.schema import delivery
+from pilotage.store.schema import delivery, metadata
 from pilotage.web.app import create_app
 
 SECRET = "the-webhook-secret"
@@ -34,11 +35,9 @@ class Poked:
     def __init__(self) -> None:
         self.alive = True
         self.times = 0
-        self.happened = threading.Event()
 
     def poke(self) -> None:
         self.times += 1
-        self.happened.set()
 
 
 @dataclass
@@ -63,6 +62,13 @@ class Service:
         }
         kept = {name: value for name, value in sent.items() if value}
         return self.client.post("/hooks/github", content=raw, headers=kept)
+
+    def wipe(self) -> None:
+        with self.store._database.write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        self.engine.times = 0
+        self.engine.alive = True
 
     def deliveries(self) -> list[tuple[str, str, bytes | None]]:
         """Id, event and body of everything that was kept."""
@@ -89,10 +95,20 @@ def settings(folder: Path, **changed: Any) -> Settings:
     return Settings(**given)
 
 
+@cache
+def _migrated() -> bytes:
+    """An empty database of today's schema; migrating one for each test would be slow."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        Store.open(f"sqlite:///{file}").close()
+        return file.read_bytes()
+
+
 @contextmanager
 def serving(folder: Path, **changed: Any) -> Iterator[Service]:
     folder.mkdir(exist_ok=True)
     chosen = settings(folder, **changed)
+    (folder / "pilotage.db").write_bytes(_migrated())
     engine = Poked()
     with Store.open(chosen.database_url) as store:
         app = create_app(chosen, store, engine)

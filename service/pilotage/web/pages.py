@@ -1,7 +1,97 @@
-from fastapi import APIRouter
+"""Two small pages to read: what runs and is on its way, and the story of one promotion.
 
+Server-rendered and escaped; no JavaScript. The links in statuses and comments lead here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pilotage.core import version
+from pilotage.core.model import Promotion, Target
+from pilotage.resources import template_folder
+from pilotage.store import Event, Store
+from pilotage.web import shown
 from pilotage.web.backend import Backend
+
+_RECENT = 20
 
 
 def routes(backend: Backend) -> APIRouter:
-    return APIRouter()
+    router = APIRouter(include_in_schema=False)
+    store = backend.store
+
+    @router.get("/")
+    async def overview() -> HTMLResponse:
+        targets, recent = await backend.run(_overview, store)
+        return _page("overview", targets=targets, recent=recent)
+
+    @router.get("/promotions/{id_}")
+    async def promotion(request: Request, id_: str) -> HTMLResponse:
+        found = await backend.run(_promotion, store, id_)
+        if found is None:
+            return _page("missing", 404, id=id_)
+        told, history = found
+        reasons = shown.promotion_reasons(told)
+        return _page("promotion", promotion=told, history=history, reasons=reasons)
+
+    @router.get("/style.css")
+    async def style() -> Response:
+        return Response(
+            _style(), media_type="text/css", headers={"Cache-Control": "public, max-age=3600"}
+        )
+
+    return router
+
+
+def _overview(store: Store) -> tuple[list[Target], tuple[Promotion, ...]]:
+    found = (store.read_target(row.id) for row in store.targets())
+    targets = [target for target in found if target is not None]
+    return targets, tuple(store.promotions(limit=_RECENT))
+
+
+def _promotion(store: Store, id_: str) -> tuple[Promotion, tuple[Event, ...]] | None:
+    found = store.promotion(id_)
+    return (found, tuple(store.history(promotion=id_, newest=True))) if found else None
+
+
+def _page(name: str, status: int = 200, **values: object) -> HTMLResponse:
+    template = _environment().get_template(f"{name}.html.j2")
+    return HTMLResponse(template.render(**values), status)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": _moment, "short": version.short, "web": _web}
+    return environment
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _web(url: str) -> str:
+    """An address that may stand in a link; whatever else stands there leads nowhere."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+@cache
+def _style() -> str:
+    return (_folder() / "style.css").read_text("utf-8")
+
+
+def _folder() -> Path:
+    return template_folder() / "web"

@@ -1,0 +1,141 @@
+"""What became of a version that CI deployed (SYRF-5): read from the store, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pilotage.core import version
+from pilotage.core.model import Promotion, State, Target
+from pilotage.store import Report, Store
+
+_LOOKED_BACK = 50
+"""Promotions of one target among which the value is searched, newest first."""
+
+
+class Answered(StrEnum):
+    """States beside those of the promotion that carries the value."""
+
+    OBSERVING = "observing"
+    NOTHING_TO_DO = "nothing-to-do"
+    REFUSED = "refused"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    state: str
+    reason: str
+    target: str | None = None
+    promotion: Promotion | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Waiting longer brings nothing that the one who waits asked for."""
+        if self.state == Answered.OBSERVING:
+            return False
+        carries = self.promotion is not None and self.state == State.OPEN
+        return not carries or bool(self.promotion and self.promotion.pull_request_url)
+
+
+def answer(store: Store, report: Report) -> Answer:
+    """The target that is furthest with the value speaks."""
+    targets = _targets(store, report)
+    if not targets:
+        return Answer(Answered.OBSERVING, "no target of this repository is known yet")
+    found = [
+        _of_target(store, target, report)
+        for target in targets
+        if target.environment != report.environment
+    ]
+    if not found:
+        reason = f"nothing is promoted from {report.environment}, which is where promotions end"
+        return Answer(Answered.REFUSED, reason)
+    return max(found, key=lambda each: (each.promotion is not None, each.settled))
+
+
+def _targets(store: Store, report: Report) -> list[Target]:
+    """Those of the repository; a service's own repository may belong to any of them."""
+    rows = [row for row in store.targets() if row.pipeline]
+    named = [row for row in rows if row.repository == report.repository]
+    targets = (store.read_target(row.id) for row in named or rows)
+    return [target for target in targets if target is not None]
+
+
+def _of_target(store: Store, target: Target, report: Report) -> Answer:
+    carrying = _carrying(store, target, report)
+    if carrying is not None:
+        return _carried(target, carrying)
+    for entry in target.quarantine:
+        if entry.service == report.service and same(entry.version, report.value):
+            reason = f"{entry.version} is in quarantine: {entry.reason}"
+            return Answer(Answered.REFUSED, reason, target.id)
+    running = target.running.get(report.service)
+    if running is not None and same(running, report.value):
+        return Answer(
+            Answered.NOTHING_TO_DO, f"{target.environment} has {running} already", target.id
+        )
+    if target.config_problem:
+        return Answer(Answered.HELD, target.config_problem, target.id)
+    return _not_proposed(target, report)
+
+
+def _carrying(store: Store, target: Target, report: Report) -> Promotion | None:
+    """The newest promotion with the value; else one that it was rolled out of."""
+    recent = store.promotions(target.id, limit=_LOOKED_BACK)
+    for promotion in recent:
+        if _has(((each.service, each.after) for each in promotion.changes), report):
+            return promotion
+    for promotion in recent:
+        if _has(((each.service, each.version) for each in promotion.superseded), report):
+            return promotion
+        if _has(((each.service, each.after) for each in promotion.waiting), report):
+            return promotion
+    return None
+
+
+def _has(pairs: Iterable[tuple[str, str]], report: Report) -> bool:
+    return any(service == report.service and same(found, report.value) for service, found in pairs)
+
+
+def _carried(target: Target, promotion: Promotion) -> Answer:
+    if promotion.hold is not None:
+        return Answer(Answered.HELD, promotion.hold.reason, target.id, promotion)
+    if target.pause is not None and promotion.state is State.OBSERVING:
+        reason = f"paused by {target.pause.by}: {target.pause.reason}"
+        return Answer(Answered.HELD, reason, target.id, promotion)
+    if promotion.state is State.CLOSED:
+        reason = promotion.conclusion or "its pull request was closed"
+        return Answer(Answered.REFUSED, reason, target.id, promotion)
+    reason = promotion.conclusion or promotion.ready or _observed(target, promotion)
+    return Answer(promotion.state.value, reason, target.id, promotion)
+
+
+def _observed(target: Target, promotion: Promotion) -> str:
+    """What an observed set waits for: the first of its services that is not proven."""
+    if promotion.state is not State.OBSERVING:
+        return ""
+    for change in promotion.changes:
+        for proof in target.proofs:
+            same_set = (proof.service, proof.version) == (change.service, change.after)
+            if same_set and not proof.proven:
+                return f"{proof.service} {proof.version}: {proof.obstacle or 'not looked at yet'}"
+    return "proven; the pull request comes next"
+
+
+def _not_proposed(target: Target, report: Report) -> Answer:
+    for proof in target.proofs:
+        if proof.service == report.service and same(proof.version, report.value):
+            reason = proof.obstacle or "proven, and not proposed yet"
+            return Answer(Answered.OBSERVING, reason, target.id)
+    if target.running_at is not None and report.service not in target.running:
+        known = ", ".join(sorted(target.running)) or "none"
+        reason = f"{target.id} promotes no service {report.service}; there are {known}"
+        return Answer(Answered.REFUSED, reason, target.id)
+    return Answer(Answered.OBSERVING, "git does not say yet that it was deployed", target.id)
+
+
+def same(ours: str, told: str) -> bool:
+    """Whether CI means this value, with or without its prefix."""
+    return told in (ours, version.plain(ours)) or version.plain(told) == version.plain(ours)

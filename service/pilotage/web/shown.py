@@ -1,0 +1,230 @@
+"""What is stored, as the API and the pages show it: plain JSON values, moments in ISO 8601."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from pilotage.core.model import Hold, Pause, Promotion, Proof, Revert, State, Target
+from pilotage.store import Event, Report, TargetRow
+
+Shown = dict[str, JsonValue]
+
+
+def moment(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at is not None else None
+
+
+def target(row: TargetRow, found: Target) -> Shown:
+    """One target: what it runs, what is on its way, and what keeps it."""
+    return {
+        "id": row.id,
+        "repository": row.repository,
+        "pipeline": row.pipeline,
+        "environment": row.environment,
+        "problem": found.config_problem,
+        "pause": _pause(found.pause),
+        "running": dict(sorted(found.running.items())),
+        "running_at": found.running_at,
+        "proposal": promotion(found.proposal) if found.proposal else None,
+        "release": promotion(found.release) if found.release else None,
+        "quarantine": [
+            {
+                "service": each.service,
+                "version": each.version,
+                "reason": each.reason,
+                "since": moment(each.since),
+                "by": each.by,
+            }
+            for each in found.quarantine
+        ],
+        "proofs": [_proof(each) for each in found.proofs],
+        "wake_at": moment(row.wake_at),
+        "busy": row.lease_owner is not None,
+    }
+
+
+def repository(row: TargetRow, found: Target) -> Shown:
+    """A repository's own look: whether its configuration can be used."""
+    return {
+        "repository": row.repository,
+        "problem": found.config_problem,
+        "wake_at": moment(row.wake_at),
+    }
+
+
+def promotion(found: Promotion) -> Shown:
+    return {
+        "id": found.id,
+        "target": found.target,
+        "number": found.number,
+        "state": found.state.value,
+        "hold": _hold(found.hold),
+        "ready": found.ready,
+        "pull_request": found.pull_request,
+        "pull_request_url": found.pull_request_url or None,
+        "branch": found.branch or None,
+        "origin": found.origin.value,
+        "created_at": moment(found.created_at),
+        "opened_at": moment(found.opened_at),
+        "live_at": moment(found.live_at),
+        "ended_at": moment(found.ended_at),
+        "conclusion": found.conclusion or None,
+        "changes": [
+            {
+                "service": change.service,
+                "before": change.before,
+                "after": change.after,
+                "outcome": _outcome(found, change.service),
+                "reason": found.reasons.get(change.service),
+            }
+            for change in found.changes
+        ],
+        "merge": _merge(found),
+        "ticks": [
+            {"item": each.item, "by": each.by, "at": moment(each.at)} for each in found.ticks
+        ],
+        "superseded": [
+            {"service": each.service, "version": each.version} for each in found.superseded
+        ],
+        "waiting": [
+            {"service": each.service, "before": each.before, "after": each.after}
+            for each in found.waiting
+        ],
+        "reverts": [_revert(each) for each in found.reverts],
+    }
+
+
+def event(found: Event) -> Shown:
+    return {
+        "id": found.id,
+        "at": moment(found.at),
+        "target": found.target,
+        "promotion": found.promotion,
+        "kind": found.kind,
+        "by": found.by,
+        "text": found.text,
+        "data": dict(found.data),
+    }
+
+
+def report(found: Report) -> Shown:
+    return {
+        "id": found.id,
+        "repository": found.repository,
+        "environment": found.environment,
+        "service": found.service,
+        "value": found.value,
+    }
+
+
+def reasons(found: Target) -> list[JsonValue]:
+    """What a target waits for, line by line, as far as it is stored; the first weighs most."""
+    lines: list[JsonValue] = []
+    if found.config_problem:
+        lines.append(_reason("configuration", found.config_problem, "pilotage check"))
+    if found.pause is not None:
+        text = f"paused by {found.pause.by}: {found.pause.reason}"
+        lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
+    for each in (found.release, found.proposal):
+        if each is not None:
+            lines += promotion_reasons(each)
+    current = (
+        {each.service: each.after for each in found.proposal.changes} if found.proposal else {}
+    )
+    for proof in found.proofs:
+        if not proof.proven and current.get(proof.service, proof.version) == proof.version:
+            text = f"{proof.version} is not proven yet: {proof.obstacle or 'not looked at yet'}"
+            lines.append(_reason(proof.service, text))
+    for entry in found.quarantine:
+        text = f"{entry.version} is in quarantine by {entry.by}: {entry.reason}"
+        step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
+        lines.append(_reason(entry.service, text, step))
+    return lines
+
+
+def promotion_reasons(found: Promotion) -> list[JsonValue]:
+    """Why a promotion stands where it stands."""
+    lines: list[JsonValue] = []
+    if found.hold is not None:
+        text = f"held by {found.hold.by}: {found.hold.reason}"
+        lines.append(_reason(found.id, text, found.hold.next_step))
+    match found.state:
+        case State.OPEN if found.ready:
+            lines.append(_reason("gates", found.ready))
+        case State.OPEN if found.ready is not None:
+            lines.append(_reason("gates", "every gate passes", "merge the pull request"))
+        case _ if found.conclusion:
+            lines.append(_reason(found.id, found.conclusion))
+        case _:
+            pass
+    for service, reason in found.reasons.items():
+        lines.append(_reason(service, reason))
+    for each in found.waiting:
+        text = f"{each.after} is proven and waits, because a person has touched this set"
+        lines.append(_reason(each.service, text, "/pilotage roll"))
+    return lines
+
+
+def _reason(subject: str, text: str, next_step: str = "") -> Shown:
+    return {"subject": subject, "text": text, "next_step": next_step}
+
+
+def _outcome(found: Promotion, service: str) -> str | None:
+    outcome = found.outcomes.get(service)
+    return outcome.value if outcome is not None else None
+
+
+def _hold(hold: Hold | None) -> Shown | None:
+    if hold is None:
+        return None
+    return {
+        "subject": hold.subject.value,
+        "reason": hold.reason,
+        "by": hold.by,
+        "since": moment(hold.since),
+        "next_step": hold.next_step,
+    }
+
+
+def _pause(pause: Pause | None) -> Shown | None:
+    if pause is None:
+        return None
+    return {"reason": pause.reason, "by": pause.by, "since": moment(pause.since)}
+
+
+def _proof(proof: Proof) -> Shown:
+    return {
+        "service": proof.service,
+        "version": proof.version,
+        "first_seen": moment(proof.first_seen),
+        "live_since": moment(proof.live_since),
+        "proven_at": moment(proof.proven_at),
+        "obstacle": proof.obstacle,
+    }
+
+
+def _merge(found: Promotion) -> Shown | None:
+    merge = found.merge
+    if merge is None:
+        return None
+    return {
+        "sha": merge.sha,
+        "method": merge.method.value,
+        "by": merge.by,
+        "at": moment(merge.at),
+        "outside_gate": merge.outside_gate,
+    }
+
+
+def _revert(revert: Revert) -> Shown:
+    return {
+        "services": list(revert.services),
+        "reason": revert.reason,
+        "by": revert.by,
+        "asked_at": moment(revert.asked_at),
+        "sha": revert.sha,
+        "pull_request": revert.pull_request,
+        "landed_at": moment(revert.landed_at),
+    }
