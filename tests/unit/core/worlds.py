@@ -249,6 +249,7 @@ def watch(outcome: WatchOutcome | None = None, **changed: Any) -> Watch:
         message="as the test says",
         look_again_at=NOW + timedelta(seconds=15),
         looked_at=NOW,
+        live_since=chosen.since if isinstance(chosen, Live) else None,
     )
     return replace(first, **changed)
 
@@ -274,7 +275,7 @@ def release(**changed: Any) -> Promotion:
     return replace(first, **changed)
 
 
-def texts(running: Mapping[str, str] = STAGING) -> dict[str, str | None]:
+def texts(running: Mapping[str, str] = STAGING) -> dict[str, str]:
     """Production's files when it runs these versions."""
     return {
         file_path("production", name): file_text("production", name, tag)
