@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_sources_are_rendered_by_their_1_based_position(told: Told, argocd: Argo
         ("sourcePositions", "1"),
         ("sourcePositions", "2"),
     )
+
+
+def test_the_longest_progress_deadline_is_read_from_the_manifests(
+    told: Told, argocd: ArgoCD
+) -> None:
+    def deployment(name: str, seconds: object) -> str:
+        spec = {"progressDeadlineSeconds": seconds}
+        metadata = {"name": name}
+        whole = {"apiVersion": "apps/v1", "kind": "D", "metadata": metadata, "spec": spec}
+        return json.dumps(whole)
+
+    manifests = [deployment("a", 60), deployment("b", 1200), deployment("c", "9999")]
+    manifests += [deployment("d", 10**12), deployment("e", True), deployment("f", -1)]
+    told.body = json.dumps({"manifests": manifests}).encode()
+    rendered = argocd.render(REF, RenderAt(((0, "a" * 40),)))
+    assert isinstance(rendered, Rendered)
+    assert rendered.progress_deadline == timedelta(seconds=1200)
 
 
 def test_writes_say_application_json_and_nothing_more(told: Told, argocd: ArgoCD) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -21,6 +22,7 @@ from pilotage.core.application import (
     Window,
 )
 from pilotage.core.rollout_watch import (
+    Budgets,
     FailureReason,
     HoldReason,
     Live,
@@ -332,6 +334,32 @@ def test_row_28_a_version_that_was_seen_not_to_come_up_is_a_failure(
     assert isinstance(watch.outcome, Pending)
     assert watch.look_again_at == at(900)
     failed(watcher.keep_seeing(900, 900, application), row, reason)
+
+
+@pytest.mark.parametrize(("deadline", "minutes"), [(1200, 25), (60, 6), (None, 15)])
+def test_row_28_the_time_to_become_healthy_follows_the_manifests(
+    deadline: int | None, minutes: int
+) -> None:
+    """Asked for once, when half of the usual time is over; `progressDeadlineSeconds` and 5 min."""
+    watcher, progressing = Watcher(), replace(LIVE, health=Health.PROGRESSING)
+    assert watcher.keep_seeing(0, 435, progressing).requests.renders == ()
+    assert watcher.keep_seeing(450, 465, progressing).requests.renders == (AT_OURS,)
+    said = timedelta(seconds=deadline) if deadline else None
+    fresh = replace(progressing, reconciled_at=at(480))
+    watch = watcher.see(480, fresh, renderings={AT_OURS: Rendered({}, said)})
+    end = max(minutes * 60, 495)
+    if end > 495:
+        assert watch.requests.renders == ()
+        assert isinstance(watcher.keep_seeing(495, end - 15, progressing).outcome, Pending)
+    watch = watcher.keep_seeing(end, end, progressing)
+    failed(watch, 16, FailureReason.NOT_HEALTHY_IN_TIME)
+
+
+def test_row_28_a_budget_of_the_policy_needs_no_manifests() -> None:
+    watcher = Watcher(budgets=Budgets(healthy=timedelta(minutes=2)))
+    progressing = replace(LIVE, health=Health.PROGRESSING)
+    assert watcher.keep_seeing(0, 105, progressing).requests.renders == ()
+    failed(watcher.keep_seeing(120, 120, progressing), 16, FailureReason.NOT_HEALTHY_IN_TIME)
 
 
 def test_row_28_time_in_which_nobody_looked_does_not_count() -> None:

@@ -67,7 +67,7 @@ def test_the_earlier_row_wins(earlier: tuple[int, Change], later: tuple[int, Cha
     assert watcher.see(10, application).row == earlier[0]
 
 
-@pytest.mark.parametrize(("row", "change"), CAUSES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("row", "change"), CAUSES, ids=[str(row) for row, _ in CAUSES])
 def test_each_cause_alone_leads_to_its_row(row: int, change: Change) -> None:
     application, expectation = change(LIVE, EXPECTATION)
     watcher = Watcher(expectation)

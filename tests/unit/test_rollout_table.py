@@ -180,6 +180,16 @@ def test_row_5_an_old_comparison_is_no_sign_while_nobody_asked_for_another() -> 
     assert Watcher().see(0, replace(LIVE, reconciled_at=at(-3600))).row == 15
 
 
+def test_row_5_a_refresh_that_was_answered_is_no_sign_either() -> None:
+    """Asked for at noon and compared at noon; since then nobody has asked again."""
+    watcher, progressing = Watcher(), replace(LIVE, health=Health.PROGRESSING)
+    answered = replace(progressing, reconciled_at=at(0))
+    watcher.see(0.8, answered, refreshed=Refresh.NORMAL)
+    waits(watcher.see(400, answered), 16, State.ROLLING_OUT)
+    watcher.see(410, CannotSee("timeout"), refreshed=Refresh.NORMAL)
+    assert watcher.see(420, answered).row == 5
+
+
 def test_row_5_a_comparison_is_asked_for_before_it_is_old() -> None:
     watch = Watcher().see(0, replace(LIVE, reconciled_at=at(0), health=Health.PROGRESSING))
     assert watch.requests.refresh_at == at(240)

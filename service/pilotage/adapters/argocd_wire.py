@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -50,6 +50,7 @@ from pilotage.core.application import (
 
 GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 _LONGEST_MESSAGE = 2000
+_LONGEST_DEADLINE = 7 * 24 * 3600
 _COUNT = re.compile(r"[0-9]{1,9}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -502,15 +503,25 @@ def windows(body: bytes) -> SyncWindows:
 def rendered(body: bytes) -> Rendered:
     """Each manifest's canonical digest; their contents may hold secrets and stay here."""
     digests: dict[ResourceKey, str] = {}
+    deadlines: list[timedelta] = []
     for text in read(_Manifests, body).manifests:
         try:
             manifest: Any = json.loads(text)
             key = _manifest_key(manifest)
             canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+            deadlines += _deadline(manifest)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise UnreadableError("manifests: not JSON of a resource") from None
         digests[key] = hashlib.sha256(canonical.encode()).hexdigest()
-    return Rendered(digests)
+    return Rendered(digests, max(deadlines, default=None))
+
+
+def _deadline(manifest: Any) -> list[timedelta]:
+    spec = manifest.get("spec")
+    seconds = spec.get("progressDeadlineSeconds") if isinstance(spec, dict) else None
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        return []
+    return [timedelta(seconds=seconds)] if 0 < seconds <= _LONGEST_DEADLINE else []
 
 
 def _manifest_key(manifest: Any) -> ResourceKey:

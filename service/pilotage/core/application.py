@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -300,9 +300,13 @@ class RenderAt:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The manifests of a commit, each as a digest of its canonical form."""
+    """The manifests of a commit, each as a digest of its canonical form.
+
+    `progress_deadline` is the largest `progressDeadlineSeconds` among them, if any says one.
+    """
 
     digests: Mapping[ResourceKey, str]
+    progress_deadline: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from pilotage.core.application import Application, CannotSee, Gone, Look, Refresh
+from pilotage.core.application import Application, CannotSee, Gone, Look, Refresh, Rendered
 from pilotage.core.rollout_case import Case, Finding, attempts_with, revisions_to_place
 from pilotage.core.rollout_evidence import unhealthy
 from pilotage.core.rollout_synced import bad_or_was_before
 from pilotage.core.rollout_table import first_match, gone_for
 from pilotage.core.rollout_watch import (
+    PROGRESS_DEADLINE,
     Budgets,
     Clock,
     Expectation,
@@ -63,6 +64,8 @@ def judge(
             watch = _pinned(replace(watch, unauthorised=False), application, expectation, now)
             step = _step(watch, now)
             case = Case(watch, application, seen, expectation, budgets, now, step)
+            watch = _with_deadline(case)
+            case = replace(case, watch=watch)
             finding = first_match(case)
             if finding.blind:
                 watch = replace(watch, application=application)
@@ -112,6 +115,14 @@ def route_of(
         "no picture from before the merge shows how the value reaches this application: "
         "name the source in the configuration"
     )
+
+
+def _with_deadline(case: Case) -> Watch:
+    rendered = case.look.renderings.get(case.renders[0])
+    if not isinstance(rendered, Rendered):
+        return case.watch
+    deadline = rendered.progress_deadline or PROGRESS_DEADLINE
+    return replace(case.watch, progress_deadline=deadline)
 
 
 def _step(watch: Watch, now: datetime) -> timedelta:
@@ -182,7 +193,8 @@ def _seen(
     }
     state = finding.state or watch.state
     live_since = (watch.live_since or now) if finding.live else None
-    outcome, wait = _outcome(finding, case, live_since, clocks, budgets, now)
+    allowed = budgets.of(finding.clock, watch.progress_deadline) if finding.clock else None
+    outcome, wait = _outcome(finding, case, live_since, clocks, allowed, budgets, now)
     if isinstance(outcome, Live):
         clocks, finding = {}, replace(finding, clock=None)
     requests = _requests(watch, finding, budgets, now)
@@ -211,6 +223,7 @@ def _outcome(
     case: Case | None,
     live_since: datetime | None,
     spent: dict[Clock, timedelta],
+    allowed: timedelta | None,
     budgets: Budgets,
     now: datetime,
 ) -> tuple[Outcome, timedelta]:
@@ -223,11 +236,11 @@ def _outcome(
         if agreed:
             return Live(live_since, finding.message), wait
         return _pending(finding, "live; looking once more"), budgets.dwell - (now - live_since)
-    if finding.clock is None or finding.state is None:
+    if finding.clock is None or allowed is None:
         return _pending(finding), wait
-    budget, so_far = budgets.of(finding.clock), spent.get(finding.clock, timedelta())
-    if so_far < budget:
-        return _pending(finding), min(wait, budget - so_far)
+    so_far = spent.get(finding.clock, timedelta())
+    if so_far < allowed:
+        return _pending(finding), min(wait, allowed - so_far)
     return _timed_out(finding, case, so_far), wait
 
 

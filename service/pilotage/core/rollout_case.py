@@ -175,10 +175,27 @@ class Case:
     @property
     def renders(self) -> tuple[RenderAt, RenderAt]:
         """The application at our commit and at its parent."""
-        route = self.expectation.route
-        new = route.value if isinstance(route, ThroughSpec) else None
-        at_ours = self.render_at(self.expectation.sha, new)
+        at_ours = self.render_at(self.expectation.sha, self._target_now())
         return at_ours, self.render_at(self.expectation.parent, self._target_before())
+
+    @property
+    def wants_deadline(self) -> bool:
+        """Half of the usual time is over: how long may a rollout of these manifests take?
+
+        Not sooner, so that a rollout that goes well costs no rendering.
+        """
+        spent = self.watch.clocks.get(Clock.HEALTHY, timedelta())
+        unknown = self.budgets.healthy is None and self.watch.progress_deadline is None
+        return unknown and spent >= self.budgets.of(Clock.HEALTHY) / 2
+
+    def _target_now(self) -> str | None:
+        """The commit that the value stands for where Argo CD has resolved it."""
+        route, compared = self.expectation.route, self.application.compared_to
+        if not isinstance(route, ThroughSpec):
+            return None
+        resolved = _at(self.application.revisions, route.source)
+        there = _at(tuple(source.target_revision for source in compared), route.source)
+        return resolved if there == route.value and is_commit(resolved) else route.value
 
     def _target_before(self) -> str | None:
         """The commit that the old value stood for, since tags may be unknown to the renderer."""

@@ -92,7 +92,8 @@ def row_23_settling_or_drift(case: Case) -> Finding | None:
         note = f"{names} stays OutOfSync, as before the merge or for want of pruning"
         message = f"{health.message}; {note}" if health.message else note
         timers = (*health.timers, timer)
-        return replace(health, message=message, timers=timers, renders=finding.renders)
+        renders = finding.renders or health.renders
+        return replace(health, message=message, timers=timers, renders=renders)
     if doubtful and not case.look.renderings:
         return replace(finding, clock=Clock.SYNC, within=case.budgets.dwell)
     why = f"{names} is OutOfSync although the sync operation succeeded"

@@ -130,7 +130,12 @@ def row_16_rolling_out(case: Case) -> Finding | None:
         return None
     resource, message = unhealthy(case)
     why = f"{resource}: {message}" if message else f"{resource} is progressing"
-    return Finding(16, State.ROLLING_OUT, why, clock=Clock.HEALTHY)
+    finding = Finding(16, State.ROLLING_OUT, why, clock=Clock.HEALTHY)
+    return asking_for_deadline(finding, case)
+
+
+def asking_for_deadline(finding: Finding, case: Case) -> Finding:
+    return replace(finding, renders=case.renders[:1]) if case.wants_deadline else finding
 
 
 def row_17_degraded(case: Case) -> Finding | None:
@@ -140,6 +145,7 @@ def row_17_degraded(case: Case) -> Finding | None:
     resource, message = unhealthy(case)
     why = f"{resource}: {message}" if message else f"{resource} is Degraded"
     finding = Finding(17, State.DEGRADED, why, clock=Clock.HEALTHY, tree=True)
+    finding = asking_for_deadline(finding, case)
     pod, timer = failing_pod(case), "cause of the degradation"
     if pod is None:
         return finding

@@ -233,17 +233,23 @@ class Clock(StrEnum):
     SUSPENDED = "suspended"
 
 
+PROGRESS_DEADLINE = timedelta(seconds=600)
+"""Kubernetes' own default of `progressDeadlineSeconds`."""
+_AFTER_DEADLINE = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class Budgets:
     """How long each wait may last, and how often to look.
 
+    `healthy` None follows the application: its largest progress deadline and 5 minutes.
     `refresh`: when to ask for a refresh after the beginning; the last entry repeats. `attempts`:
     failed attempts to sync that make a failure while Argo CD still retries.
     """
 
     seen: timedelta = timedelta(minutes=10)
     sync: timedelta = timedelta(minutes=30)
-    healthy: timedelta = timedelta(minutes=15)
+    healthy: timedelta | None = None
     suspended: timedelta = timedelta(minutes=30)
     degraded: timedelta = timedelta(seconds=60)
     blind: timedelta = timedelta(minutes=30)
@@ -269,14 +275,15 @@ class Budgets:
         if not self.refresh or any(each < timedelta() for each in self.refresh):
             raise ValueError("refresh needs at least one time, and none before the beginning")
 
-    def of(self, clock: Clock) -> timedelta:
+    def of(self, clock: Clock, progress_deadline: timedelta | None = None) -> timedelta:
         match clock:
             case Clock.SEEN:
                 return self.seen
             case Clock.SYNC:
                 return self.sync
             case Clock.HEALTHY:
-                return self.healthy
+                deadline = progress_deadline or PROGRESS_DEADLINE
+                return self.healthy if self.healthy is not None else deadline + _AFTER_DEADLINE
             case Clock.SUSPENDED:
                 return self.suspended
 
@@ -318,7 +325,8 @@ class Watch:
     `state`, `row` and `message` say where it stands (`row` 1, 5 and 6: nothing was learnt, the
     state is the last one known). `timers` run while their condition lasts, `clocks` add up;
     both stop while blind. `attempts` counts failed attempts by operation. `live_since` is the
-    first of the looks that agree that it is live.
+    first of the looks that agree that it is live; `progress_deadline` is that of the manifests,
+    once they were looked at.
     """
 
     begun_at: datetime
@@ -343,6 +351,7 @@ class Watch:
     refreshes: int = 0
     refreshed_at: datetime | None = None
     live_since: datetime | None = None
+    progress_deadline: timedelta | None = None
 
     @classmethod
     def begin(cls, now: datetime) -> Watch:
