@@ -80,7 +80,7 @@ def test_files_refs_trees_and_commits(world: World) -> None:
     commit = remote.create_git_commit("promote", tree, [parent])
     ref = remote.create_git_ref("refs/heads/promotion/one", commit.sha)
     assert remote.get_git_ref("heads/promotion/one").object.sha == commit.sha
-    assert [r.ref for r in remote.get_git_matching_refs("heads/promotion")] == [ref.ref]
+    assert [r.ref for r in remote.get_git_matching_refs("heads/promotion/o")] == [ref.ref]
     written = remote.update_file(
         "api/production/config.yaml",
         "edit",
@@ -95,13 +95,17 @@ def test_files_refs_trees_and_commits(world: World) -> None:
     assert {f.filename for f in comparison.files} == {"api/production/config.yaml", "notes.txt"}
     assert [c.sha for c in remote.get_commits("promotion/one")][2] == commit.sha
     assert remote.get_commit(written.sha).files[0].patch is not None
+    assert remote.compare("main", "acme:promotion/one").ahead_by == 3
+    world.github.commit(world.repo, "promotion/big", {"big": "x" * 1_100_000}, "big", "maria")
+    large = listed_file(remote.get_contents("big", ref="promotion/big"))
+    assert (large.size, large.encoding) == (1_100_000, "none")
     blob = remote.create_git_blob("text", "utf-8")
     assert remote.get_git_blob(blob.sha).size == 4
     ref = remote.get_git_ref("heads/promotion/one")
     ref.edit(written.sha, force=True)
     assert remote.get_branch("promotion/one").commit.sha == written.sha
     ref.delete()
-    assert [b.name for b in remote.get_branches()] == ["main"]
+    assert [b.name for b in remote.get_branches()] == ["main", "promotion/big"]
 
 
 def listed(found: list[ContentFile] | ContentFile) -> list[ContentFile]:
@@ -224,6 +228,9 @@ def test_workflow_runs_are_listed_and_rerun_under_their_id(world: World) -> None
     assert (found.conclusion, found.run_attempt, found.head_sha) == ("success", 2, sha)
     assert remote.get_workflow_runs(head_sha=sha, status="success").totalCount == 1
     assert remote.get_workflow_runs(status="failure").totalCount == 0
+    world.github.check_run(world.repo, sha, "test", "failure")
+    (check,) = remote.get_commit(sha).get_check_runs()
+    assert (check.name, check.conclusion, check.app.slug) == ("test", "failure", "github-actions")
 
 
 def test_rules_and_protection_are_two_lists(world: World) -> None:

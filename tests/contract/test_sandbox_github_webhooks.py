@@ -199,6 +199,22 @@ def test_nobody_there_is_noted_and_not_tried_again(world: World, receiver: Recei
     assert "Connect" in (only.error or "")
 
 
+def test_payload_over_25_megabytes_is_not_sent(world: World, hooked: Receiver) -> None:
+    (hook,) = world.repo.hooks
+    world.github.webhooks.send(hook, "push", {"text": "x" * 25 * 1024 * 1024})
+    assert world.github.webhooks.drain()
+    assert hooked.received == []
+    assert world.github.webhooks.log[-1].dropped
+
+
+def test_late_deliveries_do_not_hold_up_the_end(world: World, hooked: Receiver) -> None:
+    world.github.webhooks.delay(3600)
+    world.branch("topic")
+    assert not world.github.webhooks.drain(0.05)
+    world.github.stop()
+    assert hooked.received == []
+
+
 def test_only_the_events_asked_for_are_sent(world: World, receiver: Receiver) -> None:
     world.github.add_webhook(world.repo, receiver.url, "secret", ["deployment_status"])
     world.branch("topic")

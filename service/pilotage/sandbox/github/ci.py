@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pilotage.sandbox.github import records
-from pilotage.sandbox.github.model import Account, Deployment, Repository, WorkflowRun
+from pilotage.sandbox.github import apps, records
+from pilotage.sandbox.github.model import Account, CheckRun, Deployment, Repository, WorkflowRun
 from pilotage.sandbox.github.state import State
+
+_ACTIONS = "github-actions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ def report_deployment(
         found = [records.create_deployment(state, repo, by, wanted, ref)]
     records.create_deployment_status(state, repo, found[-1], by, said)
     return found[-1]
+
+
+def report_check(
+    state: State, repo: Repository, sha: str, name: str, conclusion: str | None
+) -> CheckRun:
+    """A check run as GitHub Actions writes it; pending without a `conclusion`."""
+    app = next((app for app in state.apps.values() if app.slug == _ACTIONS), None)
+    if app is None:
+        app = apps.register(state, _ACTIONS, "", state.add_account("github", "Organization"))
+    wanted = records.NewCheckRun(name, sha, "in_progress", conclusion)
+    return records.add_check_run(state, repo, app, wanted)
 
 
 def start_run(

@@ -26,6 +26,7 @@ from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
 from pilotage.sandbox.github.model import (
     Account,
     App,
+    CheckRun,
     Comment,
     Credential,
     Deployment,
@@ -243,6 +244,9 @@ class GitHub:
     def repository(self, full_name: str) -> Repository:
         return self.state.repository(full_name)
 
+    def clone_url(self, repo: Repository) -> str:
+        return f"{self.url}/{repo.full_name}.git"
+
     def pull(self, repo: Repository, number: int) -> PullRequest:
         return repo.pulls[number]
 
@@ -406,6 +410,13 @@ class GitHub:
             if conclusion is not None:
                 ci.finish_run(self.state, repo, run, conclusion)
             return run
+
+    def check_run(
+        self, repo: Repository, sha: str, name: str, conclusion: str | None = "success"
+    ) -> CheckRun:
+        """As GitHub Actions says it; pending without a `conclusion`."""
+        with self.state.lock:
+            return ci.report_check(self.state, repo, sha, name, conclusion)
 
     def finish_workflow_run(self, repo: Repository, run: WorkflowRun, conclusion: str) -> None:
         with self.state.lock:

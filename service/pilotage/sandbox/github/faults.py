@@ -61,14 +61,21 @@ class Faults:
         self._add(Fault("stale", "GET", path, times))
 
     def secondary_limit(
-        self, retry_after: int = 60, method: str = "*", path: str = "*", *, times: int = 1
+        self,
+        retry_after: int = 60,
+        method: str = "*",
+        path: str = "*",
+        *,
+        times: int = 1,
+        status: int = 403,
     ) -> None:
+        """github.com says 403 or 429."""
         message = (
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try "
             "again."
         )
         self.answer(
-            403,
+            status,
             method,
             path,
             times=times,
@@ -77,11 +84,18 @@ class Faults:
         )
 
     def primary_limit(
-        self, reset: datetime, method: str = "*", path: str = "*", *, times: int = 1
+        self,
+        reset: datetime,
+        method: str = "*",
+        path: str = "*",
+        *,
+        times: int = 1,
+        status: int = 403,
     ) -> None:
+        """Until `reset` nothing is left, says the answer."""
         headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(reset.timestamp()))}
         message = "API rate limit exceeded."
-        self.answer(403, method, path, times=times, message=message, headers=headers)
+        self.answer(status, method, path, times=times, message=message, headers=headers)
 
     def base_was_modified(self, *, times: int = 1) -> None:
         """The transient 405 of a merge."""

@@ -11,6 +11,7 @@ from pilotage.sandbox.github.errors import Refused, invalid, invalid_field
 from pilotage.sandbox.github.events import repository_event
 from pilotage.sandbox.github.model import (
     Account,
+    App,
     CheckRun,
     Credential,
     Deployment,
@@ -129,8 +130,12 @@ def create_check_run(
     state: State, repo: Repository, credential: Credential, wanted: NewCheckRun
 ) -> CheckRun:
     """Only an App may: a personal token is answered 403."""
-    app = require_app(credential)
+    app = require_app(credential).app
     require(state, repo, credential.account, Permission.WRITE)
+    return add_check_run(state, repo, app, wanted)
+
+
+def add_check_run(state: State, repo: Repository, app: App, wanted: NewCheckRun) -> CheckRun:
     if repo.git.object_type(wanted.sha) != "commit":
         raise Refused(422, f"No commit found for SHA: {wanted.sha}")
     now = state.now()
@@ -139,7 +144,7 @@ def create_check_run(
         id=state.next_id(),
         sha=wanted.sha,
         name=wanted.name,
-        app=app.app,
+        app=app,
         status="completed" if done else wanted.status,
         conclusion=wanted.conclusion,
         started_at=now,
@@ -151,8 +156,10 @@ def create_check_run(
     )
     repo.check_runs.append(made)
     action = "completed" if done else "created"
-    payload = {"action": action, "check_run": render_commits.check_run(state, repo, made)}
-    repository_event(state, repo, "check_run", payload, credential.account)
+    rendered = render_commits.check_run(state, repo, made)
+    rendered["check_suite"] = render_commits.check_suite(state, repo, made)
+    payload = {"action": action, "check_run": rendered}
+    repository_event(state, repo, "check_run", payload, app.bot)
     return made
 
 

@@ -163,6 +163,26 @@ def check_run(state: State, repo: Repository, which: CheckRun) -> Json:
     }
 
 
+def check_suite(state: State, repo: Repository, run: CheckRun) -> Json:
+    """The suite of a run, as webhooks have it: one for each App."""
+    branches = [ref for ref, sha in repo.git.refs("refs/heads/").items() if sha == run.sha]
+    return {
+        "id": run.app.id,
+        "node_id": node("CheckSuite", run.app.id),
+        "head_branch": branches[0].removeprefix("refs/heads/") if branches else None,
+        "head_sha": run.sha,
+        "status": run.status,
+        "conclusion": run.conclusion,
+        "url": f"{repository_url(state, repo)}/check-suites/{run.app.id}",
+        "before": None,
+        "after": run.sha,
+        "pull_requests": [],
+        "app": app(state, run.app),
+        "created_at": time(run.started_at),
+        "updated_at": time(run.completed_at or run.started_at),
+    }
+
+
 def deployment(state: State, repo: Repository, which: Deployment) -> Json:
     url = f"{repository_url(state, repo)}/deployments/{which.id}"
     return {

@@ -18,6 +18,7 @@ from pilotage.sandbox.github.rest_git import Signature, check_path, decoded
 router = LockedRouter(prefix="/repos/{owner}/{repo}")
 
 _FILES_OF_COMPARISON = 300
+_LARGEST_CONTENT = 1024 * 1024  # bytes; larger files come without their content
 
 
 # Commits ---------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def pulls_of_commit(call: AskingRepository, sha: str) -> JSONResponse:
 def compare(call: AskingRepository, basehead: str) -> JSONResponse:
     base_name, dots, head_name = basehead.partition("...")
     git = call.repo.git
-    base, head = git.resolve(base_name), git.resolve(head_name)
+    base, head = (git.resolve(name.rpartition(":")[2]) for name in (base_name, head_name))
     if not dots or base is None or head is None:
         raise not_found()
     common = git.merge_base(base, head)
@@ -105,6 +106,8 @@ def contents(call: AskingRepository, path: str, ref: str = "") -> Json | list[Js
         raise not_found()
     if entries[0].type == "tree":
         return [_entry(call, e, ref) for e in call.repo.git.tree(commit, f"{path}/")]
+    if (entries[0].size or 0) > _LARGEST_CONTENT:
+        return _entry(call, entries[0], ref) | {"content": "", "encoding": "none"}
     data = call.repo.git.blob(entries[0].sha)
     encoded = base64.encodebytes(data).decode()
     return _entry(call, entries[0], ref) | {"content": encoded, "encoding": "base64"}

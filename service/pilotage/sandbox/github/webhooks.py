@@ -19,6 +19,7 @@ import httpx
 from pilotage.sandbox.github.model import Hook
 
 GIVES_UP_AFTER = 10.0  # seconds, as github.com
+LARGEST = 25 * 1024 * 1024  # bytes; github.com does not send more
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Delivery:
     status_code: int | None = None
     error: str | None = None
     dropped: bool = False
+    late: float = 0.0  # seconds to hold it back
     delivered_at: datetime | None = None
 
     @property
@@ -68,7 +70,7 @@ class Webhooks:
         self._ids = 0
         self._thread: threading.Thread | None = None
         self._client: httpx.Client | None = None
-        self._closed = False
+        self._closed = threading.Event()
         self.log: list[Delivery] = []
 
     def send(self, hook: Hook, event: str, payload: dict[str, Any]) -> None:
@@ -82,6 +84,9 @@ class Webhooks:
             delivery = Delivery(
                 self._next_id(), str(uuid.uuid4()), hook, event, payload.get("action"), body
             )
+            if len(body) > LARGEST:
+                self.log.append(replace(delivery, dropped=True, error="larger than 25 MB"))
+                return
             self._disturbed(delivery)
             self._start()
 
@@ -93,7 +98,12 @@ class Webhooks:
             if found is None:
                 raise KeyError(delivery_id)
             again = replace(
-                found, id=self._next_id(), redelivery=True, dropped=False, status_code=None
+                found,
+                id=self._next_id(),
+                redelivery=True,
+                dropped=False,
+                status_code=None,
+                late=0.0,
             )
             self._queue.put(again)
             self._start()
@@ -147,7 +157,7 @@ class Webhooks:
                 self._queue.put(delivery)
                 self._queue.put(replace(delivery, id=self._next_id()))
             case "delay":
-                self._queue.put(replace(delivery, error=f"delay {disturbance.seconds}"))
+                self._queue.put(replace(delivery, late=disturbance.seconds))
             case "hold_back":
                 disturbance.held.append(delivery)
                 if disturbance.times == 0:
@@ -169,7 +179,7 @@ class Webhooks:
 
     def close(self) -> None:
         with self._lock:
-            self._closed = True
+            self._closed.set()
             thread = self._thread
         if thread is not None:
             self._queue.put(None)
@@ -182,14 +192,14 @@ class Webhooks:
         return self._ids
 
     def _start(self) -> None:
-        if self._thread is None and not self._closed:
+        if self._thread is None and not self._closed.is_set():
             self._client = httpx.Client(timeout=GIVES_UP_AFTER, trust_env=False)
             self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
             self._thread.start()
 
     def _work(self) -> None:
         while (delivery := self._queue.get()) is not None:
-            if not self._closed:
+            if not self._closed.is_set():
                 tried = self._try(delivery)
                 with self._lock:
                     self.log.append(tried)
@@ -198,8 +208,8 @@ class Webhooks:
 
     def _try(self, delivery: Delivery) -> Delivery:
         assert self._client is not None
-        if delivery.error and delivery.error.startswith("delay "):
-            threading.Event().wait(float(delivery.error.removeprefix("delay ")))
+        if self._closed.wait(delivery.late):
+            return replace(delivery, dropped=True)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "GitHub-Hookshot/sandbox",
