@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +19,10 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from pilotage.core.model import Promotion, Target
 from pilotage.sandbox.serve import Server
 from pilotage.settings import Settings
-from pilotage.store import Store
+from pilotage.store import Event, Store
 from pilotage.store.schema import delivery, metadata
 from pilotage.web.app import create_app
 
@@ -27,6 +30,10 @@ SECRET = "the-webhook-secret"
 OPERATOR = "the-operator-token"
 DEPLOYMENTS = "the-deployments-token"
 ARGOCD = "the-argocd-hook-token"
+
+
+NOW = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+BEFORE = NOW - timedelta(hours=1)
 
 
 class Poked:
@@ -47,6 +54,7 @@ class Service:
     engine: Poked
     client: httpx.Client
     settings: Settings
+    stopping: threading.Event
 
     def hook(
         self, body: Any, event: str = "push", id_: str | None = "d-1", **headers: str
@@ -62,6 +70,30 @@ class Service:
         }
         kept = {name: value for name, value in sent.items() if value}
         return self.client.post("/hooks/github", content=raw, headers=kept)
+
+    def know(
+        self,
+        target: Target,
+        *promotions: Promotion,
+        events: Sequence[Event] = (),
+        wake_at: datetime = NOW,
+    ) -> None:
+        """Record what a tick of this target would have recorded."""
+        self.store.ensure_target(
+            target.id,
+            repository=target.repository,
+            pipeline=target.pipeline,
+            environment=target.environment,
+            wake_at=BEFORE,
+        )
+        self.store.wake([target.id], BEFORE)
+        lease = self.store.lease("test", NOW, timedelta(minutes=1))
+        assert lease is not None
+        assert lease.target == target.id, "another target was due as well"
+        self.store.record(
+            lease, target=target, promotions=promotions, events=events, wake_at=wake_at, now=NOW
+        )
+        self.store.release(lease)
 
     def wipe(self) -> None:
         with self.store._database.write() as connection:
@@ -113,7 +145,7 @@ def serving(folder: Path, **changed: Any) -> Iterator[Service]:
     with Store.open(chosen.database_url) as store:
         app = create_app(chosen, store, engine)
         with Server(app) as server, httpx.Client(base_url=server.url, timeout=20) as client:
-            yield Service(server.url, store, engine, client, chosen)
+            yield Service(server.url, store, engine, client, chosen, app.state.stopping)
             app.state.stopping.set()
 
 

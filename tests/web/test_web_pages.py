@@ -1,0 +1,89 @@
+"""The pages that links in statuses lead to: readable, escaped, without scripts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pilotage.core.model import Hold, Outcome, Pause, Quarantined, ServiceChange, State, Subject
+from pilotage.store import Event
+from tests.web.promoted import a_promotion, a_target, an_open
+from tests.web.served import NOW, Service
+
+HOSTILE = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
+
+
+def test_the_overview_tells_what_runs_and_what_is_on_its_way(service: Service) -> None:
+    service.know(a_target(proposal=an_open()))
+    page = service.client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for expected in ("shop/production", "2 boxes open", "v1.2.2", "/promotions/shop-production-1"):
+        assert expected in page.text
+
+
+def test_the_overview_before_anything_is_known(service: Service) -> None:
+    assert "No target is known yet" in service.client.get("/").text
+
+
+def test_a_promotion_tells_its_story(service: Service) -> None:
+    merged = an_open(state=State.VERIFYING, ready="", outcomes={"api": Outcome.LIVE})
+    happened = Event(NOW, "merged", "merged by ana", by="ana", promotion=merged.id)
+    service.know(a_target(release=merged), events=[happened])
+    page = service.client.get("/promotions/shop-production-1")
+    assert page.status_code == 200
+    for expected in ("verifying", "api-v1.2.3", "live", "merged by ana", "08:30:00 UTC"):
+        assert expected in page.text
+    assert 'href="https://github.example/acme/gitops/pull/7"' in page.text
+
+
+def test_an_unknown_promotion_is_a_page_too(service: Service) -> None:
+    page = service.client.get(f"/promotions/{HOSTILE}x".replace("/script", "script"))
+    assert page.status_code == 404
+    assert "There is no promotion" in page.text
+    assert "<script" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_what_repositories_and_people_wrote_is_only_text(service: Service, path: str) -> None:
+    change = ServiceChange(HOSTILE, HOSTILE, HOSTILE, ())
+    hostile = a_promotion(
+        changes=(change,),
+        hold=Hold(Subject.PERSON, HOSTILE, NOW, HOSTILE),
+        pull_request=7,
+        pull_request_url="javascript:alert(1)",
+        ready=HOSTILE,
+        conclusion=HOSTILE,
+    )
+    target = a_target(
+        proposal=hostile,
+        running={HOSTILE: HOSTILE},
+        pause=Pause(HOSTILE, HOSTILE, NOW),
+        quarantine=(Quarantined(HOSTILE, HOSTILE, HOSTILE, NOW),),
+        config_problem=HOSTILE,
+    )
+    told = Event(NOW, "held", HOSTILE, by=HOSTILE, promotion=hostile.id)
+    service.know(target, events=[told])
+    text = service.client.get(path).text
+    assert "<script" not in text
+    assert "javascript:" not in text
+    assert "49" not in re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "", text), "templates ran twice"
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/healthz", "/style.css", "/api/v1/targets"])
+def test_every_answer_is_guarded(service: Service, path: str) -> None:
+    headers = service.client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+def test_pages_need_no_script_and_fit_a_phone(service: Service) -> None:
+    service.know(a_target(proposal=an_open()))
+    for path in ("/", "/promotions/shop-production-1"):
+        text = service.client.get(path).text
+        assert "<script" not in text
+        assert 'name="viewport"' in text

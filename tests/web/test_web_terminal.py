@@ -1,0 +1,185 @@
+"""What the terminal reads and asks for, with the operator's token."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from pilotage.core.model import Hold, Pause, Proof, Quarantined, Subject
+from pilotage.engine.mail import Commanded, opened
+from pilotage.store import Event
+from pilotage.web.api import COMMANDS
+from tests.web.promoted import PRODUCTION, a_target, an_open
+from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer
+
+
+def _get(service: Service, path: str, token: str = OPERATOR) -> httpx.Response:
+    return service.client.get(f"/api/v1/{path}", headers=bearer(token))
+
+
+def _command(service: Service, body: Any, target: str = PRODUCTION) -> httpx.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    url = f"/api/v1/targets/{target}/commands"
+    return service.client.post(url, content=raw, headers=bearer(OPERATOR))
+
+
+@pytest.mark.parametrize(
+    "path", ["targets", "promotions/x", f"explain/{PRODUCTION}", f"commands/{PRODUCTION}/x"]
+)
+@pytest.mark.parametrize("token", ["-", DEPLOYMENTS])
+def test_only_the_operator_reads(service: Service, path: str, token: str) -> None:
+    service.know(a_target())
+    assert _get(service, path, token).status_code == 401
+
+
+def test_targets_tell_what_runs_and_what_is_on_its_way(service: Service) -> None:
+    quarantined = Quarantined("web", "web-v6.0.0", "500s", NOW, "ana")
+    service.know(
+        a_target(
+            proposal=an_open(),
+            pause=Pause("Black Friday", "ana", NOW),
+            quarantine=(quarantined,),
+        )
+    )
+    (found,) = _get(service, "targets").json()["targets"]
+    assert found["id"] == PRODUCTION
+    assert found["running"] == {"api": "api-v1.2.2", "web": "web-v5.0.0"}
+    assert found["proposal"]["state"] == "open"
+    assert found["proposal"]["changes"][0]["after"] == "api-v1.2.3"
+    assert found["release"] is None
+    assert found["pause"] == {
+        "reason": "Black Friday",
+        "by": "ana",
+        "since": "2026-11-21T08:30:00+00:00",
+    }
+    assert found["quarantine"][0]["version"] == "web-v6.0.0"
+
+
+def test_a_repository_whose_configuration_is_wrong_is_told_apart(service: Service) -> None:
+    problem = ".pilotage.yaml:3: unknown key"
+    service.know(a_target(pipeline="", environment="", config_problem=problem))
+    answer = _get(service, "targets").json()
+    assert answer["targets"] == []
+    assert answer["repositories"][0]["problem"] == problem
+
+
+def test_a_promotion_by_its_id(service: Service) -> None:
+    service.know(a_target(proposal=an_open()))
+    answer = _get(service, "promotions/shop-production-1")
+    assert answer.json()["pull_request"] == 7
+    assert _get(service, "promotions/shop-production-2").status_code == 404
+
+
+def test_explain_says_why_and_what_happened(service: Service) -> None:
+    hold = Hold(Subject.BLIND, "Argo CD is out of reach", NOW, next_step="look at Argo CD")
+    proof = Proof("api", "api-v1.2.3", "a" * 40, NOW, obstacle="soaks until 09:00 UTC")
+    held = an_open(hold=hold)
+    happened = Event(NOW, "opened", "pull request 7", promotion=held.id)
+    service.know(a_target(proposal=held, proofs=(proof,)), events=[happened])
+    answer = _get(service, f"explain/{PRODUCTION}").json()
+    told = {each["text"]: each["next_step"] for each in answer["reasons"]}
+    assert told == {
+        "held by pilotage: Argo CD is out of reach": "look at Argo CD",
+        "2 boxes open": "",
+        "api-v1.2.3 is not proven yet: soaks until 09:00 UTC": "",
+    }
+    assert [each["kind"] for each in answer["history"]] == ["opened"]
+    assert answer["target"]["proposal"]["hold"]["subject"] == "blind"
+    of_promotion = _get(service, f"explain/{held.id}").json()
+    assert of_promotion["promotion"]["id"] == held.id
+    assert [each["text"] for each in of_promotion["history"]] == ["pull request 7"]
+
+
+def test_a_name_that_is_nearly_right_is_suggested(service: Service) -> None:
+    service.know(a_target())
+    answer = _get(service, "explain/shop/prodution")
+    assert answer.status_code == 404
+    assert answer.json()["error"].endswith("did you mean shop/production?")
+
+
+class TestCommands:
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_each_reaches_the_target_at_once(self, service: Service, name: str) -> None:
+        service.know(a_target())
+        answer = _command(service, {"name": name, "argument": " all  of it ", "by": "ana"})
+        assert answer.status_code == 202
+        assert service.engine.times == 1
+        command = _only_command(service)
+        assert (command.name, command.argument, command.by) == (name, "all of it", "ana")
+        assert command.id == answer.json()["id"]
+        assert command.comment is None, "no comment asked for it, so none is answered"
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ({"name": "tick"}, "no command tick; there are hold,"),
+            ({"nome": "hold"}, "name: Field required"),
+            ({"name": "hold", "argument": "x" * 1_001}, "argument: "),
+            ({"name": "hold", "by": ""}, "by: "),
+            (b"hold", "Invalid JSON"),
+        ],
+    )
+    def test_another_shape_is_400(self, service: Service, body: Any, expected: str) -> None:
+        service.know(a_target())
+        answer = _command(service, body)
+        assert answer.status_code == 400
+        assert expected in answer.json()["error"]
+        assert service.engine.times == 0
+
+    def test_an_unknown_target_is_404(self, service: Service) -> None:
+        service.know(a_target())
+        answer = _command(service, {"name": "pause"}, "shop/prod")
+        assert answer.status_code == 404
+        assert "shop/production" in answer.json()["error"]
+
+    @pytest.mark.parametrize(
+        ("kind", "state"), [("command", "done"), ("refused", "refused"), (None, "waiting")]
+    )
+    def test_what_came_of_it(self, service: Service, kind: str | None, state: str) -> None:
+        service.know(a_target())
+        id_ = _command(service, {"name": "roll", "by": "ana"}).json()["id"]
+        if kind is not None:
+            told = Event(NOW, kind, "ana: roll", by="ana", data={"command": id_})
+            service.know(a_target(), events=[told])
+        answer = _get(service, f"commands/{id_}")
+        assert answer.json()["state"] == state
+
+    def test_an_unknown_id_is_404(self, service: Service) -> None:
+        assert _get(service, "commands/shop/production/1").status_code == 404
+
+
+def _only_command(service: Service) -> Any:
+    lease = service.store.lease("reader", service.store.next_wake() or NOW, NOW - NOW)
+    assert lease is not None
+    (mail,) = service.store.load(lease).mail
+    letter = opened(mail)
+    assert isinstance(letter, Commanded)
+    return letter.command
+
+
+def test_an_unknown_path_is_json(service: Service) -> None:
+    for path in ("nothing", "api/v1/nothing", "hooks/gitlab", "a%00b"):
+        answer = service.client.get(f"/{path}")
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+
+
+def test_a_wrong_method_is_json(service: Service) -> None:
+    answer = service.client.get("/hooks/github")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+
+
+class TestHealth:
+    def test_it_lives(self, service: Service) -> None:
+        assert service.client.get("/healthz").json() == {"status": "ok"}
+
+    def test_it_is_ready(self, service: Service) -> None:
+        assert service.client.get("/readyz").json() == {"status": "ready"}
+
+    def test_without_workers_it_is_not(self, service: Service) -> None:
+        service.engine.alive = False
+        answer = service.client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["problems"] == ["a worker has ended"]
