@@ -132,7 +132,9 @@ class Settings(BaseSettings):
     compare: Duration = timedelta(minutes=5)
     """How often each target is compared when no event asks for it."""
     look: Duration = timedelta(seconds=30)
-    """How often an open pull request or a release is looked at when no event asks for it."""
+    """How often a release is looked at when no event asks for it."""
+    repair: Duration = timedelta(hours=1)
+    """How often what the service wrote outside is compared again, in case somebody broke it."""
     fetch: Duration = timedelta(seconds=10)
     """How old the last fetch of a repository may be when no event asks for a newer one."""
     lease: Duration = timedelta(minutes=5)

@@ -108,6 +108,7 @@ class PullRequestBrief:
     head: Sha
     head_branch: str
     head_repository: str | None
+    updated_at: datetime
     body_marker: str | None
     """The hidden marker of a pull request of ours, when its body carries one."""
 

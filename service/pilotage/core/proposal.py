@@ -221,7 +221,6 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
         _supersede(draft, promotion)
         return
     _announce(draft, promotion)
-    draft.wake(draft.now + seen.rhythm.look)
     promotion = _rolled(draft, promotion, pull_request, selection)
     gates = judge_gates(promotion, draft.target, seen)
     closed = blockers(gates)

@@ -19,10 +19,14 @@ from pilotage.rendering import render_body, render_story
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """What was written; `stale` when the body changed under our hands and was left alone."""
+    """What was written; `stale` when the body changed under our hands and was left alone.
+
+    `pull_request`: something that the pull request itself shows was written.
+    """
 
     body: bool = False
     stale: bool = False
+    pull_request: bool = False
     writes: int = 0
 
 
@@ -66,7 +70,7 @@ class Convergence:
             writes += self._story(repository, outputs.pull_request, outputs.story, now)
         if outputs.deployment is not None:
             writes += self._deployment(repository, outputs.deployment, now)
-        return Converged(done.body, done.stale, writes)
+        return Converged(done.body, done.stale, done.writes > 0, writes)
 
     def _pull_request(self, repository: str, outputs: Outputs, current: PullRequest) -> Converged:
         number, writes = current.number, 0

@@ -19,7 +19,7 @@ T = TypeVar("T", bound=BaseModel)
 Text = Annotated[str, Field(max_length=1_000)]
 
 
-class NotExpected(Exception):  # noqa: N818 - it says what happened
+class NotExpected(Exception):
     """A body that is not JSON, or not of the shape that its event has; `str` says what is."""
 
 

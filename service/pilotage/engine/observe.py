@@ -47,7 +47,7 @@ from pilotage.core.snapshot import (
     Written,
 )
 from pilotage.engine.mail import Post
-from pilotage.engine.outside import Outside, Repository
+from pilotage.engine.outside import Asked, Outside, Repository
 from pilotage.engine.sights import (
     Applications,
     Sights,
@@ -65,7 +65,7 @@ T = TypeVar("T")
 _COMMITS_WALKED = 50
 
 
-class CannotObserve(Exception):  # noqa: N818 - it says what happened
+class CannotObserve(Exception):
     """Nothing can be decided now. `until` is when to try again, if the outside said so."""
 
     def __init__(self, reason: str, until: datetime | None = None) -> None:
@@ -73,7 +73,7 @@ class CannotObserve(Exception):  # noqa: N818 - it says what happened
         self.reason, self.until = reason, until
 
 
-class NotPromoted(Exception):  # noqa: N818
+class NotPromoted(Exception):
     """The configuration does not promote to this target (any more)."""
 
 
@@ -93,6 +93,10 @@ class Look:
     plan: Plan
     sights: Sights
     own: str
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.now, self.outside.settings.compare, self.post.newest_hint)
 
 
 class Observer:
@@ -238,8 +242,7 @@ def _with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
     if promotion is None or promotion.state is not State.OPEN or promotion.pull_request is None:
         return replace(snapshot, edits=look.post.edits)
     number = promotion.pull_request
-    name = look.target.repository
-    pull_request = seen(look, lambda github: github.pull_request(name, number))
+    pull_request = seen(look, lambda _: look.repository.pull_request(number, look.asked))
     snapshot = replace(snapshot, pull_request=pull_request)
     if isinstance(pull_request, Unknown):
         return replace(snapshot, edits=look.post.edits)
@@ -253,7 +256,7 @@ def _with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
         snapshot,
         versions_on_head=_versions_on_head(look, promotion, current.head),
         edited_on_base=_edited_on_base(look, promotion),
-        reviews=seen(look, lambda github: github.reviews(name, number)),
+        reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
         approvers=_approvers(look, number),
         sights=_picture(look, promotion),
     )
@@ -306,7 +309,7 @@ def _approvers(look: Look, number: int) -> Seen[frozenset[str]] | None:
     if wanted.anybody:
         return seen(look, lambda github: _logins(look, wanted))
     name = look.target.repository
-    reviews = seen(look, lambda github: github.reviews(name, number))
+    reviews = seen(look, lambda _: look.repository.reviews(number, look.asked))
     if isinstance(reviews, Unknown):
         return reviews
     return seen(look, lambda github: _writers(github, name, reviews.value))
@@ -380,9 +383,8 @@ def _squashed_or_rebased(look: Look, current: PullRequest, sha: Sha) -> tuple[Me
 
 def _with_others(look: Look, snapshot: Snapshot) -> Snapshot:
     """Everybody else's pull requests into the branch, as far as they edit files of this target."""
-    settings = look.outside.settings
     try:
-        rows = look.repository.pull_requests(look.now, settings.compare, look.post.newest_hint)
+        rows = look.repository.pull_requests(look.asked)
     except GitHubError as error:
         if look.target.proposal is None or look.target.proposal.state is State.OBSERVING:
             raise CannotObserve(str(error), _until(error)) from None

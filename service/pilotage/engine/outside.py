@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -17,11 +18,30 @@ from pilotage.adapters.github import App, Credential, GitHub, MachineUser
 from pilotage.adapters.messages import Channel, Messages
 from pilotage.adapters.probe import Probe
 from pilotage.core.application import normalised_repository
-from pilotage.core.forge import PullRequestBrief
+from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import Sha
 from pilotage.engine.trees import Memory, Trees
 from pilotage.resources import presets
 from pilotage.settings import Settings
+
+T = TypeVar("T")
+
+_SETTLED = timedelta(seconds=5)
+"""GitHub's times have whole seconds: what was read this soon after a change may be outdated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When somebody looks, how old an answer may be, and which hint it must be newer than."""
+
+    now: datetime
+    at_most: timedelta
+    newer_than: datetime | None = None
+
+    def is_met_by(self, at: datetime) -> bool:
+        """Whether an answer of that moment will do."""
+        late = self.newer_than is not None and at <= self.newer_than
+        return self.now - at < self.at_most and not late
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +61,39 @@ class Repository:
         self._listing: _Listing | None = None
         self._lock = threading.Lock()
         self._files = Memory(2_000)
+        self._pulls = Memory(2_000)
 
-    def pull_requests(
-        self, now: datetime, at_most: timedelta, newer_than: datetime | None
-    ) -> tuple[PullRequestBrief, ...]:
+    def pull_requests(self, asked: Asked) -> tuple[PullRequestBrief, ...]:
         """Open pull requests into the base branch: one list for all targets."""
         with self._lock:
             known = self._listing
-            fresh = known is not None and now - known.at < at_most
-            if known is not None and fresh and (newer_than is None or known.at > newer_than):
+            if known is not None and asked.is_met_by(known.at):
                 return known.rows
             rows = self._github.open_pull_requests(self.name, self.trees.base_branch)
-            self._listing = _Listing(now, rows)
+            self._listing = _Listing(asked.now, rows)
             return rows
+
+    def pull_request(self, number: int, asked: Asked) -> PullRequest:
+        """One pull request; read again only when the list says that it has changed."""
+        return self._unless_changed(
+            "pull", number, asked, lambda: self._github.pull_request(self.name, number)
+        )
+
+    def reviews(self, number: int, asked: Asked) -> tuple[Review, ...]:
+        return self._unless_changed(
+            "reviews", number, asked, lambda: self._github.reviews(self.name, number)
+        )
+
+    def _unless_changed(self, what: str, number: int, asked: Asked, read: Callable[[], T]) -> T:
+        row = next((row for row in self.pull_requests(asked) if row.number == number), None)
+        if row is None or asked.now - row.updated_at < _SETTLED:
+            return read()
+        return self._pulls.once((what, number, row.updated_at, row.head), read)
+
+    def wrote(self) -> None:
+        """We changed a pull request ourselves, and no event will tell of it."""
+        with self._lock:
+            self._listing = None
 
     def changed_files(self, number: int, head: Sha) -> frozenset[str] | None:
         """What a pull request touches; None when there are more files than GitHub lists."""

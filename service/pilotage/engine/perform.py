@@ -43,7 +43,7 @@ from pilotage.engine.outside import Outside, Repository
 from pilotage.rendering import render_body
 
 
-class NotYet(Exception):  # noqa: N818 - it says what happened
+class NotYet(Exception):
     """The act stays pending: nothing was done, or whether it was is looked up next time."""
 
 

@@ -17,7 +17,7 @@ from pilotage.core.outputs import Outputs
 from pilotage.core.policy import Config, Mode
 from pilotage.engine.mail import Post
 from pilotage.engine.observe import CannotObserve
-from pilotage.engine.outside import Outside, Repository
+from pilotage.engine.outside import Asked, Outside, Repository
 from pilotage.engine.touched import touched_targets
 from pilotage.engine.trees import NoConfigError
 from pilotage.store import Store
@@ -111,9 +111,9 @@ class Survey:
         outputs: tuple[Outputs, ...],
     ) -> Surveyed:
         """`pilotage/ready` for everybody whose pull request is none of our business."""
-        compare = self._outside.settings.compare
+        asked = Asked(now, self._outside.settings.compare, post.newest_hint)
         try:
-            rows = repository.pull_requests(now, compare, post.newest_hint)
+            rows = repository.pull_requests(asked)
             judged: dict[int, Sha] = {}
             status = Status(StatusState.SUCCESS, "no promoted file touched")
             for row in rows:

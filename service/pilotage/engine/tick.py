@@ -25,7 +25,7 @@ from pilotage.core.acts import (
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision
 from pilotage.core.forge import PullRequest
-from pilotage.core.model import Promotion, Target
+from pilotage.core.model import Promotion, State, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.results import apply, told
 from pilotage.core.snapshot import Known, Snapshot
@@ -72,7 +72,7 @@ class Ticker:
         self.clock = clock
         self._observer = Observer(outside, store)
         self._survey = Survey(outside, store)
-        self._mirror = Mirror(outside.settings.compare)
+        self._mirror = Mirror(outside.settings.repair)
         self.convergence = Convergence(outside.github, self._mirror)
 
     def tick(self, lease: Lease, changed: frozenset[str] = frozenset()) -> Attention | None:
@@ -229,6 +229,7 @@ class _Work:
             store.record(self._lease, target=changed, wake_at=now, now=now)
             self._wake(now)
         store.finish_act(self._lease, act.key, result, now, told(act, result, now))
+        self._ticker.outside.repository(self.target.repository).wrote()
         if not isinstance(result, Done):
             log.info("act", key=act.key, result=result.kind)
 
@@ -250,6 +251,8 @@ class _Work:
         done = ticker.convergence.converge(self.target.repository, outputs, pull_request, now)
         if done.stale:
             self._wake(now)
+        if done.stale or done.pull_request:
+            ticker.outside.repository(self.target.repository).wrote()
         if done.body and self.target.proposal is not None:
             written = _written(self.target.proposal, outputs, now)
             self.target = replace(self.target, proposal=written)
@@ -289,6 +292,8 @@ def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
     for proof in target.proofs:
         if proof.service in snapshot.plan.services:
             names |= set(proof.watches)
+    if target.proposal is not None and target.proposal.state is State.OPEN:
+        names |= set(target.proposal.picture)
     if target.release is not None:
         names |= set(target.release.watches)
         for revert in target.release.reverts:

@@ -160,7 +160,7 @@ def test_what_keeps_a_pull_request_from_being_opened(
 def test_somebody_elses_request_of_our_pattern_blocks() -> None:
     """A team's older job: two promotions of the same must not stand side by side."""
     foreign = PullRequestBrief(
-        3, "", "ci-bot", OLD_HEAD, "production-promotion-1", "acme/gitops", None
+        3, "", "ci-bot", OLD_HEAD, "production-promotion-1", "acme/gitops", NOW, None
     )
     decision = decide(snapshot(foreign=foreign), NOW)
     assert decision.acts == ()

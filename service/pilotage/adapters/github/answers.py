@@ -118,6 +118,7 @@ class PullSummary(Answer):
     user: Login | None
     head: Head
     base: Base
+    updated_at: Time
 
     def brief(self) -> forge.PullRequestBrief:
         return forge.PullRequestBrief(
@@ -127,6 +128,7 @@ class PullSummary(Answer):
             head=self.head.sha,
             head_branch=self.head.ref,
             head_repository=self.head.repo.full_name if self.head.repo else None,
+            updated_at=self.updated_at,
             body_marker=forge.marker_in(self.body or ""),
         )
 
@@ -145,7 +147,6 @@ class Pull(PullSummary):
     assignees: list[Login]
     requested_reviewers: list[Login]
     requested_teams: list[Slug]
-    updated_at: Time
 
     def value(self, closed_by: str | None) -> forge.PullRequest:
         return forge.PullRequest(
