@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from pilotage.adapters import argocd_wire as wire
+from pilotage.adapters import argocd_answers as answers
 from pilotage.core.application import (
     Application,
     CannotSee,
@@ -64,7 +64,7 @@ def body(name: str) -> bytes:
 
 
 def application(name: str) -> Application:
-    return wire.application(body(name), "main")
+    return answers.application(body(name), "main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Replay:
         for at, whole in stages(self.story.timeline):
             if abs(at - time) < 0.02:
                 return whole
-        made = wire.application(json.dumps(self._body(fields, seconds)).encode(), "main")
+        made = answers.application(json.dumps(self._body(fields, seconds)).encode(), "main")
         begin, end = self.story.partial
         if begin <= seconds < end and made.last_operation is not None:
             return replace(made, last_operation=replace(made.last_operation, partial=True))
@@ -257,11 +257,11 @@ class Replay:
         return with_tag(spec, wanted), with_tag(compared, last)
 
     def _tree(self) -> ResourceTree | None:
-        return wire.tree(body(self.story.tree)) if self.story.tree else None
+        return answers.tree(body(self.story.tree)) if self.story.tree else None
 
     def _windows(self, seconds: float) -> SyncWindows:
         names = [name for time, name in self.story.windows if time <= seconds]
-        return wire.windows(body(names[-1])) if names else SyncWindows()
+        return answers.windows(body(names[-1])) if names else SyncWindows()
 
     def _expectation(self, look: Look, seconds: float) -> Expectation:
         known = look.application

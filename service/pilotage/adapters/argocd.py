@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 from pydantic import SecretStr
 
+from pilotage.adapters import argocd_answers as answers
 from pilotage.adapters import argocd_wire as wire
 from pilotage.core.application import (
     Application,
@@ -177,15 +178,15 @@ class ArgoCD:
         reply = self._send(
             "GET", "/api/v1/applications", query, self._timeouts.read, self._limits.listing
         )
-        return _read(reply, lambda body: Listing(*wire.applications(body, self.server)))
+        return _read(reply, lambda body: Listing(*answers.applications(body, self.server)))
 
     def resource_tree(self, ref: ApplicationRef) -> ResourceTree | CannotSee:
         reply = self._send("GET", _path(ref, "resource-tree"), _about(ref), self._timeouts.read)
-        return _read(reply, wire.tree)
+        return _read(reply, answers.tree)
 
     def sync_windows(self, ref: ApplicationRef) -> SyncWindows | CannotSee:
         reply = self._send("GET", _path(ref, "syncwindows"), _about(ref), self._timeouts.read)
-        return _read(reply, wire.windows)
+        return _read(reply, answers.windows)
 
     def render(self, ref: ApplicationRef, at: RenderAt) -> Rendering:
         """The manifests of any commit; the right to `get` is enough."""
@@ -198,7 +199,7 @@ class ArgoCD:
         reply = self._send("GET", _path(ref, "manifests"), query, self._timeouts.render)
         if isinstance(reply, _Reply) and reply.status == httpx.codes.INTERNAL_SERVER_ERROR:
             return RenderFailed(_message(reply))
-        return _read(reply, wire.rendered)
+        return _read(reply, answers.rendered)
 
     def sync(
         self, ref: ApplicationRef, *, prune: bool = False, infos: Mapping[str, str] | None = None
@@ -245,7 +246,7 @@ class ArgoCD:
             if error is not None and error.code == 5:
                 return Gone(error.message or "not found")
             return CannotSee("404, and not by Argo CD: is the server's address right?")
-        return _read(reply, lambda body: wire.application(body, self.server))
+        return _read(reply, lambda body: answers.application(body, self.server))
 
     def _send(
         self,
