@@ -18,7 +18,7 @@ from pilotage.core.acts import (
 from pilotage.core.application import Health
 from pilotage.core.decide import decide
 from pilotage.core.decision import EventKind
-from pilotage.core.forge import PullRequestBrief, StatusState
+from pilotage.core.forge import StatusState
 from pilotage.core.model import (
     Hold,
     Origin,
@@ -45,6 +45,7 @@ from tests.unit.core.worlds import (
     acts_of,
     ago,
     application,
+    brief,
     changes,
     command,
     commanded,
@@ -159,9 +160,7 @@ def test_what_keeps_a_pull_request_from_being_opened(
 
 def test_somebody_elses_request_of_our_pattern_blocks() -> None:
     """A team's older job: two promotions of the same must not stand side by side."""
-    foreign = PullRequestBrief(
-        3, "", "ci-bot", OLD_HEAD, "production-promotion-1", "acme/gitops", NOW, None
-    )
+    foreign = brief(author="ci-bot", head_branch="production-promotion-1")
     decision = decide(snapshot(foreign=foreign), NOW)
     assert decision.acts == ()
     assert "#3 by ci-bot is open from production-promotion-1" in said(decision)

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -113,7 +113,7 @@ def test_the_story_names_who_merged_and_how_each_application_stands() -> None:
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(page=hostile_bodies())
 def test_boxes_read_back_exactly_whatever_the_texts_are(page: BodyPage) -> None:
     text = render_body(page)
@@ -123,7 +123,7 @@ def test_boxes_read_back_exactly_whatever_the_texts_are(page: BodyPage) -> None:
     assert len(text) <= BODY_LIMIT
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(page=hostile_bodies())
 def test_no_value_mentions_links_or_becomes_markup(page: BodyPage) -> None:
     page = replace(
@@ -146,7 +146,6 @@ def test_no_value_mentions_links_or_becomes_markup(page: BodyPage) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(value=hostile)
 @example("a_b*c*")
 @example("x" * 400)
@@ -240,7 +239,7 @@ def test_the_worst_page_still_fits_and_has_every_box(filler: str) -> None:
     assert all(boxes[box.item] is box.ticked for box in people)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lead=hostile, lines=st.lists(hostile, max_size=3), by=hostile)
 def test_a_story_cannot_be_broken_by_its_values(lead: str, lines: list[str], by: str) -> None:
     text = render_story(story(lead=lead, lines=tuple(lines), by=by))

@@ -12,7 +12,7 @@ from pilotage.core.application import Application, ApplicationRef, Health, Sourc
 from pilotage.core.config import load_config
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
-from pilotage.core.forge import READY, PullRequest, Status
+from pilotage.core.forge import READY, PullRequest, PullRequestBrief, Status
 from pilotage.core.model import (
     Command,
     Merge,
@@ -34,6 +34,7 @@ from pilotage.core.snapshot import Known, Snapshot, Written
 from pilotage.resources import presets
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+OTHER_HEAD = "0" * 40
 BASE, SOURCE, HEAD, MERGED, OLD_HEAD, BY_HAND = (digit * 40 for digit in "abcdef")
 CONFIG = """\
 version: 1
@@ -216,6 +217,21 @@ def pull_request(**changed: Any) -> PullRequest:
         requested_reviewers=frozenset(),
         requested_teams=frozenset(),
         updated_at=ago(minutes=20),
+    )
+    return replace(first, **changed)
+
+
+def brief(**changed: Any) -> PullRequestBrief:
+    """Somebody else's open pull request, #3."""
+    first = PullRequestBrief(
+        number=3,
+        url="https://github.com/acme/gitops/pull/3",
+        author="jane",
+        head=OTHER_HEAD,
+        head_branch="feature",
+        head_repository="acme/gitops",
+        updated_at=ago(minutes=5),
+        body_marker=None,
     )
     return replace(first, **changed)
 

@@ -1,0 +1,146 @@
+"""`pilotage/ready` on other people's pull requests: none of our business, or the same policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilotage.core.decide import decide
+from pilotage.core.forge import READY, Status, StatusState
+from pilotage.core.model import Pause, Quarantined, ServiceChange
+from pilotage.core.snapshot import OtherPullRequest
+from tests.unit.core.worlds import (
+    NOW,
+    OTHER_HEAD,
+    PRODUCTION,
+    STAGING,
+    brief,
+    changes,
+    pipeline,
+    policy,
+    release,
+    snapshot,
+    target,
+    texts,
+)
+
+
+def status(
+    *found: ServiceChange, refusal: str | None = None, **changed: Any
+) -> tuple[Status, dict[int, str]]:
+    """What #3 with these changes shows, and the heads that are done with."""
+    other = OtherPullRequest(brief(), found, refusal)
+    decision = decide(snapshot(others=(other,), **changed), NOW)
+    shown = [
+        each.statuses[OTHER_HEAD, READY] for each in decision.outputs if each.pull_request == 3
+    ]
+    assert len(shown) == 1
+    return shown[0], dict(decision.target.ready_for)
+
+
+def test_who_touches_no_promoted_value_is_free_at_once() -> None:
+    shown, done = status()
+    assert (shown.state, shown.description) == (StatusState.SUCCESS, "no promoted value touched")
+    assert done == {3: OTHER_HEAD}, "and is not looked at again"
+
+
+def test_a_pause_does_not_keep_strangers_from_merging() -> None:
+    shown, _ = status(target=target(pause=Pause("freeze", "ops", NOW)))
+    assert shown.state is StatusState.SUCCESS
+
+
+def test_proven_values_are_ready_and_looked_at_again() -> None:
+    shown, done = status(*changes())
+    assert shown.state is StatusState.SUCCESS
+    assert done == {}
+
+
+@pytest.mark.runbook("SYRF-15")
+@pytest.mark.parametrize(
+    ("found", "changed", "state", "text"),
+    [
+        (changes(), {"target": target(proofs=())}, StatusState.PENDING, "not been seen live"),
+        (
+            changes(),
+            {"target": target(pause=Pause("freeze", "ops", NOW))},
+            StatusState.FAILURE,
+            "paused: freeze",
+        ),
+        (
+            changes(),
+            {
+                "target": target(release=release(), running=STAGING),
+                "release_policy": policy(),
+                "release_at_head": texts(),
+            },
+            StatusState.PENDING,
+            "production is verifying syrf-production-1",
+        ),
+        (
+            changes(),
+            {"target": target(quarantine=(Quarantined("api", "api-v9.1.1", "crashed", NOW),))},
+            StatusState.PENDING,
+            "is in quarantine: crashed",
+        ),
+        (
+            changes(),
+            {
+                "target": target(
+                    quarantine=(Quarantined("api", "api-v9.1.1", "crashed", NOW),),
+                    history={"api": ("api-v9.0.4", "api-v9.1.1")},
+                )
+            },
+            StatusState.PENDING,
+            "is in quarantine: crashed",
+        ),
+        (
+            changes({"api": "latest"}),
+            {},
+            StatusState.PENDING,
+            "is no version that stays what it is",
+        ),
+    ],
+)
+def test_going_forward_needs_what_ours_would_need(
+    found: tuple[ServiceChange, ...], changed: dict[str, Any], state: StatusState, text: str
+) -> None:
+    shown, _ = status(*found, **changed)
+    assert shown.state is state
+    assert text in shown.description
+
+
+@pytest.mark.runbook("SYRF-11")
+def test_going_back_is_always_free() -> None:
+    """Even without proof, and to a version that nobody remembers."""
+    shown, _ = status(*changes({"api": "api-v8.0.0"}, PRODUCTION), target=target(proofs=()))
+    assert shown.state is StatusState.SUCCESS
+
+
+def test_what_ran_here_before_needs_no_new_proof() -> None:
+    aim = target(proofs=(), history={"api": ("c0ffee1", "4be19f2")})
+    shown, _ = status(*changes({"api": "4be19f2"}, {"api": "c0ffee1"}), target=aim)
+    assert shown.state is StatusState.SUCCESS
+
+
+def test_what_cannot_be_judged_is_refused_with_its_reason() -> None:
+    shown, _ = status(refusal="edits promoted files of two targets; split it")
+    assert (shown.state, shown.description) == (
+        StatusState.FAILURE,
+        "edits promoted files of two targets; split it",
+    )
+
+
+def test_in_observe_mode_nobody_is_marked_as_done() -> None:
+    """Nothing was written, so it is still to be written when the mode changes."""
+    other = OtherPullRequest(brief(), ())
+    decision = decide(snapshot(others=(other,), policy=pipeline(mode="observe")), NOW)
+    assert decision.outputs == ()
+    assert decision.target.ready_for == {}
+
+
+def test_only_the_newest_heads_are_remembered() -> None:
+    aim = target(ready_for=dict.fromkeys(range(100, 700), "a" * 40))
+    _, done = status(target=aim)
+    assert len(done) == 500
+    assert 699 in done
