@@ -7,8 +7,10 @@ repository itself.
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -107,6 +109,7 @@ def stages(timeline: str) -> tuple[tuple[float, Application], ...]:
 @cache
 def clone() -> Path:
     place = Path(mkdtemp(prefix="recorded-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     bundle = RECORDINGS / "cluster-gitops.bundle"
     subprocess.run(["git", "clone", "-q", "--bare", str(bundle), str(place)], check=True)
     return place
