@@ -9,15 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pilotage.web.app import create_app
 
+from pilotage.core import prose
+from pilotage.core.decide import decide
 from pilotage.core.model import ENDED, Promotion, State, Target
+from pilotage.engine.mail import Post
+from pilotage.engine.observe import Observer
 from pilotage.engine.outside import Outside
-from pilotage.engine.worker import Engine
+from pilotage.engine.worker import Engine, utc_now
 from pilotage.sandbox.argocd import Timings
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.serve import Server
@@ -60,6 +65,8 @@ class Service:
     outside: Outside = field(init=False)
     engine: Engine = field(init=False)
     server: Server = field(init=False)
+    ticks: list[str] = field(init=False, default_factory=list)
+    """Each target that was looked at, oldest first."""
     _ticked: threading.Condition = field(init=False, default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
@@ -88,8 +95,9 @@ class Service:
         self.outside.close()
         self.store.close()
 
-    def _notice(self, _target: str) -> None:
+    def _notice(self, target: str) -> None:
         with self._ticked:
+            self.ticks.append(target)
             self._ticked.notify_all()
 
     def until(self, holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
@@ -131,7 +139,26 @@ class Service:
     def promotion(self, number: int) -> Promotion | None:
         return self.store.promotion(f"syrf-production-{number}")
 
+    def because(self) -> str:
+        """Why things stand as they do, as `explain` says it: a fresh look, and nothing done."""
+        target = self.target()
+        assert target is not None
+        now = utc_now()
+        snapshot = Observer(self.outside, self.store).observe(target, Post(), now)
+        return prose.explanation(decide(snapshot, now).because)
+
     # The steps of a story
+
+    def until_idle(self) -> None:
+        """Everything told was settled and nothing is due for five seconds: for rare looks."""
+
+        def idle() -> bool:
+            if not self.world.github.webhooks.drain(0.0) or self.store.waiting_deliveries(1):
+                return False
+            wake = self.store.next_wake()
+            return wake is not None and wake - utc_now() > timedelta(seconds=5)
+
+        self.until(idle, "nothing is left to do")
 
     def until_settled(self) -> None:
         """The targets are known and the first comparison found nothing to do."""
