@@ -10,7 +10,18 @@ from importlib.util import find_spec
 
 import typer
 
-from pilotage.cli import serve, version
+from pilotage.cli import (
+    check,
+    explain,
+    pause,
+    plan,
+    quarantine,
+    resume,
+    rollback,
+    serve,
+    status,
+    version,
+)
 
 _EPILOG = (
     "Exit codes: 0 fine; 1 the answer is no, or something is wrong with what was checked; "
@@ -30,8 +41,16 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.command()(serve.serve)
-    app.command()(version.version)
     _tryout(app)
+    app.command()(check.check)
+    app.command()(plan.plan)
+    app.command()(status.status)
+    app.command()(explain.explain)
+    app.command()(rollback.rollback)
+    app.command()(pause.pause)
+    app.command()(resume.resume)
+    app.add_typer(quarantine.app, name="quarantine")
+    app.command()(version.version)
     return app
 
 

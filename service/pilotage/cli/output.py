@@ -49,3 +49,21 @@ def fail(message: str, code: Exit) -> NoReturn:
     """End with a sentence for the person."""
     typer.echo(f"pilotage: {shown(message)}", err=True)
     raise typer.Exit(int(code))
+
+
+def table(heads: list[str], rows: list[list[str]]) -> None:
+    """Columns that fold in a narrow terminal and stay whole in a pipe."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = 1_000
+    drawn = Table(*heads, box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in drawn.columns:
+        column.overflow = "fold"
+    for row in rows:
+        drawn.add_row(*[Text(shown(cell)) for cell in row])
+    console.print(drawn)

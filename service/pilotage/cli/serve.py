@@ -30,7 +30,10 @@ def serve(
         bool, typer.Option(help="Bring the database's schema up to date first.")
     ] = True,
 ) -> None:
-    """Run the service until SIGTERM or Ctrl-C; what is under way is finished first."""
+    """Run the service until SIGTERM or Ctrl-C.
+
+    What is under way is finished first.
+    """
     from pilotage import logs
     from pilotage.settings import SettingsError, load_settings
     from pilotage.store import StoreError

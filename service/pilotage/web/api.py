@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
-from pilotage.core.model import Command, Promotion, Target
+from pilotage.core.model import Command, Promotion, State, Target
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
 from pilotage.engine.mail import Commanded, posted
@@ -189,10 +189,11 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
         }
     row, target = _target(store, name)
     history = store.history(target=name, newest=True)
+    confirmed = store.promotions(name, [State.CONFIRMED], 1)
     return {
         "subject": name,
         "promotion": None,
-        "target": shown.target(row, target),
+        "target": shown.target(row, target, confirmed[0] if confirmed else None),
         "reasons": shown.reasons(target),
         "history": [shown.event(each) for each in history],
     }

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pilotage.core import version
 from pilotage.core.model import Promotion, State, Target
 from pilotage.store import Report, Store
+from pilotage.web import shown
 
 _LOOKED_BACK = 50
 """Promotions of one target among which the value is searched, newest first."""
@@ -120,14 +121,14 @@ def _observed(target: Target, promotion: Promotion) -> str:
         for proof in target.proofs:
             same_set = (proof.service, proof.version) == (change.service, change.after)
             if same_set and not proof.proven:
-                return f"{proof.service} {proof.version}: {proof.obstacle or 'not looked at yet'}"
+                return f"{proof.service} {proof.version}: {shown.waiting(proof)}"
     return "proven; the pull request comes next"
 
 
 def _not_proposed(target: Target, report: Report) -> Answer:
     for proof in target.proofs:
         if proof.service == report.service and same(proof.version, report.value):
-            reason = proof.obstacle or "proven, and not proposed yet"
+            reason = "proven, and not proposed yet" if proof.proven else shown.waiting(proof)
             return Answer(Answered.OBSERVING, reason, target.id)
     if target.running_at is not None and report.service not in target.running:
         known = ", ".join(sorted(target.running)) or "none"

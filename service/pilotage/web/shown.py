@@ -16,7 +16,7 @@ def moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at is not None else None
 
 
-def target(row: TargetRow, found: Target) -> Shown:
+def target(row: TargetRow, found: Target, last_release: Promotion | None = None) -> Shown:
     """One target: what it runs, what is on its way, and what keeps it."""
     return {
         "id": row.id,
@@ -29,6 +29,7 @@ def target(row: TargetRow, found: Target) -> Shown:
         "running_at": found.running_at,
         "proposal": promotion(found.proposal) if found.proposal else None,
         "release": promotion(found.release) if found.release else None,
+        "last_release": promotion(last_release) if last_release else None,
         "quarantine": [
             {
                 "service": each.service,
@@ -135,13 +136,22 @@ def reasons(found: Target) -> list[JsonValue]:
     )
     for proof in found.proofs:
         if not proof.proven and current.get(proof.service, proof.version) == proof.version:
-            text = f"{proof.version} is not proven yet: {proof.obstacle or 'not looked at yet'}"
+            text = f"{proof.version} is not proven yet: {waiting(proof)}"
             lines.append(_reason(proof.service, text))
     for entry in found.quarantine:
         text = f"{entry.version} is in quarantine by {entry.by}: {entry.reason}"
         step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
         lines.append(_reason(entry.service, text, step))
     return lines
+
+
+def waiting(proof: Proof) -> str:
+    """What a proof that is not complete waits for."""
+    if proof.obstacle is not None:
+        return proof.obstacle
+    if proof.live_since is None:
+        return "not looked at yet"
+    return f"live since {moment(proof.live_since)}, and soaking"
 
 
 def promotion_reasons(found: Promotion) -> list[JsonValue]:

@@ -1,0 +1,132 @@
+"""`pilotage check`: is the configuration right, and do the files fit it?"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
+from pilotage.cli.output import AsJson, Exit, print_json, say
+
+if TYPE_CHECKING:
+    from pilotage.core.config import Problem
+    from pilotage.core.plan import Plan
+
+
+def check(
+    path: ClonePath = HERE,
+    at: At = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a clone: its configuration, and its files.
+
+    Reads `.pilotage.yaml` and the files that it names, without a server.
+
+    Exit code 1: there is a problem. Notes are no problems.
+    """
+    clone = open_clone(path, at, config)
+    problems = [*clone.problems]
+    notes: list[str] = []
+    for target in clone.targets():
+        found = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
+        problems += found.problems.values()
+        problems += _missing(clone, target)
+        notes += _alone(target, found)
+    problems += _unknown_services(clone)
+    unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
+    if as_json:
+        print_json(_document(clone, unique, notes))
+    else:
+        _show(clone, unique, notes)
+    if unique:
+        raise typer.Exit(int(Exit.NO))
+
+
+def _missing(clone: Clone, target: Target) -> list[Problem]:
+    """An environment without any file: the path is wrong, or the environment's name is."""
+    from pilotage.core.config import Problem
+
+    name = target.id.partition("/")[0]
+    problems = []
+    for environment in (target.source, target.environment):
+        if not clone.trees.tree(target.pipeline, environment, clone.commit).files:
+            pattern = target.pipeline.files.replace("{environment}", environment)
+            problems.append(
+                Problem(
+                    clone.file,
+                    clone.line("pipelines", name, "files"),
+                    f"pipelines.{name}.files",
+                    f"no file of {environment} at {clone.commit[:7]} matches {pattern}",
+                )
+            )
+    return problems
+
+
+def _alone(target: Target, found: Plan) -> list[str]:
+    """Services without a counterpart: nothing is promoted for them, which may be meant."""
+    notes = []
+    if found.services or found.unchanged or found.problems:
+        notes += [
+            f"{target.id}: {service} is only in {target.source}, so it is not promoted"
+            for service in found.only_in_source
+        ]
+        notes += [
+            f"{target.id}: {service} is only in {target.environment}; nothing promotes it"
+            for service in found.only_in_target
+        ]
+    return notes
+
+
+def _unknown_services(clone: Clone) -> list[Problem]:
+    """Names below `services:` that no file has."""
+    from pilotage.core.config import Problem
+
+    problems = []
+    for name, pipeline in clone.config.pipelines.items() if clone.config else ():
+        known = {
+            service
+            for environment in pipeline.environments
+            for service in clone.trees.tree(pipeline, environment, clone.commit).files
+        }
+        for service in sorted(set(pipeline.services) - known) if known else ():
+            near = difflib.get_close_matches(service, known, n=1)
+            line = clone.line("pipelines", name, "services", service)
+            where = f"pipelines.{name}.services.{service}"
+            expected = f"no environment has a file of {service}"
+            problems.append(Problem(clone.file, line, where, expected, near[0] if near else None))
+    return problems
+
+
+def _document(clone: Clone, problems: list[Problem], notes: list[str]) -> dict[str, Any]:
+    return {
+        "commit": clone.commit,
+        "targets": [target.id for target in clone.targets()],
+        "problems": [
+            {
+                "file": each.file,
+                "line": each.line,
+                "where": each.where,
+                "expected": each.expected,
+                "suggestion": each.suggestion,
+                "text": str(each),
+            }
+            for each in problems
+        ],
+        "notes": notes,
+    }
+
+
+def _show(clone: Clone, problems: list[Problem], notes: list[str]) -> None:
+    for problem in problems:
+        say(str(problem))
+    for note in notes:
+        say(f"note: {note}")
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        say(f"{count} at {clone.commit[:7]}")
+    else:
+        names = ", ".join(target.id for target in clone.targets())
+        say(f"{clone.file} is right at {clone.commit[:7]}; targets: {names}")

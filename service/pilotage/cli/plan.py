@@ -1,0 +1,162 @@
+"""`pilotage plan`: what a promotion would change, on any clone, without a server."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
+from pilotage.cli.diff import print_diff, unified
+from pilotage.cli.output import AsJson, Exit, fail, print_json, say
+
+if TYPE_CHECKING:
+    from pilotage.core.config import Problem
+    from pilotage.core.model import ServiceChange
+    from pilotage.core.plan import Plan
+
+
+def plan(
+    path: ClonePath = HERE,
+    only: Annotated[
+        str | None,
+        typer.Option("--target", help="Only this PIPELINE, or PIPELINE/ENVIRONMENT."),
+    ] = None,
+    at: At = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be promoted, on a clone.
+
+    The exact change of each file, and why something is not promoted.
+
+    Whether a version is proven (live, healthy, soaked) only the service knows: see `explain`.
+    Exit code 1: something cannot be promoted.
+    """
+    clone = open_clone(path, at, config)
+    chosen = clone.targets(only)
+    if only is not None and clone.config is not None and not chosen:
+        fail(_unknown(only, clone), Exit.USAGE)
+    found = [_planned(clone, target) for target in chosen]
+    problems = [_problem(each) for each in clone.problems]
+    if as_json:
+        print_json({"commit": clone.commit, "problems": problems, "targets": found})
+    else:
+        _show(clone, found)
+    if problems or any(each["problems"] for each in found):
+        raise typer.Exit(int(Exit.NO))
+
+
+def _unknown(only: str, clone: Clone) -> str:
+    names = [target.id for target in clone.targets()]
+    near = difflib.get_close_matches(only, names, n=1)
+    hint = f" (did you mean `{near[0]}`?)" if near else f"; there are {', '.join(names)}"
+    return f"{clone.file} has no target {only}{hint}"
+
+
+def _planned(clone: Clone, target: Target) -> dict[str, Any]:
+    plan = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
+    before = clone.trees.texts(clone.commit, [each.file for each in plan.services.values()])
+    return {
+        "target": target.id,
+        "from": target.source,
+        "mode": target.pipeline.mode.value,
+        "changes": [
+            {
+                **_change(each.change),
+                "file": each.file,
+                "diff": unified(each.file, before[each.file] or "", each.text),
+            }
+            for each in plan.services.values()
+        ],
+        "unchanged": dict(plan.unchanged),
+        "only_in_source": list(plan.only_in_source),
+        "only_in_target": list(plan.only_in_target),
+        "problems": [
+            {"service": service, **_problem(each)} for service, each in plan.problems.items()
+        ],
+        "notes": _notes(target, plan),
+    }
+
+
+def _change(change: ServiceChange) -> dict[str, Any]:
+    from pilotage.core import version
+
+    return {
+        "service": change.service,
+        "before": change.before,
+        "after": change.after,
+        "step": version.step(change.before, change.after).value,
+        "not_promoted": [
+            {"path": each.path, "source": each.source, "running": each.running}
+            for each in change.differences
+        ],
+    }
+
+
+def _notes(target: Target, plan: Plan) -> list[str]:
+    """What the service would hold against this set, as far as files alone tell."""
+    from pilotage.core import version
+    from pilotage.core.policy import Mode, Together
+
+    notes = []
+    for change in plan.changes:
+        if version.step(change.before, change.after) is version.Step.BACK:
+            notes.append(
+                f"{change.service} {change.after} is older than {change.before}: "
+                "it is not promoted by itself"
+            )
+    if plan.problems and plan.services and target.pipeline.together is Together.ALL:
+        notes.append("`together: all`: nothing is promoted while one service cannot be")
+    if target.pipeline.mode is Mode.OBSERVE:
+        notes.append("`mode: observe`: the service decides and explains, and writes nothing")
+    return notes
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "where": problem.where,
+        "expected": problem.expected,
+        "suggestion": problem.suggestion,
+        "text": str(problem),
+    }
+
+
+def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
+    for problem in clone.problems:
+        say(str(problem))
+    for index, target in enumerate(found):
+        if index:
+            say("")
+        say(f"{target['target']} from {target['from']} at {clone.commit[:7]}: {_summary(target)}")
+        for change in target["changes"]:
+            step = change["step"]
+            say(f"  {change['service']}: {change['before']} -> {change['after']} ({step})")
+        for problem in target["problems"]:
+            say(f"  {problem['service']} cannot be promoted: {problem['text']}")
+        _show_rest(target)
+        for change in target["changes"]:
+            print_diff(change["diff"])
+
+
+def _show_rest(target: dict[str, Any]) -> None:
+    for service in target["only_in_source"]:
+        say(f"  {service} has no file in the target, and is not promoted")
+    for change in target["changes"]:
+        paths = [each["path"] for each in change["not_promoted"]]
+        if paths:
+            say(f"  {change['service']} also differs in {', '.join(paths)}: not promoted")
+    for note in target["notes"]:
+        say(f"  {note}")
+
+
+def _summary(target: dict[str, Any]) -> str:
+    count = len(target["changes"])
+    if count:
+        return (
+            "1 service would be promoted" if count == 1 else f"{count} services would be promoted"
+        )
+    return "nothing can be promoted" if target["problems"] else "nothing to promote"
