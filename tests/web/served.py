@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,9 +42,11 @@ class Poked:
     def __init__(self) -> None:
         self.alive = True
         self.times = 0
+        self.on_poke: Callable[[], None] = lambda: None
 
     def poke(self) -> None:
         self.times += 1
+        self.on_poke()
 
 
 @dataclass
@@ -101,6 +103,7 @@ class Service:
                 connection.execute(table.delete())
         self.engine.times = 0
         self.engine.alive = True
+        self.engine.on_poke = lambda: None
 
     def deliveries(self) -> list[tuple[str, str, bytes | None]]:
         """Id, event and body of everything that was kept."""

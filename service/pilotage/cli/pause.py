@@ -8,16 +8,11 @@ import typer
 
 from pilotage.cli.command import Given, give
 from pilotage.cli.output import AsJson, Exit, fail
-from pilotage.cli.remote import LOCAL, PATIENCE, TokenFile, Url, Wait, connect, targets
+from pilotage.cli.remote import LOCAL, PATIENCE, Anywhere, TokenFile, Url, Wait, connect, targets
 
 
 def pause(
-    where: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PIPELINE", help="A pipeline, or PIPELINE/ENVIRONMENT; else everything."
-        ),
-    ] = None,
+    where: Anywhere = None,
     reason: Annotated[str, typer.Option(help="Why, for everybody who meets a red gate.")] = "",
     wait: Wait = PATIENCE,
     url: Url = LOCAL,

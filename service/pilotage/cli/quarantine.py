@@ -11,6 +11,7 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say, table
 from pilotage.cli.remote import (
     LOCAL,
     PATIENCE,
+    Anywhere,
     TokenFile,
     Url,
     Wait,
@@ -34,10 +35,7 @@ Version = Annotated[
 
 @app.command("list")
 def show(
-    where: Annotated[
-        str | None,
-        typer.Argument(metavar="PIPELINE", help="Only this PIPELINE, or PIPELINE/ENVIRONMENT."),
-    ] = None,
+    where: Anywhere = None,
     url: Url = LOCAL,
     token_file: TokenFile = None,
     as_json: AsJson = False,

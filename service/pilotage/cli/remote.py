@@ -44,6 +44,10 @@ Where = Annotated[
         metavar="PIPELINE", help="A pipeline, or PIPELINE/ENVIRONMENT.", show_default=False
     ),
 ]
+Anywhere = Annotated[
+    str | None,
+    typer.Argument(metavar="PIPELINE", help="A pipeline, or PIPELINE/ENVIRONMENT; else all."),
+]
 LOCAL = "http://127.0.0.1:8080"
 PATIENCE = 15
 

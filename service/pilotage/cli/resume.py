@@ -8,16 +8,11 @@ import typer
 
 from pilotage.cli.command import Given, give
 from pilotage.cli.output import AsJson, print_json, say
-from pilotage.cli.remote import LOCAL, PATIENCE, TokenFile, Url, Wait, connect, targets
+from pilotage.cli.remote import LOCAL, PATIENCE, Anywhere, TokenFile, Url, Wait, connect, targets
 
 
 def resume(
-    where: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PIPELINE", help="A pipeline, or PIPELINE/ENVIRONMENT; else everything."
-        ),
-    ] = None,
+    where: Anywhere = None,
     held: Annotated[
         bool, typer.Option("--held", help="Also take away holds: what is under way goes on.")
     ] = False,

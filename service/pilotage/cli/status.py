@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from pilotage.cli.output import AsJson, Exit, print_json, say, table
-from pilotage.cli.remote import LOCAL, TokenFile, Url, connect, targets
+from pilotage.cli.remote import LOCAL, Anywhere, TokenFile, Url, connect, targets
 
 
 def status(
-    where: Annotated[
-        str | None,
-        typer.Argument(metavar="PIPELINE", help="Only this PIPELINE, or PIPELINE/ENVIRONMENT."),
-    ] = None,
+    where: Anywhere = None,
     url: Url = LOCAL,
     token_file: TokenFile = None,
     as_json: AsJson = False,

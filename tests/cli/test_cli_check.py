@@ -1,0 +1,97 @@
+"""`pilotage check` on real clones: every mistake with its line, and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.clones import CONFIG, a_clone, file, two_services, values
+from tests.cli.conftest import Run
+
+SERVICES = """\
+    services:
+      api: { repository: acme/api }
+      wbe: { repository: acme/web }
+    environments:
+"""
+
+
+def test_all_is_right(tmp_path: Path, run: Run) -> None:
+    ran = run("check", a_clone(tmp_path, two_services()))
+    assert ran.code == 0, ran.out
+    assert ".pilotage.yaml is right" in ran.out
+    assert "targets: syrf/production" in ran.out
+
+
+def test_a_mistake_has_its_line_and_the_nearest_name(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("from: staging", "from: stagin")
+    ran = run("check", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    assert ".pilotage.yaml:9: pipelines.syrf.environments.production.from:" in ran.out
+    assert "did you mean `staging`?" in ran.out
+    assert "1 problem" in ran.out
+
+
+def test_every_mistake_at_once(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("version: 1", "version: 2").replace("files:", "flies:")
+    found = run("check", a_clone(tmp_path, two_services(), wrong), "--json").json
+    assert {problem["line"] for problem in found["problems"]} >= {1, 5}
+
+
+def test_no_configuration(tmp_path: Path, run: Run) -> None:
+    ran = run("check", a_clone(tmp_path, two_services(), config=None))
+    assert (ran.code, ".pilotage.yaml: expected the file" in ran.out) == (1, True)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    files[file("staging", "api")] = b"envName: \xff\n"
+    files[file("production", "web")] = "service: {}\nenvName: production\n"
+    ran = run("check", a_clone(tmp_path, files))
+    assert ran.code == 1
+    assert f"{file('staging', 'api')}: is not UTF-8 text" in ran.out
+    assert f"{file('production', 'web')}:1: service.chartTag: there is no such value" in ran.out
+
+
+def test_a_path_that_no_file_matches(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("config.yaml", "values.yaml")
+    ran = run("check", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    assert ".pilotage.yaml:5: pipelines.syrf.files: no file of staging" in ran.out
+    assert "syrf/environments/staging/{service}/values.yaml" in ran.out
+
+
+def test_a_service_without_a_counterpart_is_a_note(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    files[file("staging", "new")] = values("staging", "new-v0.1.0")
+    files[file("production", "old")] = values("production", "old-v3.0.0")
+    ran = run("check", a_clone(tmp_path, files))
+    assert ran.code == 0
+    assert "note: syrf/production: new is only in staging" in ran.out
+    assert "note: syrf/production: old is only in production" in ran.out
+
+
+def test_a_service_that_no_file_has(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("    environments:\n", SERVICES)
+    ran = run("check", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    place = ".pilotage.yaml:8: pipelines.syrf.services.wbe: "
+    assert f"{place}no environment has a file of wbe (did you mean `web`?)" in ran.out
+
+
+def test_a_configuration_before_it_is_committed(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path / "clone", two_services(), config=None)
+    tried = tmp_path / "tried.yaml"
+    tried.write_text(CONFIG.replace("files:", "flies:"))
+    ran = run("check", clone, "--config", tried)
+    assert (ran.code, f"{tried}:5: " in ran.out) == (1, True)
+    ran = run("check", clone, "--config", tmp_path / "missing.yaml")
+    assert (ran.code, "cannot be read" in ran.err) == (2, True)
+
+
+def test_as_json(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("from: staging", "from: stagin")
+    found = run("check", a_clone(tmp_path, two_services(), wrong), "--json").json
+    (problem,) = found["problems"]
+    assert problem["file"] == ".pilotage.yaml"
+    assert problem["line"] == 9
+    assert problem["suggestion"] == "staging"

@@ -1,0 +1,201 @@
+"""`pilotage plan` on real clones: what would be promoted, byte for byte, and why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pilotage.cli.diff import unified
+from tests.cli.clones import CONFIG, a_clone, commit, file, git, two_services, values
+from tests.cli.conftest import Run
+
+API = file("production", "api")
+
+
+def test_it_shows_what_would_be_promoted(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path, two_services())
+    ran = run("plan", clone)
+    assert ran.code == 0, ran.err
+    assert "syrf/production from staging" in ran.out
+    assert "1 service would be promoted" in ran.out
+    assert "api: api-v9.0.4 -> api-v9.1.1 (minor)" in ran.out
+    assert '-    chartTag:   "api-v9.0.4"   # moved by CI' in ran.out
+    assert '+    chartTag:   "api-v9.1.1"   # moved by CI' in ran.out
+    assert "api also differs in replicas: not promoted" in ran.out
+
+
+def test_the_diff_is_the_promotion_byte_for_byte(tmp_path: Path, run: Run) -> None:
+    """`git apply` makes the file that the service would commit: odd spacing, CRLF and no last
+    line end included."""
+    odd = 'envName: staging\r\nservice: {chartTag:   "%s"  }  # \u00e9\r\nlast:  1'
+    clone = a_clone(
+        tmp_path,
+        {
+            file("staging", "api"): odd % "api-v9.1.1",
+            API: (odd % "api-v9.0.4").replace("staging", "prod"),
+        },
+    )
+    (target,) = run("plan", clone, "--json").json["targets"]
+    git(clone, "apply", "-", given=target["changes"][0]["diff"])
+    expected = (odd % "api-v9.1.1").replace("staging", "production")
+    assert (clone / API).read_bytes().decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a\n", "b\n"),
+        ("a", "b"),
+        ("a\nb", "a\nb\n"),
+        ("a\nb\n", "a\nb"),
+        ("a\r\nb\r\n", "a\r\nc\r\n"),
+        ("a\x0bb\u2028c\n", "a\x0bb\u2028d\n"),
+        ("", "a\n"),
+        ("a\n" * 20, "a\n" * 10 + "b\n" + "a\n" * 9),
+    ],
+)
+def test_git_takes_every_diff(tmp_path: Path, before: str, after: str) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "f").write_bytes(before.encode())
+    git(tmp_path, "apply", "-", given=unified("f", before, after))
+    assert (tmp_path / "f").read_bytes() == after.encode()
+
+
+def test_nothing_to_promote_is_fine(tmp_path: Path, run: Run) -> None:
+    same = {
+        file("staging", "api"): values("staging", "api-v1.0.0"),
+        API: values("production", "api-v1.0.0"),
+    }
+    ran = run("plan", a_clone(tmp_path, same))
+    assert (ran.code, "nothing to promote" in ran.out) == (0, True)
+
+
+def test_a_file_that_cannot_be_edited_is_named_with_line_and_reason(
+    tmp_path: Path, run: Run
+) -> None:
+    files = two_services()
+    files[API] = "envName: production\nother: &tag api-v9.0.4\nservice:\n  chartTag: *tag\n"
+    ran = run("plan", a_clone(tmp_path, files))
+    assert ran.code == 1
+    assert f"api cannot be promoted: {API}:4: service.chartTag:" in ran.out
+    assert "nothing can be promoted" in ran.out
+
+
+def test_together_all_says_that_one_stops_all(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    files[file("staging", "web")] = values("staging", "web-v5.1.0")
+    files[file("production", "web")] = b"envName: \xff\n"
+    ran = run("plan", a_clone(tmp_path, files))
+    assert ran.code == 1
+    assert "nothing is promoted while one service cannot be" in ran.out
+
+
+def test_an_older_version_in_staging_is_pointed_out(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    files[file("staging", "api")] = values("staging", "api-v8.0.0")
+    ran = run("plan", a_clone(tmp_path, files))
+    assert "api api-v8.0.0 is older than api-v9.0.4" in ran.out
+
+
+def test_a_wrong_configuration_stops_it(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("files:", "flies:")
+    ran = run("plan", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    assert ".pilotage.yaml:5: pipelines.syrf.flies: unknown key" in ran.out
+    assert "did you mean `files`?" in ran.out
+
+
+def test_a_configuration_can_be_tried_before_it_is_committed(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path / "clone", two_services(), config=None)
+    assert run("plan", clone).code == 1
+    tried = tmp_path / "tried.yaml"
+    tried.write_text(CONFIG)
+    ran = run("plan", clone, "--config", tried)
+    assert (ran.code, "1 service would be promoted" in ran.out) == (0, True)
+
+
+class TestWhichCommit:
+    def test_the_one_that_is_checked_out(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path, two_services())
+        git(clone, "switch", "--quiet", "--create", "topic")
+        commit(clone, {file("staging", "api"): values("staging", "api-v9.2.0")})
+        assert "api-v9.2.0" in run("plan", clone).out
+        git(clone, "checkout", "--quiet", "--detach")
+        assert "api-v9.2.0" in run("plan", clone).out
+
+    def test_a_branch_or_commit_by_name(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path, two_services())
+        first = git(clone, "rev-parse", "HEAD").strip()
+        git(clone, "switch", "--quiet", "--create", "topic")
+        commit(clone, {file("staging", "api"): values("staging", "api-v9.2.0")})
+        for at in ("main", first):
+            assert "api-v9.1.1" in run("plan", clone, "--at", at).out
+
+    def test_not_what_is_only_in_the_work_tree(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path, two_services())
+        (clone / API).write_text("nonsense: true\n")
+        assert run("plan", clone).code == 0
+
+    def test_from_inside_the_clone_and_from_a_bare_one(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path / "clone", two_services())
+        git(tmp_path, "clone", "--quiet", "--bare", str(clone), "bare.git")
+        assert run("plan", clone / "syrf/environments").code == 0
+        assert run("plan", tmp_path / "bare.git").code == 0
+
+    @pytest.mark.parametrize(
+        ("at", "expected"),
+        [("nowhere", "no branch nowhere; there are main"), ("0" * 40, "no commit " + "0" * 40)],
+    )
+    def test_what_is_not_there_is_said(
+        self, tmp_path: Path, run: Run, at: str, expected: str
+    ) -> None:
+        ran = run("plan", a_clone(tmp_path, two_services()), "--at", at)
+        assert ran.code == 2
+        assert expected in ran.err
+
+    def test_an_empty_repository(self, tmp_path: Path, run: Run) -> None:
+        git(tmp_path, "init", "--quiet")
+        ran = run("plan", tmp_path)
+        assert (ran.code, "has no commit yet" in ran.err) == (2, True)
+
+    def test_no_repository_at_all(self, tmp_path: Path, run: Run) -> None:
+        for path in (tmp_path, tmp_path / "missing"):
+            ran = run("plan", path)
+            assert (ran.code, "not in a git repository" in ran.err) == (2, True)
+
+
+def test_one_target_of_several(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path, two_services())
+    assert run("plan", clone, "--target", "syrf").code == 0
+    assert run("plan", clone, "--target", "syrf/production").code == 0
+    ran = run("plan", clone, "--target", "syrf/prodution")
+    assert (ran.code, "did you mean `syrf/production`?" in ran.err) == (2, True)
+
+
+def test_as_json(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path, two_services())
+    found = run("plan", clone, "--json").json
+    assert found["commit"] == git(clone, "rev-parse", "HEAD").strip()
+    (target,) = found["targets"]
+    (change,) = target["changes"]
+    told = {name: change[name] for name in ("service", "before", "after", "step", "file")}
+    assert told == {
+        "service": "api",
+        "before": "api-v9.0.4",
+        "after": "api-v9.1.1",
+        "step": "minor",
+        "file": API,
+    }
+    assert change["not_promoted"] == [{"path": "replicas", "source": "1", "running": "3"}]
+    assert target["unchanged"] == {"web": "web-v5.0.0"}
+    assert target["problems"] == []
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(tmp_path: Path, run: Run) -> None:
+    """Escape sequences of a hostile repository are shown, not obeyed."""
+    wrong = CONFIG.replace("from: staging", 'from: "\\e[31mstaging\\a"')
+    ran = run("plan", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    assert "\x1b" not in ran.out
+    assert "\x07" not in ran.out
