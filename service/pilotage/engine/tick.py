@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +34,7 @@ from pilotage.engine.mail import Post, sort
 from pilotage.engine.observe import CannotObserve, NotPromoted, Observer
 from pilotage.engine.outside import Outside
 from pilotage.engine.perform import NotYet, Performer
+from pilotage.engine.sights import names_of
 from pilotage.engine.survey import Survey
 from pilotage.store import Lease, RecordedAct, Store
 
@@ -57,10 +58,16 @@ _BOUND = (CommitBranch, OpenPullRequest, RevertCommit)
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What a target wants to hear of: names of Argo CD's applications."""
+    """What a target wants to hear of: names of Argo CD's applications.
+
+    A change in `applications` is looked at at once; one in `others`, where nothing is under way,
+    not before `others_from`.
+    """
 
     target: str
     applications: frozenset[str]
+    others: frozenset[str]
+    others_from: datetime
 
 
 class Ticker:
@@ -154,7 +161,12 @@ class Ticker:
         work.outputs()
         self.store.record(lease, target=work.target, wake_at=work.wake_at, now=self.clock())
         self.store.release(lease)
-        return Attention(lease.target, _interest(snapshot, work.target))
+        return Attention(
+            lease.target,
+            _interest(snapshot, work.target),
+            frozenset(_sources(snapshot, snapshot.plan.unchanged)),
+            self.clock() + self.outside.settings.fetch,
+        )
 
 
 class _Work:
@@ -288,10 +300,7 @@ def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
 
 def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
     """The applications whose changes should wake this target now."""
-    names = {name for found in snapshot.proof_sights.values() for name in found}
-    for proof in target.proofs:
-        if proof.service in snapshot.plan.services:
-            names |= set(proof.watches)
+    names = _sources(snapshot, snapshot.plan.services)
     if target.proposal is not None and target.proposal.state is State.OPEN:
         names |= set(target.proposal.picture)
     if target.release is not None:
@@ -299,3 +308,8 @@ def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
         for revert in target.release.reverts:
             names |= set(revert.watches)
     return frozenset(names)
+
+
+def _sources(snapshot: Snapshot, services: Iterable[str]) -> set[str]:
+    policy = snapshot.policy
+    return {name for each in services for name in names_of(policy, each, source=True)}

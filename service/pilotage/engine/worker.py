@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -45,7 +46,7 @@ class Engine:
         self._pokes = 0
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._attention: dict[str, frozenset[str]] = {}
+        self._attention: dict[str, Attention] = {}
         self._changed: dict[str, set[str]] = {}
         self._listeners: list[Callable[[str], None]] = []
 
@@ -106,15 +107,25 @@ class Engine:
         stream.run(self._application_changed, self._stopping)
 
     def _application_changed(self, key: ApplicationKey) -> None:
-        """A frame is an alarm clock for the targets that wait for this application."""
+        """A frame is an alarm clock for the targets that wait for this application.
+
+        Frames of applications that nobody waits for are many: one of them asks for one look.
+        """
         with self._condition:
             targets = self._attentive(key.name)
             fresh = [target for target in targets if key.name not in self._changed.get(target, ())]
             for target in fresh:
                 self._changed.setdefault(target, set()).add(key.name)
-        if fresh:
+            found = [each for each in self._attention.values() if key.name in each.others]
+            for each in found:
+                self._attention[each.target] = replace(each, others=frozenset())
+        now = self._clock()
+        wakes = [([target], now) for target in fresh]
+        wakes += [([each.target], max(now, each.others_from)) for each in found]
+        if wakes:
             try:
-                self._store.wake(fresh, self._clock())
+                for targets, at in wakes:
+                    self._store.wake(targets, at)
             except StoreUnavailable as error:
                 log.warning("cannot wake", reason=str(error))
             self.poke()
@@ -169,10 +180,11 @@ class Engine:
     def _attentive(self, application: str) -> list[str]:
         """The targets that wait for this application."""
         with self._condition:
-            return [target for target, names in self._attention.items() if application in names]
+            found = self._attention.items()
+            return [target for target, each in found if application in each.applications]
 
     def _attend(self, attention: Attention | None) -> None:
         if attention is None:
             return
         with self._condition:
-            self._attention[attention.target] = attention.applications
+            self._attention[attention.target] = attention
