@@ -82,7 +82,7 @@ def mark_merged(state: State, pull: PullRequest, sha: str, by: Account) -> None:
     now = state.now()
     pull.open = False
     pull.closed_at = pull.merged_at = pull.updated_at = now
-    pull.merged_by = by
+    pull.merged_by = pull.closed_by = by
     pull.merge_commit_sha = sha
     pull.mergeable = None
 
@@ -90,6 +90,7 @@ def mark_merged(state: State, pull: PullRequest, sha: str, by: Account) -> None:
 def close(state: State, pull: PullRequest, by: Account) -> None:
     pull.open = False
     pull.closed_at = pull.updated_at = state.now()
+    pull.closed_by = by
     pull_event(state, pull, "closed", by)
 
 

@@ -245,6 +245,7 @@ class PullRequest:
     draft: bool = False
     open: bool = True
     closed_at: datetime | None = None
+    closed_by: Account | None = None
     merged_at: datetime | None = None
     merged_by: Account | None = None
     merge_commit_sha: str | None = None

@@ -174,7 +174,7 @@ def reopen(state: State, pull: PullRequest, by: Account) -> None:
     if repo.git.contains(base, tip):
         raise _stays(f"There are no new commits on the {pull.head_ref} branch.")
     pull.open = True
-    pull.closed_at = None
+    pull.closed_at = pull.closed_by = None
     pull.head_sha, pull.base_sha = tip, base
     pull.updated_at = state.now()
     branches.recompute(state, pull)

@@ -18,7 +18,10 @@ router = LockedRouter(prefix="/repos/{owner}/{repo}")
 
 @router.get("/issues/{number}")
 def get(call: AskingRepository, number: int) -> Json:
-    return render_pulls.issue(call.state, call.pull(number))
+    """Only this answer tells who closed it."""
+    pull = call.pull(number)
+    closer = render.account(call.state, pull.closed_by) if pull.closed_by else None
+    return render_pulls.issue(call.state, pull) | {"closed_by": closer}
 
 
 class IssueChanges(PullChanges):
