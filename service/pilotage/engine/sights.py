@@ -61,6 +61,9 @@ class Applications:
                 listing = self.server.list()
                 if isinstance(listing, CannotSee):
                     return listing
+                if not listing.applications:
+                    # Without rights the list is empty as well, and says nothing.
+                    return CannotSee(f"{self.server.server} shows no application to this token")
                 refs = {found.ref.name: found.ref for found in listing.applications}
                 known = self._listed = _Listed(now, refs)
         found = known.refs.get(name)
@@ -129,6 +132,7 @@ class Sights:
             parent=expected.parent,
             since=expected.since,
             repository=self._repository.normalised,
+            branch=self._repository.trees.base_branch,
             values=values,
             head=self._head(expected),
             revisions=self._revisions(application, expected),
