@@ -25,7 +25,7 @@ from pilotage.core.model import (
 )
 from pilotage.core.picture import was_good
 from pilotage.core.policy import OnFailure, Policy, Together
-from pilotage.core.revert import to_put_back
+from pilotage.core.revert import still_there, to_put_back
 from pilotage.core.reverting import reverting
 from pilotage.core.rollout_watch import (
     Failed,
@@ -149,6 +149,8 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
         if draft.now < until + blind:
             return release
         return hold(draft, release, Subject.BLIND, f"no verdict of {undecided[0]} in time")
+    if release.hold is not None:
+        return release
     confirmed = {
         service: Outcome.CONFIRMED if outcome is Outcome.LIVE else outcome
         for service, outcome in release.outcomes.items()
@@ -168,6 +170,7 @@ def _check_failed(draft: Draft, release: Promotion, name: str) -> Promotion:
 
 def _failed(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     """What a failure leads to; a person's own change and a bad picture are held, never put back."""
+    release = _replaced(draft, release)
     failed = [name for name, found in release.outcomes.items() if found is Outcome.FAILED]
     if not failed:
         return release
@@ -188,6 +191,17 @@ def _failed(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     if bad := _bad_picture(release, policy, services):
         return hold(draft, release, Subject.PICTURE, f"{reason}. Not put back: {bad}")
     return put_back(draft, release, services, reason)
+
+
+def _replaced(draft: Draft, release: Promotion) -> Promotion:
+    """Nobody watches a failed value any more; when a person changes it, it is theirs."""
+    for change in release.changes:
+        failed = release.outcomes[change.service] is Outcome.FAILED
+        if failed and not still_there(change, draft.seen.release_at_head):
+            reason = f"{draft.seen.base[:7]} no longer holds it; whoever changed it is judged"
+            draft.tell(EventKind.OVERTAKEN, f"{change.service}: {reason}", promotion=release)
+            release = _with(release, change.service, Outcome.OVERTAKEN, reason)
+    return release
 
 
 def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from pilotage.core import prose
-from pilotage.core.acts import RevertCommit
+from pilotage.core.acts import ClosePullRequest, RevertCommit
 from pilotage.core.application import Gone
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import hold
@@ -42,19 +42,22 @@ def _under_way(release: Promotion, revert: Revert) -> bool:
 
 def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
     revert = release.reverts[index]
+    key = revert_key(release, index, revert)
+    if key in draft.seen.pending:
+        draft.explain("revert", f"{', '.join(revert.services)} is being put back")
+        return release
+    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
+    if isinstance(planned, Nothing):
+        return _all(release, revert.services, Outcome.OVERTAKEN, planned.reason)
     if not draft.may_act or release.hold is not None:
         draft.explain("revert", f"{', '.join(revert.services)} waits to be put back")
         return release
-    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
     match planned:
-        case Nothing(reason=reason):
-            return _all(release, revert, Outcome.OVERTAKEN, reason)
         case ByPerson(reason=reason, commands=commands):
             return hold(
                 draft, release, Subject.REVERT, f"cannot put back: {reason}. By hand: {commands}"
             )
         case ByValue(services=services, files=files):
-            key = revert_key(release, index, revert)
             draft.explain("revert", f"putting back {', '.join(services)}: {revert.reason}")
             draft.acts.append(
                 RevertCommit(
@@ -71,7 +74,8 @@ def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
                     by_pull_request=policy.environment.on_failure is OnFailure.REVERT_PULL_REQUEST,
                 )
             )
-            return release
+            others = tuple(name for name in revert.services if name not in services)
+            return _all(release, others, Outcome.OVERTAKEN, "somebody changed the value")
         case _ as never:
             assert_never(never)
 
@@ -80,6 +84,7 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
     """The revert waits in a pull request: for the rules, or for a person."""
     revert = release.reverts[index]
     number = revert.pull_request
+    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
     match draft.seen.revert_request:
         case None:
             return release
@@ -89,12 +94,25 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
             return release
         case Known(value=request) if request.merged is not None:
             return landed(draft, release, index, request.merged)
+        case Known(value=request) if isinstance(planned, Nothing):
+            if request.open and number is not None:
+                draft.acts.append(_no_longer_needed(release, index, number))
+            return _all(release, revert.services, Outcome.OVERTAKEN, planned.reason)
         case Known(value=request) if request.open:
             reason = f"merge #{number} to put production back"
             return hold(draft, release, Subject.REVERT, reason)
         case Known():
             reason = f"#{number}, which would put production back, was closed"
             return hold(draft, release, Subject.REVERT, reason)
+
+
+def _no_longer_needed(release: Promotion, index: int, number: int) -> ClosePullRequest:
+    return ClosePullRequest(
+        key=f"{release.id}/close-revert/{index + 1}",
+        promotion="",
+        number=number,
+        comment="Somebody has put production back already.",
+    )
 
 
 def landed(draft: Draft, release: Promotion, index: int, sha: Sha) -> Promotion:
@@ -153,9 +171,9 @@ def _judged(
     return replace(release, outcomes={**release.outcomes, service: Outcome.REVERTED})
 
 
-def _all(release: Promotion, revert: Revert, outcome: Outcome, reason: str) -> Promotion:
+def _all(release: Promotion, services: tuple[str, ...], outcome: Outcome, reason: str) -> Promotion:
     outcomes, reasons = dict(release.outcomes), dict(release.reasons)
-    for service in revert.services:
+    for service in services:
         if outcomes[service] is Outcome.REVERTING:
             outcomes[service] = outcome
             reasons[service] = reason

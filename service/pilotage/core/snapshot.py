@@ -129,6 +129,8 @@ class Snapshot:
     permitted: frozenset[str] = frozenset()
     """Ids of the commands whose author the policy allows."""
     edits: tuple[BodyEdit, ...] = ()
+    pending: frozenset[str] = frozenset()
+    """Keys of acts that were recorded and whose result is not known yet."""
     queued: tuple[QueueHead, ...] = ()
     """Heads of merge queues that were asked about since the last look."""
     proof_sights: Mapping[str, Mapping[str, Sight]] = field(default_factory=dict)

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
+import structlog
+
 from pilotage.adapters import argocd
 from pilotage.adapters import git as git_adapter
-from pilotage.adapters.git import Identity, Protected, PushRefused
+from pilotage.adapters.git import Identity, Protected, PushRefused, RemoteError
 from pilotage.adapters.github import BaseModified, Forbidden, GitHub, Moved, NotFound, NotMergeable
 from pilotage.adapters.github import Conflict as GitHubConflict
 from pilotage.adapters.github import Refused as GitHubRefused
@@ -41,6 +43,8 @@ from pilotage.core.model import Sha
 from pilotage.core.outputs import Outputs
 from pilotage.engine.outside import Outside, Repository
 from pilotage.rendering import render_body
+
+log = structlog.get_logger()
 
 
 class NotYet(Exception):
@@ -151,6 +155,7 @@ class Performer:
         git.fetch()
         head = git.head(act.base_branch)
         if head is not None and _contains(git, sha, head):
+            self._tidy(act.side_branch, sha)
             return Reverted(sha)
         if head != act.base:
             return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
@@ -163,11 +168,21 @@ class Performer:
         try:
             git.push(sha, act.base_branch, act.base)
         except git_adapter.LeaseLost:
+            self._tidy(act.side_branch, sha)
             return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
         except PushRefused as refused:
             return self._revert_request(act, sha, str(refused))
-        git.delete_branch(act.side_branch, sha)
+        self._tidy(act.side_branch, sha)
         return Reverted(sha)
+
+    def _tidy(self, side_branch: str, sha: Sha) -> None:
+        """A side branch that is left behind harms nobody: what matters is on the base branch."""
+        git = self._repository.trees.git
+        try:
+            if git.head(side_branch) == sha:
+                git.delete_branch(side_branch, sha)
+        except RemoteError as error:
+            log.info("the side branch stays", branch=side_branch, reason=str(error))
 
     def _revert_request(self, act: RevertCommit, sha: Sha, why: str) -> Result:
         """A revert pull request, merged at once where the rules allow that."""
@@ -188,6 +203,7 @@ class Performer:
             raise NotYet(str(moved)) from None
         except (NotMergeable, Forbidden, GitHubRefused, GitHubConflict) as refused:
             return Reverted(None, made.number, made.url, f"{why}; {refused}")
+        self._tidy(act.side_branch, sha)
         return Reverted(merged, made.number, made.url)
 
     def _argocd(self, act: SyncApplication | TerminateOperation, now: datetime) -> Result:

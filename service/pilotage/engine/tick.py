@@ -134,6 +134,7 @@ class Ticker:
             self.store.record(lease, target=blind, wake_at=again, now=now)
             self.store.release(lease)
             return None
+        snapshot = replace(snapshot, pending=frozenset(found.key for found in pending))
         decision = decide(snapshot, now)
         self.store.record(
             lease,

@@ -593,7 +593,6 @@ def test_values_that_are_gone_already_are_not_put_back() -> None:
     assert decision.ended[0].state is State.SUPERSEDED
 
 
-@pytest.mark.xfail(reason="what a revert leaves out stays `reverting` for ever", strict=True)
 def test_a_service_that_was_replaced_meanwhile_does_not_keep_the_revert_waiting() -> None:
     """Somebody moved web on: api goes back, and web is theirs."""
     now = {"api": "api-v9.1.1", "web": "web-v6.0.0"}
