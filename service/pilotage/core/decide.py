@@ -9,6 +9,7 @@ from typing import assert_never
 from pilotage.core import people, proposal, prose
 from pilotage.core.acts import AnswerComment
 from pilotage.core.decision import Decision, Draft
+from pilotage.core.holding import announced
 from pilotage.core.model import State
 from pilotage.core.others import others
 from pilotage.core.proof import next_look, prove
@@ -27,8 +28,9 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
             draft.wake(next_look(proof))
     proposal.reopened(draft)
     _release(draft)
-    _proposal(draft)
     people.noticed(draft)
+    _proposal(draft)
+    announced(draft)
     others(draft)
     return _answered(draft).finished()
 

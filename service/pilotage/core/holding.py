@@ -13,21 +13,38 @@ def hold(draft: Draft, release: Promotion, subject: Subject, reason: str) -> Pro
     """Asks a person, once for each matter; a hold that is there already stays as it is."""
     if release.hold is not None:
         return release
-    held = Hold(subject, reason, draft.now)
-    draft.tell(EventKind.HELD, reason, promotion=release, subject=subject.value)
+    held = replace(release, hold=Hold(subject, reason, draft.now))
+    _announce(draft, held)
+    return held
+
+
+def announced(draft: Draft) -> None:
+    """Says so of what is held because an act was refused."""
+    release, proposal = draft.release, draft.proposal
+    if release is not None and release.hold is not None and not release.hold.told:
+        _announce(draft, release)
+        draft.follow(replace(release, hold=replace(release.hold, told=True)))
+    if proposal is not None and proposal.hold is not None and not proposal.hold.told:
+        _announce(draft, proposal)
+        draft.propose(replace(proposal, hold=replace(proposal.hold, told=True)))
+
+
+def _announce(draft: Draft, promotion: Promotion) -> None:
+    hold = promotion.hold
+    assert hold is not None
+    draft.tell(EventKind.HELD, hold.reason, promotion=promotion, subject=hold.subject.value)
     policy = draft.seen.release_policy or draft.seen.policy
     draft.acts.append(
         Notify(
-            key=f"{release.id}/notify/held/{subject.value}/{release.retries}",
-            promotion=release.id,
+            key=f"{promotion.id}/notify/held/{hold.subject.value}/{promotion.retries}",
+            promotion=promotion.id,
             event="held",
             channels=policy.environment.notify,
-            title=f"{release.id} is held and needs a person",
-            text=reason,
-            url=release.pull_request_url,
+            title=f"{promotion.id} is held and needs a person",
+            text=hold.reason,
+            url=promotion.pull_request_url,
         )
     )
-    return replace(release, hold=held)
 
 
 def quarantine(draft: Draft, entry: Quarantined, promotion: Promotion | None) -> None:

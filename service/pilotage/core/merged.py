@@ -136,7 +136,8 @@ def released_by_person(
 ) -> Promotion:
     """What a person wrote to the branch is watched like a promotion, and never put back."""
     target = draft.target
-    number = target.last_number + 1
+    proposed = target.proposal.number if target.proposal is not None else 0
+    number = max(target.last_number, proposed) + 1
     promotion = Promotion(
         id=f"{target.pipeline}-{target.environment}-{number}",
         target=target.id,

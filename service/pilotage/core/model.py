@@ -79,6 +79,8 @@ class Hold:
     since: datetime
     by: str = "pilotage"
     next_step: str = "/pilotage resume"
+    told: bool = True
+    """False until people have heard of it: an act that was refused leads to such a hold."""
 
 
 @dataclass(frozen=True, slots=True)

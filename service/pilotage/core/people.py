@@ -203,6 +203,8 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     release = draft.release or draft.seen.last_release
     if release is None:
         return "nothing was promoted here that could be put back"
+    if command.pull_request not in (None, release.pull_request):
+        return f"this is not the promotion that {draft.target.environment} runs: {release.id} is"
     words = command.argument.split()
     chosen: list[str] = []
     while words and words[0].rstrip(",") in release.services:
@@ -216,6 +218,7 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     reasons = {**release.reasons, **dict.fromkeys(services, reason)}
     release = replace(release, hold=None, ended_at=None, conclusion="", reasons=reasons)
     draft.follow(put_back(draft, release, services, reason, command.by))
+    draft.wake(draft.now)
     versions = dict(release.versions)
     for service in services:
         text = f"{command.by} rolled it back: {reason}"
@@ -285,12 +288,14 @@ def noticed(draft: Draft) -> None:
     """
     seen, target = draft.seen, draft.target
     now = running_now(seen.plan)
-    for service, found in now.items():
-        was = target.running.get(service)
-        if was is None or was == found:
-            continue
-        if _may_be_our_merge(draft, service, found):
-            return
+    moved = {
+        service: (target.running[service], found)
+        for service, found in now.items()
+        if target.running.get(service, found) != found
+    }
+    if any(_may_be_our_merge(draft, service, found) for service, (_, found) in moved.items()):
+        return
+    for service, (was, found) in moved.items():
         written = seen.head_moved_by.get(service)
         if written is None or written.sha in draft.target.landed or _is_ours(draft, service, found):
             continue

@@ -126,7 +126,8 @@ def _open(draft: Draft, promotion: Promotion) -> None:
         promotion=promotion,
         commit=seen.plan.source,
     )
-    draft.target = replace(target, last_number=promotion.number, run_hint=None, proposal=promotion)
+    number = max(target.last_number, promotion.number)
+    draft.target = replace(target, last_number=number, run_hint=None, proposal=promotion)
     _commit(draft, promotion, seen.plan, expected=None)
     draft.acts.append(
         OpenPullRequest(

@@ -113,7 +113,7 @@ def _held(promotion: Promotion, act: Act, reason: str, now: datetime) -> Promoti
     if promotion.hold is not None:
         return promotion
     subject = Subject.REVERT if isinstance(act, RevertCommit) else Subject.ACT
-    return replace(promotion, hold=Hold(subject, reason, now))
+    return replace(promotion, hold=Hold(subject, reason, now, told=False))
 
 
 def _index(promotion: Promotion, act: RevertCommit) -> int | None:
