@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.store.examples import NOW, add_target
 
 from pilotage.store import Store
+from tests.store.examples import NOW, add_target
 
 
 @pytest.fixture

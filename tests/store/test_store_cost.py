@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
+
+from pilotage.core.acts import Done
+from pilotage.core.model import State
+from pilotage.store import Event, Lease, Store
+from pilotage.store.database import connect
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -20,11 +25,6 @@ from tests.store.examples import (
     add_target,
     leased,
 )
-
-from pilotage.core.acts import Done
-from pilotage.core.model import State
-from pilotage.store import Event, Lease, Store
-from pilotage.store.database import connect
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.store.examples import NOW, PRODUCTION, a_delivery, a_mail, a_notice, a_promotion, leased
 
 from pilotage.store import Store, StoreUnavailable, database
+from tests.store.examples import NOW, PRODUCTION, a_delivery, a_mail, a_notice, a_promotion, leased
 
 _DIES_WHILE_RECORDING = """
 import os, signal, sys

@@ -9,12 +9,10 @@ from typing import Any, TypeVar, get_args
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.store.examples import NOW, a_notice, a_promotion
-from tests.store.strategies import JSON, KEYS, values
 
 from pilotage.core.acts import Act, Result
 from pilotage.core.model import BodyEdit, Command, Promotion, State, Target
-from pilotage.core.rollout import Watch
+from pilotage.core.rollout_watch import Watch
 from pilotage.store import UnreadableDocument
 from pilotage.store.documents import (
     ACT,
@@ -27,6 +25,8 @@ from pilotage.store.documents import (
     Document,
     target_text,
 )
+from tests.store.examples import NOW, a_notice, a_promotion
+from tests.store.strategies import JSON, KEYS, values
 
 relaxed = settings(
     max_examples=25,

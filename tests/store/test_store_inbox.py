@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
+from pilotage.store import Store, UnknownTarget
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -16,8 +18,6 @@ from tests.store.examples import (
     add_target,
     leased,
 )
-
-from pilotage.store import Store, UnknownTarget
 
 
 def test_a_delivery_that_comes_twice_is_kept_once(store: Store) -> None:

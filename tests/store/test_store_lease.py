@@ -9,6 +9,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
+
+from pilotage.core.acts import Done
+from pilotage.store import Event, LeaseLost, Store
+from pilotage.store.targets import take
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -19,10 +23,6 @@ from tests.store.examples import (
     add_target,
     leased,
 )
-
-from pilotage.core.acts import Done
-from pilotage.store import Event, LeaseLost, Store
-from pilotage.store.targets import take
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 INDIA = timezone(timedelta(hours=5, minutes=30))

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from tests.store.examples import NOW, PRODUCTION, a_delivery, add_target
 
 import pilotage.store
 from pilotage.store import SchemaNewer, SchemaOlder, Store, StoreUnavailable
 from pilotage.store.database import connect
 from pilotage.store.migrate import newest
 from pilotage.store.schema import metadata
+from tests.store.examples import NOW, PRODUCTION, a_delivery, add_target
 
 
 @pytest.fixture

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from pilotage.core.acts import Committed, Done, Opened, Outrun, Refused, Result, Reverted
+from pilotage.core.model import Pause, State
+from pilotage.store import ActNotPending, ActState, Event, Store
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -16,10 +20,6 @@ from tests.store.examples import (
     add_target,
     leased,
 )
-
-from pilotage.core.acts import Committed, Done, Opened, Outrun, Refused, Result, Reverted
-from pilotage.core.model import Pause, State
-from pilotage.store import ActNotPending, ActState, Event, Store
 
 
 def test_a_new_target_loads_empty(store: Store) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.contract.git.server import serving
 from tests.contract.git.world import World, copy_of, make_template
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.contract.git.world import BOT, NOON, PERSON, World
 
 from pilotage.adapters.git import Sha, UnknownCommit
+from tests.contract.git.world import BOT, NOON, PERSON, World
 
 ORDERS = "services/orders/production/values.yaml"
 

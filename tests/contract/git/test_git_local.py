@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contract.git.world import NOON, World, git
 
 from pilotage.adapters.git import (
     File,
@@ -16,6 +15,7 @@ from pilotage.adapters.git import (
     Offline,
     Relation,
 )
+from tests.contract.git.world import NOON, World, git
 
 ORDERS = "services/orders/production/values.yaml"
 

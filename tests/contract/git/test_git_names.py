@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.contract.git.world import BOT, NOON
 
 from pilotage.adapters.git import Identity, InvalidName, names
 from pilotage.adapters.git.writing import Signature
+from tests.contract.git.world import BOT, NOON
 
 _PIECES = [
     "a",

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.contract.git.server import PASSWORD, USER
-from tests.contract.git.world import BOT, NOON, World
 
 from pilotage.adapters.git import (
     GitCredentials,
@@ -30,6 +28,8 @@ from pilotage.adapters.git import (
     Unreachable,
     UnsafeEnvironment,
 )
+from tests.contract.git.server import PASSWORD, USER
+from tests.contract.git.world import BOT, NOON, World
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.git.server import PASSWORD, serving
-from tests.contract.git.world import BOT, NOON, World
 
 from pilotage.adapters.git import (
     GitStore,
@@ -20,6 +18,8 @@ from pilotage.adapters.git import (
     UnknownCommit,
     Unreachable,
 )
+from tests.contract.git.server import PASSWORD, serving
+from tests.contract.git.world import BOT, NOON, World
 
 GH006 = """
 echo "error: GH006: Protected branch update failed for refs/heads/main." >&2

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.git.world import BOT, NOON, World
 
 from pilotage.adapters.git import Conflict, GitStore, InvalidName, Missing, Sha, UnknownCommit
+from tests.contract.git.world import BOT, NOON, World
 
 ORDERS = "services/orders/production/values.yaml"
 V1, V2, V3 = (f"image:\n  tag: v{n}\n" for n in (1, 2, 3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.git.world import BOT, NOON, PERSON, World
 
 from pilotage.adapters.git import (
     EmptyCommit,
@@ -19,6 +18,7 @@ from pilotage.adapters.git import (
     UnknownCommit,
     Unwritable,
 )
+from tests.contract.git.world import BOT, NOON, PERSON, World
 
 ORDERS = "services/orders/production/values.yaml"
 NOWHERE = "1" * 40

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
-from tests.contract.git.server import PASSWORD, USER, GitServer
 
 from pilotage.adapters.git import GitCredentials, GitStore, Identity, Sha, Timeouts
+from tests.contract.git.server import PASSWORD, USER, GitServer
 
 BOT = Identity("Pilotage", "pilotage@example.org")
 PERSON = Identity("Ada Lovelace", "ada@example.org")

@@ -7,7 +7,6 @@ import pytest
 import ruamel.yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.unit.edit.documents import ANY, WORDS, Document, documents, json_values
 
 from pilotage.edit import (
     EditRefused,
@@ -19,6 +18,7 @@ from pilotage.edit import (
     set_value,
     set_values,
 )
+from tests.unit.edit.documents import ANY, WORDS, Document, documents, json_values
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 VALUES = WORDS | ANY | st.text(st.characters(codec="utf-8"), max_size=40)
