@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from pilotage.core.acts import Act
@@ -25,7 +26,7 @@ from pilotage.core.model import (
     Target,
     Tick,
 )
-from pilotage.core.plan import FileText, Tree, plan
+from pilotage.core.plan import FileText, Plan, Tree, plan
 from pilotage.core.policy import Policy, policy_for
 from pilotage.core.rollout_watch import Failed, FailureReason, Live, Pending, Watch
 from pilotage.core.rollout_watch import Outcome as WatchOutcome
@@ -60,6 +61,7 @@ def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
+@cache
 def policy(config: str = CONFIG) -> Policy:
     found = policy_for(load_config(config, presets()), "syrf", "production", BASE)
     assert found is not None
@@ -126,6 +128,20 @@ def target(**changes: Any) -> Target:
     return replace(first, **changes)
 
 
+def planned(
+    chosen: Policy, staging: tuple[tuple[str, str], ...], running: tuple[tuple[str, str], ...]
+) -> Plan:
+    """Kept, since a property asks for the same plans over and over."""
+    key = (chosen.model_dump_json(), staging, running)
+    if key not in _PLANS:
+        source, aim = tree("staging", dict(staging), SOURCE), tree("production", dict(running))
+        _PLANS[key] = plan(chosen.pipeline, source, aim)
+    return _PLANS[key]
+
+
+_PLANS: dict[object, Plan] = {}
+
+
 def snapshot(
     *,
     staging: Mapping[str, str] = STAGING,
@@ -139,7 +155,7 @@ def snapshot(
         policy=chosen,
         base_branch="main",
         base=BASE,
-        plan=plan(chosen.pipeline, tree("staging", staging, SOURCE), tree("production", running)),
+        plan=planned(chosen, tuple(staging.items()), tuple(running.items())),
         own="pilotage[bot]",
         link="https://pilotage.example",
     )
