@@ -80,6 +80,8 @@ class ArgoCDSettings(_Section):
     ca: Path | None = None
     verify: bool = True
     control_plane: str = "argocd"
+    refresh_timeout: Duration = timedelta(seconds=20)
+    """A refresh is answered after the next comparison: never, while the controller is down."""
 
     @model_validator(mode="before")
     @classmethod

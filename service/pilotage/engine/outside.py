@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from pilotage.adapters.argocd import ArgoCD
+from pilotage.adapters.argocd import Timeouts as ArgoCDTimeouts
 from pilotage.adapters.git import GitCredentials, GitStore, Timeouts
 from pilotage.adapters.github import App, Credential, GitHub, MachineUser
 from pilotage.adapters.messages import Channel, Messages
@@ -123,6 +124,7 @@ class Outside:
                 ca=str(found.ca) if found.ca else None,
                 verify=found.verify,
                 control_plane=found.control_plane,
+                timeouts=ArgoCDTimeouts(refresh=found.refresh_timeout.total_seconds()),
             )
             for name, found in settings.argocd.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pilotage.adapters.argocd import ArgoCD
@@ -97,6 +97,8 @@ class Sights:
         self._repository = repository
         self._applications = applications
         self._now = now
+        self._silent: set[str] = set()
+        """Servers that a refresh was not answered by: none is asked of them again in this look."""
 
     def look(
         self,
@@ -117,7 +119,13 @@ class Sights:
         ref = applications.find(name, self._now)
         if isinstance(ref, Gone | CannotSee):
             return Look(ref)
-        return applications.server.look(ref, watch.due(self._now))
+        requests = watch.due(self._now)
+        if server in self._silent:
+            requests = replace(requests, refresh=None)
+        look = applications.server.look(ref, requests)
+        if requests.refresh is not None and isinstance(look.application, CannotSee):
+            self._silent.add(server)
+        return look
 
     def _expectation(
         self, look: Look, expected: Expected, picture: Application | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -225,7 +226,9 @@ class World:
         if self._argocd is not None:
             token = self._argocd.accounts.token("pilotage")
             servers["main"] = ArgoCDSettings(
-                url=HttpUrl(self.argocd_server.url), token=SecretStr(token)
+                url=HttpUrl(self.argocd_server.url),
+                token=SecretStr(token),
+                refresh_timeout=timedelta(seconds=2),
             )
         told: dict[str, Any] = {
             "repositories": (REPOSITORY,),
