@@ -42,10 +42,19 @@ class Problem:
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        at = f" {self.where}:" if self.where else ""
         hint = f" (did you mean `{self.suggestion}`?)" if self.suggestion else ""
-        return f"{place}:{at} {self.expected}{hint}"
+        return f"{self._place} {self.expected}{hint}"
+
+    @property
+    def brief(self) -> str:
+        """For one short line: what would be right, where that is known, stands for the rest."""
+        hint = f"did you mean `{self.suggestion}`?" if self.suggestion else self.expected
+        return f"{self._place} {hint}"
+
+    @property
+    def _place(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}:" + (f" {self.where}:" if self.where else "")
 
 
 class ConfigError(Exception):

@@ -54,7 +54,7 @@ class Survey:
         except NoConfigError as error:
             return Surveyed(replace(target, config_problem=str(error)), ())
         except ConfigError as error:
-            status = Status(StatusState.FAILURE, str(error.problems[0]))
+            status = Status(StatusState.FAILURE, error.problems[0].brief)
             outputs = Outputs(promotion="", statuses={(head, CONFIG): status})
             return Surveyed(replace(target, config_problem=str(error)), (outputs,))
         problem = self._register(target, config, now)
