@@ -106,6 +106,10 @@ def _carried(target: Target, promotion: Promotion) -> Answer:
     if target.pause is not None and promotion.state is State.OBSERVING:
         reason = f"paused by {target.pause.by}: {target.pause.reason}"
         return Answer(Answered.HELD, reason, target.id, promotion)
+    refused = next((found for found in target.refused if found.versions == promotion.versions), None)
+    if refused is not None and promotion.state is State.OBSERVING:
+        reason = f"{refused.by} closed {refused.promotion}, which had exactly this set"
+        return Answer(Answered.REFUSED, reason, target.id, promotion)
     if promotion.state is State.CLOSED:
         reason = promotion.conclusion or "its pull request was closed"
         return Answer(Answered.REFUSED, reason, target.id, promotion)
