@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from pilotage.core.rollout_watch import Failed
 _NAMED = 5
 """Services named in a title before the rest is counted."""
 _TITLE_LIMIT = 250
+_NOT_IN_BRANCHES = re.compile(r"[^A-Za-z0-9_-]")
 _LINE_LIMIT = 500
 """Of a commit message's lines: a value is one line, and never a trailer of its own."""
 
@@ -58,7 +60,7 @@ def _filled(template: str, policy: Policy, promotion: Promotion) -> str:
 
 
 def branch_name(policy: Policy, run: str) -> str:
-    safe = "".join(part if part.isalnum() or part in "-._" else "-" for part in run)[:60]
+    safe = _NOT_IN_BRANCHES.sub("-", run)[:60]
     template = policy.environment.branch.replace("{run}", safe)
     template = template.replace("{environment}", policy.environment_name)
     return template.replace("{pipeline}", policy.pipeline_name)

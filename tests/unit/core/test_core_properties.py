@@ -348,3 +348,16 @@ def test_only_what_a_person_asked_for_or_saw_fail_is_put_back(seen: Snapshot) ->
     for act in reverts:
         assert set(act.services) <= set(STAGING)
         assert act.files
+
+
+@given(worlds())
+def test_a_world_that_stands_still_comes_to_rest(seen: Snapshot) -> None:
+    """Look after look at the same facts, the same acts: nothing is counted up, nothing repeated."""
+    seen = replace(seen, commands=(), readings=(), edited_on_base=False)
+    for _ in range(5):
+        seen = replace(seen, target=decide(seen, NOW).target)
+    rested = decide(seen, NOW)
+    again = decide(replace(seen, target=rested.target), NOW)
+    assert again.target == rested.target
+    assert [act.key for act in again.acts] == [act.key for act in rested.acts]
+    assert again.events == ()

@@ -1,0 +1,317 @@
+"""What people read in one line, and what every page holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotage.core import prose
+from pilotage.core.decide import decide
+from pilotage.core.decision import Reason
+from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
+from pilotage.core.model import Outcome, Quarantined, Revert, ServiceChange, State
+from pilotage.core.outputs import BodyPage, StoryPage
+from pilotage.core.policy import Policy
+from pilotage.core.snapshot import Known
+from pilotage.rendering import render_body, render_story
+from tests.unit.core.pages import hostile
+from tests.unit.core.worlds import (
+    CONFIG,
+    MERGED,
+    NOW,
+    SOURCE,
+    STAGING,
+    ago,
+    changes,
+    opened,
+    pipeline,
+    policy,
+    production,
+    proposal,
+    pull_request,
+    release,
+    releasing,
+    snapshot,
+    target,
+)
+
+
+def many(count: int) -> tuple[ServiceChange, ...]:
+    return changes(
+        {f"s{n}": f"s{n}-v1.1.0" for n in range(count)},
+        {f"s{n}": f"s{n}-v1.0.0" for n in range(count)},
+    )
+
+
+@pytest.mark.runbook("SYRF-4")
+def test_the_title_names_the_changes() -> None:
+    assert prose.title(policy(), proposal()) == (
+        "Promote syrf to production: api v9.1.1, web v5.0.1"
+    )
+    assert prose.title(policy(), proposal(changes=many(8))).endswith(
+        "s0 v1.1.0, s1 v1.1.0, s2 v1.1.0, s3 v1.1.0, s4 v1.1.0 and 3 more"
+    )
+
+
+@pytest.mark.runbook("SYRF-13")
+def test_the_commit_says_what_and_where_it_was_proven() -> None:
+    message = prose.commit_message(policy(), proposal(), "key-1")
+    assert message.splitlines() == [
+        "promote(syrf): api v9.1.1, web v5.0.1",
+        "",
+        "api: api-v9.0.4 -> api-v9.1.1",
+        "web: web-v5.0.0 -> web-v5.0.1",
+        "",
+        f"Proven in staging at {SOURCE}.",
+        "",
+        "Pilotage-Act: key-1",
+    ]
+
+
+@given(value=hostile)
+def test_no_value_adds_a_line_to_a_commit(value: str) -> None:
+    """A trailer in a version would be taken for the trailer of an act."""
+    change = replace(changes()[0], before=value, after=f"{value}\n\nPilotage-Act: other")
+    given_ = proposal(changes=(change,))
+    message = prose.commit_message(policy(), given_, "key-1")
+    assert [line for line in message.splitlines() if line.startswith("Pilotage-Act")] == [
+        "Pilotage-Act: key-1"
+    ]
+    revert = Revert(("api",), f"{value}\nPilotage-Act: other", "li", NOW)
+    message = prose.revert_message(policy(), release(changes=(change,)), ("api",), revert, "key-2")
+    assert [line for line in message.splitlines() if line.startswith("Pilotage-Act")] == [
+        "Pilotage-Act: key-2"
+    ]
+
+
+@pytest.mark.runbook("SYRF-10")
+def test_a_revert_says_what_runs_again_and_why() -> None:
+    one = prose.revert_title(policy(), release(), ("api",), "5xx above 5 %")
+    assert one == "rollback(api): revert production to v9.0.4 due to 5xx above 5 %"
+    both = prose.revert_title(policy(), release(), ("api", "web"), "x")
+    assert both == "rollback(api, web): revert production to api v9.0.4, web v5.0.0 due to x"
+    names = tuple(f"s{n}" for n in range(7))
+    seven = prose.revert_title(policy(), release(changes=many(7)), names, "x" * 500)
+    assert "and 2 more due to" in seven
+    assert len(seven) <= 200
+
+
+def test_a_revert_names_the_commit_and_who_asked() -> None:
+    revert = Revert(("api",), "too slow", "maria", NOW)
+    message = prose.revert_message(policy(), release(), ("api",), revert, "key-2")
+    assert message.splitlines()[2:] == [
+        "Reason: too slow",
+        "Asked for by maria.",
+        "",
+        "api: api-v9.1.1 -> api-v9.0.4",
+        "",
+        f"This reverts commit {MERGED}.",
+        "",
+        "Pilotage-Act: key-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("run", "branch"),
+    [
+        ("18277361", "production-promotion-18277361"),
+        ("4be19f2", "production-promotion-4be19f2"),
+        ("a b/c~^:?*[\\", "production-promotion-a-b-c-------"),
+        ("../x.lock", "production-promotion----x-lock"),
+    ],
+)
+def test_the_branch_carries_the_run(run: str, branch: str) -> None:
+    assert prose.branch_name(policy(), run) == branch
+
+
+def test_our_branches_are_told_by_how_they_begin_and_end() -> None:
+    chosen = production(branch="'rel/{environment}-{run}-x'")
+    assert prose.branch_pattern(chosen) == ("rel/production-", "-x")
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(seconds=90), "90 s"),
+        (timedelta(minutes=2), "2 min"),
+        (timedelta(minutes=15), "15 min"),
+        (timedelta(minutes=119), "119 min"),
+        (timedelta(hours=5), "5 h"),
+        (timedelta(days=3), "3 d"),
+        (timedelta(hours=30), "30 h"),
+        (timedelta(0), "0 s"),
+        (timedelta(hours=1, minutes=30), "90 min"),
+    ],
+)
+def test_a_span_as_people_say_it(span: timedelta, said: str) -> None:
+    assert prose.span(span) == said
+
+
+def test_moments_are_absolute_and_in_utc() -> None:
+    assert prose.moment(NOW) == "20 Nov 12:00 UTC"
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=-5)))
+    assert prose.moment(elsewhere) == "20 Nov 12:00 UTC"
+
+
+@given(st.text(max_size=300))
+def test_a_status_fits(text: str) -> None:
+    line = prose.clipped(text)
+    assert len(line) <= DESCRIPTION_LIMIT
+    assert "\n" not in line
+
+
+def test_markers_are_found_again() -> None:
+    for marker in (prose.marker(proposal()), prose.story_marker(proposal())):
+        assert marker_in(hidden(marker)) == marker
+
+
+def test_an_explanation_is_a_list_of_text() -> None:
+    assert prose.explanation([]) == "Nothing stands in the way."
+    assert prose.explanation([Reason("checklist", "1 box <open>", "tick it")]) == (
+        "- **checklist**: 1 box &lt;open&gt; → tick it"
+    )
+
+
+@pytest.mark.runbook("SYRF-14")
+def test_the_last_word_on_a_release() -> None:
+    confirmed = release(outcomes=dict.fromkeys(STAGING, Outcome.CONFIRMED))
+    assert prose.conclusion(confirmed, State.CONFIRMED, NOW) == (
+        "Confirmed 10 min after the merge: api v9.1.1, web v5.0.1"
+    )
+    mixed = release(
+        outcomes={"api": Outcome.REVERTED, "web": Outcome.CONFIRMED}, reasons={"api": "crashed"}
+    )
+    assert prose.conclusion(mixed, State.REVERTED, NOW) == (
+        "Reverted 10 min after the merge: api runs v9.0.4 again (crashed); web v5.0.1 is confirmed"
+    )
+
+
+# pages ----------------------------------------------------------------------------------------
+
+
+def body_of(before: Any) -> BodyPage:
+    found = [each.body for each in decide(before, NOW).outputs if each.body is not None]
+    assert len(found) == 1
+    return found[0]
+
+
+def story_of(before: Any) -> StoryPage:
+    found = [each.story for each in decide(before, NOW).outputs if each.story is not None]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.runbook("SYRF-4")
+def test_the_body_of_an_open_request() -> None:
+    page = body_of(opened())
+    assert [(row.service, row.before, row.after) for row in page.rows] == [
+        ("api", "api-v9.0.4", "api-v9.1.1"),
+        ("web", "web-v5.0.0", "web-v5.0.1"),
+    ]
+    assert [(box.item, box.ticked) for box in page.proven] == [
+        ("staging-healthy", True),
+        ("soak", True),
+    ]
+    assert page.people[0].proof == "@li 20 Nov 11:40 UTC"
+    assert page.rollback_command.startswith("pilotage rollback syrf api")
+    assert render_body(page).count("- [x]") == 4
+
+
+def test_a_service_that_stays_is_shown_as_it_is() -> None:
+    page = body_of(
+        opened(
+            proposal(changes=changes({"api": "api-v9.1.1"})),
+            staging={**STAGING, "pm": "pm-v1.0.0"},
+            running={"api": "api-v9.0.4", "web": "web-v5.0.1", "pm": "pm-v1.0.0"},
+        )
+    )
+    assert [(row.service, row.before, row.after) for row in page.rows[1:]] == [
+        ("pm", "pm-v1.0.0", None),
+        ("web", "web-v5.0.1", None),
+    ]
+
+
+def test_what_is_left_out_is_named_with_its_reason() -> None:
+    aim = target(quarantine=(Quarantined("web", "web-v5.0.1", "crashed", NOW),))
+    before = snapshot(
+        policy=pipeline(together="proven"), staging={**STAGING, "new": "new-v1.0.0"}, target=aim
+    )
+    assert body_of(before).left_out == (
+        "web web-v5.0.1 is in quarantine: crashed",
+        "only in staging: new",
+    )
+
+
+def compared(tag: str) -> Policy:
+    source = f"services: {{ api: {{ repository: acme/syrf, tag: '{tag}' }} }}\n    files:"
+    return policy(CONFIG.replace("files:", source, 1))
+
+
+@pytest.mark.runbook("SYRF-4")
+@pytest.mark.parametrize(
+    ("tag", "url"),
+    [
+        ("api-v{version}", "https://github.com/acme/syrf/compare/api-v9.0.4...api-v9.1.1"),
+        ("{value}", "https://github.com/acme/syrf/compare/api-v9.0.4...api-v9.1.1"),
+        ("r/{version}", "https://github.com/acme/syrf/compare/r/9.0.4...r/9.1.1"),
+        ("a b{version}", "https://github.com/acme/syrf/compare/a%20b9.0.4...a%20b9.1.1"),
+    ],
+)
+def test_what_changed_is_linked_where_the_repository_is_known(tag: str, url: str) -> None:
+    page = body_of(opened(policy=compared(tag)))
+    assert [row.compare_url for row in page.rows] == [url, None]
+
+
+@pytest.mark.runbook("SYRF-17")
+@pytest.mark.parametrize(
+    ("on_failure", "said"),
+    [
+        ("revert", "production is put back by a revert commit when"),
+        ("revert-pull-request", "production opens a revert pull request when"),
+        ("hold", "Nothing is put back by itself"),
+    ],
+)
+def test_what_happens_by_itself_is_said_before_the_merge(on_failure: str, said: str) -> None:
+    assert said in body_of(opened(policy=production(on_failure=on_failure))).rollback[0]
+
+
+@pytest.mark.runbook("SYRF-8")
+def test_the_story_of_a_release() -> None:
+    page = story_of(releasing())
+    assert page.heading == "Verifying"
+    assert (page.by, page.sha) == ("maria", MERGED)
+    assert page.lead == "Live since 20 Nov 11:55 UTC; verifying until 20 Nov 12:25 UTC"
+    assert [row.application for row in page.rows] == ["api-production", "web-production"]
+    assert page.advice[0].command == "/pilotage rollback <reason>"
+    assert "Rollback ready: api v9.0.4, web v5.0.0" in render_story(page)
+
+
+def test_a_merge_past_a_closed_gate_stands_in_the_story() -> None:
+    merge = release().merge
+    assert merge is not None
+    page = story_of(releasing(release(merge=replace(merge, outside_gate="1 box open"))))
+    assert page.lines[0] == "Merged past a closed gate: 1 box open"
+
+
+def test_the_story_ends_with_how_to_try_again() -> None:
+    back = Revert(("api", "web"), "crashed", "pilotage", ago(minutes=2), sha=SOURCE)
+    ended = release(
+        state=State.REVERTING,
+        outcomes={"api": Outcome.REVERTED, "web": Outcome.OVERTAKEN},
+        reasons=dict.fromkeys(STAGING, "crashed"),
+        reverts=(back,),
+    )
+    page = story_of(releasing(ended))
+    assert page.heading == "Reverted"
+    assert page.advice[0].command == "pilotage quarantine lift syrf api api-v9.1.1"
+
+
+def test_a_foreign_commit_is_shown_and_ours_is_not() -> None:
+    assert body_of(opened()).notes == ()
+    other = opened(pull_request=Known(pull_request(head=SOURCE), NOW))
+    assert "bbbbbbb is a commit that Pilotage did not write" in body_of(other).notes[0]
