@@ -72,6 +72,9 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
                     found = versions.get(service, "nothing readable")
                     reason = f"the branch holds {service} {found}, not the proven {wanted}"
                     return Gate("contents", Verdict.FAIL, reason, "take back the commit")
+            for service in versions.keys() - set(promotion.services):
+                reason = f"the branch also sets {service} to {versions[service]}, not in this set"
+                return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             return Gate("contents", Verdict.PASS, "the branch holds the set that is shown")
 
 

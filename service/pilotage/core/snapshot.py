@@ -139,7 +139,7 @@ class Snapshot:
     edited_on_base: bool = False
     """A file that the open pull request edits has changed on the base branch since."""
     versions_on_head: Seen[Mapping[str, str]] | None = None
-    """What the pull request's head holds for its services."""
+    """What the pull request's head holds for its services, and for those that people added."""
     reviews: Seen[tuple[Review, ...]] | None = None
     approvers: Seen[frozenset[str]] | None = None
     """Everybody whose approval counts; None when nobody's is asked for."""

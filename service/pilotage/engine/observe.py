@@ -285,11 +285,34 @@ def _versions_on_head(look: Look, promotion: Promotion, head: Sha) -> Seen[Mappi
     trees = look.repository.trees
     try:
         tree = trees.tree(look.policy.pipeline, look.policy.environment_name, head)
+        people = _set_by_people(look, promotion, head)
     except UnknownCommit:
         look.repository.trees.forget_fetch()
         return Unknown(f"{head[:7]} is not fetched yet", look.now)
     found = versions(look.policy.pipeline, tree)
-    return Known({name: found[name] for name in promotion.services if name in found}, look.now)
+    ours = {name: found[name] for name in promotion.services if name in found}
+    return Known(ours | people, look.now)
+
+
+def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str]:
+    """Service to what commits that are not ours made of it; what the base has is not theirs."""
+    if promotion.branch_head is None or head == promotion.branch_head:
+        return {}
+    trees, pipeline = look.repository.trees, look.policy.pipeline
+    environment = look.policy.environment_name
+    bases = (
+        running_now(look.plan),
+        versions(pipeline, trees.tree(pipeline, environment, promotion.base)),
+    )
+    found = {}
+    for change in trees.steps(pipeline, environment, promotion.branch_head, head):
+        if change.service in promotion.services:
+            other = [write for write in change.copied if write.path != pipeline.version_path]
+            shown = (change.after, *(f"{write.path} {write.after}" for write in other))
+            found[change.service] = ", ".join(shown)
+        elif all(base.get(change.service) != change.after for base in bases):
+            found[change.service] = change.after
+    return found
 
 
 def _edited_on_base(look: Look, promotion: Promotion) -> bool:
