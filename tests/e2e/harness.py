@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pilotage.web.app import create_app
-
 from pilotage.core import prose
 from pilotage.core.decide import decide
 from pilotage.core.model import ENDED, Promotion, State, Target
@@ -28,6 +26,7 @@ from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.serve import Server
 from pilotage.sandbox.world import World
 from pilotage.store import Event, Store
+from pilotage.web.app import create_app
 
 TARGET = "syrf/production"
 PATIENCE = 20.0
@@ -154,6 +153,8 @@ class Service:
 
         def idle() -> bool:
             if not self.world.github.webhooks.drain(0.0) or self.store.waiting_deliveries(1):
+                return False
+            if any(row.lease_owner for row in self.store.targets()):
                 return False
             wake = self.store.next_wake()
             return wake is not None and wake - utc_now() > timedelta(seconds=5)

@@ -14,15 +14,17 @@ from pilotage.sandbox.world import World
 class _Meanwhile(Faults):
     """Does `act` once, just before a request that fits is answered."""
 
-    def __init__(self, method: str, path: str, act: Callable[[], object]) -> None:
+    def __init__(
+        self, method: str, path: str, act: Callable[[], object], when: Callable[[], bool]
+    ) -> None:
         super().__init__()
-        self._method, self._path, self._act = method, path, act
+        self._method, self._path, self._act, self._when = method, path, act, when
         self._once = threading.Lock()
         self.happened = threading.Event()
 
     def take(self, method: str, path: str) -> Fault | None:
         fits = fnmatchcase(method, self._method) and fnmatchcase(path, self._path)
-        if fits and self._once.acquire(blocking=False):
+        if fits and self._when() and self._once.acquire(blocking=False):
             self._act()
             self.happened.set()
         return super().take(method, path)
@@ -30,11 +32,18 @@ class _Meanwhile(Faults):
 
 @contextmanager
 def meanwhile(
-    world: World, method: str, path: str, act: Callable[[], object]
+    world: World,
+    method: str,
+    path: str,
+    act: Callable[[], object],
+    when: Callable[[], bool] = lambda: True,
 ) -> Iterator[threading.Event]:
-    """Within the block the first request that fits finds `act` done. The event tells that it is."""
+    """Within the block the first request that fits, `when` that holds, finds `act` done.
+
+    The event tells that it is.
+    """
     before = world.github.state.faults
-    hooked = world.github.state.faults = _Meanwhile(method, path, act)
+    hooked = world.github.state.faults = _Meanwhile(method, path, act, when)
     try:
         yield hooked.happened
     finally:

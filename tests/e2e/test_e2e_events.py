@@ -236,6 +236,7 @@ def test_a_redelivery_is_accepted_and_changes_nothing(tmp_path: Path) -> None:
         world.github.comment(pull, "/pilotage tick migrations", "maria")
         world.github.tick(pull, "feature", "maria")
         service.until_ready(pull)
+        world.argocd.stop_controller()
         service.until_idle()
         hooks = world.github.webhooks
         seen = [found for found in hooks.log if found.event != "ping"]
@@ -264,6 +265,7 @@ def test_what_our_own_writes_cause_does_not_wake_the_target(tmp_path: Path) -> N
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
         service.until_open()
+        world.argocd.stop_controller()
         service.until_idle()
         ours = [found for found in world.github.webhooks.log if _by_us(found)]
         assert {found.event for found in ours} >= {"push", "pull_request", "status"}
