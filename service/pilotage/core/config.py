@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
@@ -88,6 +89,9 @@ def _order(problem: Problem) -> tuple[int, str]:
 def _parse(text: str, file: str) -> object:
     if len(text) > _LARGEST:
         raise ConfigError([Problem(file, None, "", f"larger than {_LARGEST // 1024} KB")])
+    line = _too_deep(text)
+    if line is not None:
+        raise ConfigError([Problem(file, line, "", f"nested more than {_DEEPEST} levels deep")])
     try:
         return YAML().load(text)
     except MarkedYAMLError as error:
@@ -99,6 +103,22 @@ def _parse(text: str, file: str) -> object:
     except (YAMLError, RecursionError, ValueError) as error:
         what = str(error).split("\n")[0] or type(error).__name__
         raise ConfigError([Problem(file, None, "", f"not valid YAML: {what}")]) from None
+
+
+def _too_deep(text: str) -> int | None:
+    """The line that is nested too deep. Asked of libyaml first: ruamel takes seconds for it."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _DEEPEST:
+                    return event.start_mark.line + 1 if event.start_mark else 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except (yaml.YAMLError, UnicodeError):
+        return None  # ruamel says what is wrong, and where
+    return None
 
 
 def _plain(node: object, file: str) -> Any:

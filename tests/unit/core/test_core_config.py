@@ -215,6 +215,7 @@ MISTAKES = {
     "version: 1\npipelines: {}\n": [
         ".pilotage.yaml:2: pipelines: expected at least 1 entry, found 0"
     ],
+    "version: 1\na:\n  - " + "[" * 60: [".pilotage.yaml:3: nested more than 50 levels deep"],
     "": [".pilotage.yaml:1: expected a mapping with `version: 1`"],
     "- version: 1\n": [".pilotage.yaml:1: expected a mapping with `version: 1`"],
     "version: 1\n\tx: 2\n": [

@@ -70,7 +70,6 @@ def quarantined(decision: Decision) -> list[tuple[str, str, str]]:
     return [(each.service, each.version, each.by) for each in decision.target.quarantine]
 
 
-@pytest.mark.xfail(reason="an observed proposal and a person's release share a number", strict=True)
 def test_a_persons_release_beside_an_observed_proposal_has_a_name_of_its_own() -> None:
     """Else the acts of both would share their keys."""
     now = {"api": "api-v9.0.5", "web": "web-v5.0.0"}

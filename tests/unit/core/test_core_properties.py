@@ -285,6 +285,8 @@ def test_every_world_is_decided_and_the_promises_are_kept(seen: Snapshot) -> Non
     assert all(ended.state in ENDED and ended.ended_at for ended in decision.ended)
     keys = [act.key for act in decision.acts]
     assert len(keys) == len(set(keys)), "an act is started once"
+    names = [each.id for each in (after.proposal, after.release, *decision.ended) if each]
+    assert len(names) == len(set(names)), "two promotions never share a name"
 
 
 @given(worlds())
