@@ -46,9 +46,16 @@ def verdict(check: HttpCheck, record: CheckRecord | None) -> CheckVerdict:
         return CheckVerdict.UNDECIDED
     if record.bad_in_row >= check.failures:
         return CheckVerdict.BAD
-    if record.good > 0 and record.bad_in_row == 0:
+    if record.good > 0 and record.bad_in_row == 0 and not _blind(check, record):
         return CheckVerdict.GOOD
     return CheckVerdict.UNDECIDED
+
+
+def _blind(check: HttpCheck, record: CheckRecord) -> bool:
+    """No answer for as many readings as would fail it: what was good then says nothing of now."""
+    if record.last_at is None or record.last_seen_at is None:
+        return True
+    return record.last_at - record.last_seen_at >= check.every * check.failures
 
 
 def due(policy: Verification, records: Mapping[str, CheckRecord], now: datetime) -> list[HttpCheck]:

@@ -553,6 +553,24 @@ def test_a_check_without_a_verdict_is_not_a_confirmation() -> None:
     assert much_later.target.release.hold is not None
 
 
+def test_a_check_that_went_blind_does_not_confirm() -> None:
+    """Good at first, and without an answer ever since: unknown waits, and then asks."""
+    late = release(live_at=ago(minutes=31))
+    went_blind = readings(True, *[None] * 5)
+    spread = tuple(
+        replace(each, at=NOW - timedelta(seconds=30) * (5 - index))
+        for index, each in enumerate(went_blind)
+    )
+    checked = production(verification=CHECKED)
+    waiting = decide(releasing(late, policy=checked, readings=spread), NOW)
+    assert waiting.ended == ()
+    assert waiting.acts == ()
+    later = release(live_at=ago(minutes=61))
+    held = decide(releasing(later, policy=checked, readings=spread), NOW)
+    assert act_of(held, Notify).event == "held"
+    assert held.ended == ()
+
+
 # reverting ----------------------------------------------------------------------------------
 
 

@@ -34,6 +34,8 @@ def judged(*goods: bool | None) -> CheckVerdict:
         ((), CheckVerdict.UNDECIDED),
         ((True,), CheckVerdict.GOOD),
         ((True, None, None), CheckVerdict.GOOD),
+        ((True, None, None, None), CheckVerdict.UNDECIDED),
+        ((True, None, None, None, True), CheckVerdict.GOOD),
         ((None, None, None, None), CheckVerdict.UNDECIDED),
         ((False,), CheckVerdict.UNDECIDED),
         ((True, False), CheckVerdict.UNDECIDED),
