@@ -29,6 +29,8 @@ class Obstacle:
     reason: str
     next_step: str = ""
     until: datetime | None = None
+    lasting: bool = False
+    """Only a person, or another version, takes it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle 
         return quarantined
     if version.step(change.before, wanted) is version.Step.BACK:
         return Obstacle(
-            name, f"{name} {wanted} is older than {change.before}, which {target.environment} runs"
+            name,
+            f"{name} {wanted} is older than {change.before}, which {target.environment} runs",
+            lasting=True,
         )
     if version.moves(change.before, wanted):
         return Obstacle(
@@ -178,7 +182,8 @@ def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obst
     for found in target.quarantine:
         if (found.service, found.version) == (name, wanted):
             lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
-            return Obstacle(name, f"{name} {wanted} is in quarantine: {found.reason}", lift)
+            reason = f"{name} {wanted} is in quarantine: {found.reason}"
+            return Obstacle(name, reason, lift, lasting=True)
     return None
 
 

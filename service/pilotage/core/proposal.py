@@ -39,11 +39,21 @@ def observing(draft: Draft) -> None:
             source = seen.policy.source_name
             draft.explain("plan", f"{source} and {draft.target.environment} are the same")
         return
+    if _hopeless(draft, selection):
+        draft.propose(None)
+        return
     changes = selection.changes or seen.plan.changes
     promotion = _observed(draft, changes)
     draft.propose(promotion)
     if selection.changes and _may_open(draft, selection):
         _open(draft, promotion)
+
+
+def _hopeless(draft: Draft, selection: Selection) -> bool:
+    """Nothing that differs will be promoted until a person or a new version changes that."""
+    lasting = {obstacle.service for obstacle in selection.obstacles if obstacle.lasting}
+    held = draft.proposal is not None and draft.proposal.hold is not None
+    return not held and lasting >= set(draft.seen.plan.services)
 
 
 def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
