@@ -22,7 +22,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from pilotage.core.config_schema import names_at
-from pilotage.core.policy import ITEM, NAME, REPOSITORY, Config
+from pilotage.core.policy import Config
+from pilotage.core.policy_values import ITEM, NAME, REPOSITORY
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pilotage.core.policy import DURATION_EXAMPLES, NAME, Config, duration_text
+from pilotage.core.policy import Config
+from pilotage.core.policy_values import DURATION_EXAMPLES, NAME, duration_text
 
 
 @cache

@@ -8,7 +8,6 @@ Placeholders in strings are `{environment}`, `{service}`, `{value}` (as it stand
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -17,121 +16,32 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     HttpUrl,
-    JsonValue,
-    PlainSerializer,
-    StringConstraints,
     Tag,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from pilotage.core.policy_values import (
+    ITEM,
+    REPOSITORY,
+    Applications,
+    Duration,
+    Name,
+    Names,
+    branch_template,
+    filled_by,
+    misplaced,
+)
+from pilotage.core.policy_values import duration as duration
+from pilotage.core.policy_values import duration_text as duration_text
 from pilotage.core.rollout_watch import Budgets
 
-_DURATION = re.compile(
-    r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?"
-)
 OWN_ITEMS = frozenset({"staging-healthy", "soak"})
 """The boxes that the service ticks itself."""
-NAME = r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$"
-ITEM = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
-REPOSITORY = r"^[\w.-]+/[\w.-]+$"
-_PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-
-
-def misplaced(what: str, *at: str | int, nearest: str | None = None) -> PydanticCustomError:
-    """A mistake that a section finds in one of its parts; `at` leads there."""
-    return PydanticCustomError("misplaced", "{what}", {"what": what, "at": at, "nearest": nearest})
-
-
-def _filled_by(*names: str) -> AfterValidator:
-    """Refuses placeholders that nothing would fill."""
-
-    def check(text: str) -> str:
-        for name in _PLACEHOLDER.findall(text):
-            if name not in names:
-                known = ", ".join(f"{{{each}}}" for each in names)
-                near = difflib.get_close_matches(name, names, n=1)
-                raise misplaced(
-                    f"nothing fills {{{name}}} here; there are {known}",
-                    nearest=f"{{{near[0]}}}" if near else None,
-                )
-        return text
-
-    return AfterValidator(check)
-
-
-def _branch(text: str) -> str:
-    if "{run}" not in text:
-        raise ValueError("must contain {run}, so that no two promotions share a branch")
-    example = _PLACEHOLDER.sub("x", text)
-    ends = tuple(part.endswith((".", ".lock")) for part in example.split("/"))
-    if not _BRANCH.fullmatch(example) or ".." in example or any(ends):
-        raise ValueError("is no branch name: letters, digits and . _ - / such as promotion-{run}")
-    return text
-
-
-def duration(value: object) -> timedelta:
-    """`1h30m` and the like; a bare number is refused because nobody agrees on its unit."""
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or not any(match.groups()):
-        raise ValueError("expected a duration such as 30s, 15m, 2h or 1h30m")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def duration_text(value: timedelta) -> str:
-    """The duration as `duration` reads it: `1h30m`."""
-    rest, text = value, ""
-    for unit, size in (
-        ("d", timedelta(days=1)),
-        ("h", timedelta(hours=1)),
-        ("m", timedelta(minutes=1)),
-    ):
-        count, rest = divmod(rest, size)
-        text += f"{count}{unit}" if count else ""
-    seconds = rest.total_seconds()
-    return text + f"{seconds:f}".rstrip("0").rstrip(".") + "s" if seconds or not text else text
-
-
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-DURATION_EXAMPLES: list[JsonValue] = ["30s", "15m", "1h30m", "2d"]
-_DURATION_SCHEMA: dict[str, JsonValue] = {
-    "type": "string",
-    "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$",
-    "examples": DURATION_EXAMPLES,
-}
-_NAMES_SCHEMA: dict[str, JsonValue] = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-}
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(duration),
-    PlainSerializer(duration_text, return_type=str),
-    WithJsonSchema(_DURATION_SCHEMA),
-]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
-Applications = Annotated[
-    tuple[Annotated[str, _filled_by("service", "environment")], ...],
-    Field(min_length=1),
-    BeforeValidator(_one_or_many),
-    WithJsonSchema(_NAMES_SCHEMA),
-]
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=60)]
-"""Of a pipeline or an environment: it becomes part of branches, addresses and hidden markers."""
 
 
 class _Section(BaseModel):
@@ -183,7 +93,7 @@ class SetValue(_Section):
     """Write a fixed value, which may name the environment or the service."""
 
     set_: str = Field(alias="set", min_length=1)
-    to: Annotated[str, _filled_by("environment", "service")]
+    to: Annotated[str, filled_by("environment", "service")]
 
 
 def _rule_kind(value: object) -> str | None:
@@ -210,8 +120,8 @@ class ServiceSource(_Section):
 
     repository: str | None = Field(default=None, pattern=REPOSITORY)
     workflow: str | None = None
-    tag: Annotated[str, _filled_by("version", "value", "service")] = "v{version}"
-    image: Annotated[str, _filled_by("version", "value", "service")] | None = None
+    tag: Annotated[str, filled_by("version", "value", "service")] = "v{version}"
+    image: Annotated[str, filled_by("version", "value", "service")] | None = None
 
 
 class People(_Section):
@@ -303,12 +213,12 @@ class Environment(_Section):
     applications: Applications = ("{service}-{environment}",)
     argocd: str = "main"
     branch: Annotated[
-        str, _filled_by("environment", "pipeline", "run"), AfterValidator(_branch)
+        str, filled_by("environment", "pipeline", "run"), AfterValidator(branch_template)
     ] = "{environment}-promotion-{run}"
-    title: Annotated[str, _filled_by("pipeline", "environment", "changes", "run")] = (
+    title: Annotated[str, filled_by("pipeline", "environment", "changes", "run")] = (
         "Promote {pipeline} to {environment}: {changes}"
     )
-    commit: Annotated[str, _filled_by("pipeline", "environment", "changes", "run")] = (
+    commit: Annotated[str, filled_by("pipeline", "environment", "changes", "run")] = (
         "promote({pipeline}): {changes}"
     )
     labels: Names = ("requires-review",)
