@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +33,7 @@ class Calls:
         self._transport, self._sign_in = transport, sign_in
         self._lock = threading.Lock()
         self._writing: dict[int | None, threading.Lock] = {}
+        self._patience: dict[int | None, datetime] = {}
 
     def get(self, scope: str, path: str, what: str) -> object:
         return self.get_with_headers(scope, path, what)[1]
@@ -89,6 +91,7 @@ class Calls:
         body: Mapping[str, object] | None = None,
     ) -> Exchanged:
         installation, requester = self._sign_in.requester(scope)
+        self._be_patient(installation, request)
         try:
             if not request.write:
                 return self._transport.exchange(requester, request, params=params, body=body)
@@ -100,9 +103,21 @@ class Calls:
                 return self._transport.exchange(requester, request, params=params, body=body)
             finally:
                 turn.release()
+        except errors.RateLimited as limited:
+            with self._lock:
+                self._patience[installation] = limited.until
+            raise
         except errors.Unauthorised:
             self._sign_in.forget(scope)
             raise
+
+    def _be_patient(self, installation: int | None, request: Request) -> None:
+        """GitHub bans who goes on asking while it limits the rate: nothing is sent until then."""
+        with self._lock:
+            until = self._patience.get(installation)
+        if until is not None and self._transport.clock() < until:
+            why = "it asked for patience a while ago"
+            raise errors.RateLimited(request.what, request.where, why, until)
 
     def _turn(self, installation: int | None) -> threading.Lock:
         with self._lock:
