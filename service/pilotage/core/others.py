@@ -26,9 +26,11 @@ def others(draft: Draft) -> None:
     for other in draft.seen.others:
         status = _status(draft, other)
         brief = other.brief
-        draft.outputs.append(
-            Outputs(promotion="", pull_request=brief.number, statuses={(brief.head, READY): status})
-        )
+        statuses = {(brief.head, READY): status}
+        for queued in draft.seen.queued:
+            if queued.pull_request == brief.number:
+                statuses[queued.sha, READY] = status
+        draft.outputs.append(Outputs(promotion="", pull_request=brief.number, statuses=statuses))
         if not other.changes:
             judged[brief.number] = brief.head
     newest = dict(sorted(judged.items())[-500:])

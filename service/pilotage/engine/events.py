@@ -66,6 +66,12 @@ class PullRequestEvent(_Event):
     changes: Changes = Changes()
 
 
+class ReviewEvent(_Event):
+    """Somebody approved, asked for changes or took that back: what counts is read afresh."""
+
+    action: Text
+
+
 class CommentPart(_Part):
     id: int
     body: str = Field(max_length=100_000)
@@ -139,11 +145,19 @@ class Ping(_Part):
 
 
 GitHubEvent = (
-    Push | PullRequestEvent | IssueComment | DeploymentStatus | WorkflowRun | MergeGroup | Ping
+    Push
+    | PullRequestEvent
+    | ReviewEvent
+    | IssueComment
+    | DeploymentStatus
+    | WorkflowRun
+    | MergeGroup
+    | Ping
 )
 _KINDS: dict[str, type[GitHubEvent]] = {
     "push": Push,
     "pull_request": PullRequestEvent,
+    "pull_request_review": ReviewEvent,
     "issue_comment": IssueComment,
     "deployment_status": DeploymentStatus,
     "workflow_run": WorkflowRun,

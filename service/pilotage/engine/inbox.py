@@ -30,6 +30,7 @@ from pilotage.engine.events import (
     Ping,
     PullRequestEvent,
     Push,
+    ReviewEvent,
     WorkflowRun,
 )
 from pilotage.engine.mail import Changed, Commanded, Edited, Hint, Letter, Queued, Run, posted
@@ -110,6 +111,8 @@ class Inbox:
             return self._of_application(name, event)
         rows = self._store.targets(name)
         match event:
+            case ReviewEvent():
+                return _Settled("hint", self._hints(rows, delivery.event))
             case Push() | WorkflowRun() | DeploymentStatus():
                 letters = self._hints(rows, delivery.event)
                 return _Settled("hint", (*letters, *self._runs(rows, event)))

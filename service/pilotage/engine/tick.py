@@ -98,6 +98,7 @@ class Ticker:
         now = self.clock()
         wake_at = now + self.outside.settings.compare
         outputs: tuple[Outputs, ...] = ()
+        before = target.ready_for
         consumed: Sequence[int] = post.ids
         try:
             surveyed = self._survey.look(target, post, now)
@@ -111,7 +112,9 @@ class Ticker:
             consumed = ()
         except GitHubError as error:
             log.warning("cannot write", reason=str(error))
+            target = replace(target, ready_for=before)
             wake_at = _again(error, now, 0)
+            consumed = ()
         self.store.record(lease, target=target, consumed=consumed, wake_at=wake_at, now=now)
         self.store.release(lease)
 
