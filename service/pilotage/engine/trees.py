@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pilotage.adapters.git import (
     Commit,
+    Entry,
     File,
     GitStore,
     Kind,
@@ -31,13 +32,21 @@ from pilotage.core.steps import steps
 T = TypeVar("T")
 
 _LARGEST_FILE = 1024 * 1024
+_FILES_REMEMBERED = 100_000
+"""Entries of trees; the texts behind them are shared between commits."""
+_KILOBYTES_REMEMBERED = 32 * 1024
 
 
 class Memory:
-    """The last results of what never changes; shared by the threads that serve a repository."""
+    """The newest results of what never changes; shared by the threads that serve a repository.
 
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
+    `limit` bounds the sum of what `cost` says of each result.
+    """
+
+    def __init__(self, limit: int, cost: Callable[[object], int] = lambda _: 1) -> None:
+        self._limit = limit
+        self._cost = cost
+        self._held = 0
         self._known: OrderedDict[Hashable, object] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -56,13 +65,19 @@ class Memory:
 
     def forget(self, key: Hashable) -> None:
         with self._lock:
-            self._known.pop(key, None)
+            self._drop(key)
 
     def put(self, key: Hashable, made: object) -> None:
         with self._lock:
+            self._drop(key)
             self._known[key] = made
-            while len(self._known) > self._entries:
-                self._known.popitem(last=False)
+            self._held += self._cost(made)
+            while self._held > self._limit and len(self._known) > 1:
+                self._drop(next(iter(self._known)))
+
+    def _drop(self, key: Hashable) -> None:
+        if key in self._known:
+            self._held -= self._cost(self._known.pop(key))
 
 
 class NoConfigError(Exception):
@@ -75,8 +90,9 @@ class Trees:
     def __init__(self, git: GitStore, presets: Mapping[str, str]) -> None:
         self.git = git
         self._presets = presets
-        self._memory = Memory(2_000)
-        self._blobs = Memory(20_000)
+        self._memory = Memory(20_000)
+        self._trees = Memory(_FILES_REMEMBERED, _files_of)
+        self._files = Memory(_KILOBYTES_REMEMBERED, _kilobytes_of)
         self._fetched_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -132,7 +148,7 @@ class Trees:
     def tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
         """All services' files of one environment at a commit; costs what lies in its folder."""
         key = ("tree", pipeline.files, environment, commit)
-        return self._memory.once(key, lambda: self._tree(pipeline, environment, commit))
+        return self._trees.once(key, lambda: self._tree(pipeline, environment, commit))
 
     def _tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
         pattern = Pattern(pipeline.files, environment)
@@ -141,35 +157,36 @@ class Trees:
             for entry in self.git.list_files(commit, [pattern.folder])
             if pattern.service(entry.path) is not None
         }
-        regular = {
-            entry.id for entry in entries.values() if entry.kind in (Kind.FILE, Kind.EXECUTABLE)
-        }
-        texts = self._texts(regular)
         files = {}
-        for path, entry in entries.items():
+        for path, file in self._read(list(entries.values())).items():
             service = pattern.service(path)
             assert service is not None
-            files[service] = _file(path, entry.kind, texts.get(entry.id))
+            files[service] = file
         return Tree(environment, commit, files)
 
-    def _texts(self, ids: set[Sha]) -> dict[Sha, bytes]:
-        known: dict[Sha, bytes] = {}
-        unknown = []
-        for blob in ids:
-            found = self._blobs.get(blob)
-            if isinstance(found, bytes):
-                known[blob] = found
+    def _read(self, entries: Sequence[Entry]) -> dict[str, FileText]:
+        """The files, by path; each blob is read and decoded once, whatever commit it is in."""
+        found: dict[str, FileText] = {}
+        unknown: list[Entry] = []
+        for entry in entries:
+            known = self._files.get((entry.path, entry.id))
+            if isinstance(known, FileText):
+                found[entry.path] = known
+            elif entry.kind in (Kind.FILE, Kind.EXECUTABLE):
+                unknown.append(entry)
             else:
-                unknown.append(blob)
-        if unknown:
-            for blob, content in self.git.read_blobs(unknown).items():
-                known[blob] = content
-                self._blobs.put(blob, content)
-        return known
+                refused = f"is a {entry.kind.value}, which is never edited"
+                found[entry.path] = FileText(entry.path, "", refused)
+        contents = self.git.read_blobs({entry.id for entry in unknown}) if unknown else {}
+        for entry in unknown:
+            file = _file(entry.path, contents[entry.id])
+            self._files.put((entry.path, entry.id), file)
+            found[entry.path] = file
+        return found
 
     def plan(self, pipeline: Pipeline, source: str, target: str, commit: Sha) -> Plan:
         key = ("plan", pipeline.files, pipeline.promote, source, target, commit)
-        return self._memory.once(
+        return self._trees.once(
             key,
             lambda: plan(
                 pipeline,
@@ -235,12 +252,24 @@ _RELATIONS = {
 }
 
 
-def _file(path: str, kind: Kind, content: bytes | None) -> FileText:
-    if content is None:
-        return FileText(path, "", f"is a {kind.value}, which is never edited")
+def _file(path: str, content: bytes) -> FileText:
     if len(content) > _LARGEST_FILE:
         return FileText(path, "", f"is larger than {_LARGEST_FILE // 1024} KB")
     try:
         return FileText(path, content.decode("utf-8"))
     except UnicodeDecodeError:
         return FileText(path, "", "is not UTF-8 text")
+
+
+def _files_of(made: object) -> int:
+    match made:
+        case Tree():
+            return 1 + len(made.files)
+        case Plan():
+            return 1 + len(made.unchanged) + 10 * len(made.services)
+        case _:
+            return 1
+
+
+def _kilobytes_of(made: object) -> int:
+    return 1 + len(made.text) // 1024 if isinstance(made, FileText) else 1
