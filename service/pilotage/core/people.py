@@ -17,11 +17,12 @@ from pilotage.core.model import (
     Pause,
     Promotion,
     Quarantined,
+    Revert,
     State,
     Subject,
 )
 from pilotage.core.plan import Plan
-from pilotage.core.snapshot import Known, Written
+from pilotage.core.snapshot import Known, Unknown, Written
 
 _REMEMBERED = 10
 
@@ -153,10 +154,7 @@ def _resume(draft: Draft, command: Command) -> str | None:
         return "nothing is on its way"
     if promotion.hold is None and command.name == "resume":
         return "it is not held"
-    reverts = tuple(
-        replace(revert, watches={}, attempt=revert.attempt + (revert.sha is None))
-        for revert in promotion.reverts
-    )
+    reverts = tuple(_again(draft, revert) for revert in promotion.reverts)
     outcomes = {
         service: Outcome.ROLLING_OUT if found is Outcome.FAILED else found
         for service, found in promotion.outcomes.items()
@@ -175,6 +173,19 @@ def _resume(draft: Draft, command: Command) -> str | None:
         EventKind.RESUMED, f"{command.by}: {command.name}", promotion=promotion, by=command.by
     )
     return None
+
+
+def _again(draft: Draft, revert: Revert) -> Revert:
+    """The putting-back once more: watched afresh, or, where nothing is on its way, anew."""
+    if revert.sha is not None:
+        return replace(revert, watches={})
+    match draft.seen.revert_request:
+        case Known(value=request) if request.open or request.merged is not None:
+            return revert
+        case Unknown():
+            return revert
+        case _:
+            return replace(revert, attempt=revert.attempt + 1, pull_request=None)
 
 
 def _roll(draft: Draft) -> str | None:

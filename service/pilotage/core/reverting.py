@@ -103,6 +103,8 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
             return hold(draft, release, Subject.REVERT, reason)
         case Known():
             reason = f"#{number}, which would put production back, was closed"
+            if release.hold is not None and release.hold.subject is Subject.REVERT:
+                return replace(release, hold=replace(release.hold, reason=reason))
             return hold(draft, release, Subject.REVERT, reason)
 
 
