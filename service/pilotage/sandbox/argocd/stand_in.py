@@ -296,6 +296,17 @@ class ArgoCD:
             app.workloads.delete_pods(self.store.clock(), self.operations.pace(app))
             self.controller.observe(app)
 
+    def break_pods(
+        self, name: str, reason: Reason | str = Reason.CRASH_LOOP, message: str = ""
+    ) -> None:
+        """The pods that run begin to fail; those of another version, or new ones, do not."""
+        with self.store.lock:
+            app = self.application(name)
+            failure = Failure(Reason(reason), message)
+            for pod in app.workloads.pods(self.store.clock()):
+                pod.ready, pod.failure = None, failure
+            self.controller.observe(app)
+
     def delete_resource(self, name: str, kind: str) -> None:
         """As by `kubectl delete`, of the application's one resource of that kind."""
         with self.store.lock:
