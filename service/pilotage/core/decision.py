@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from pilotage.core.acts import Act
+from pilotage.core.acts import Act, Notify
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.policy import Mode
@@ -139,8 +139,17 @@ class Draft:
             target=replace(self.target, wake_at=wake_at),
             ended=tuple(self.ended),
             outputs=() if quiet else tuple(self.outputs),
-            acts=() if quiet else tuple(self.acts),
+            acts=() if quiet else tuple(each for act in self.acts for each in _single(act)),
             events=tuple(self.events),
             because=tuple(self.because),
             wake_at=wake_at,
         )
+
+
+def _single(act: Act) -> tuple[Act, ...]:
+    """One act for each channel: what one has got is not sent again because another is down."""
+    if not isinstance(act, Notify) or len(act.channels) < 2:
+        return (act,)
+    return tuple(
+        replace(act, key=f"{act.key}/{channel}", channels=(channel,)) for channel in act.channels
+    )
