@@ -258,10 +258,8 @@ class Inbox:
     def _argocd(self, application: str) -> _Settled:
         attentive = tuple(self._attentive(application))
         if attentive:
-            letters: list[tuple[str, Letter]] = []
-            for target in attentive:
-                letters += [(target, Changed(application)), (target, Hint("argocd"))]
-            return _Settled(f"{application} changed", tuple(letters))
+            letters = tuple((target, Changed(application)) for target in attentive)
+            return _Settled(f"{application} changed", letters)
         rows = [row for row in self._store.targets() if row.pipeline]
         return _Settled(f"{application} changed", self._hints(rows, "argocd"))
 
