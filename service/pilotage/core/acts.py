@@ -96,7 +96,7 @@ class TerminateOperation:
 class Notify:
     key: str
     promotion: str
-    event: Literal["opened", "confirmed", "held", "reverted", "closed", "outside_gate"]
+    event: Literal["opened", "confirmed", "held", "reverted", "closed", "outside_gate", "blocked"]
     channels: tuple[str, ...]
     title: str
     text: str

@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     PROVEN = "proven"
     OPENED = "opened"
     ROLLED = "rolled"
+    BLOCKED = "blocked"
     WAITING = "waiting"
     TICKED = "ticked"
     READY = "ready"

@@ -247,6 +247,8 @@ class Promotion:
     waiting: tuple[ServiceChange, ...] = ()
     """A newer proven set that waits for `/pilotage roll`, because a person has touched this one."""
     roll_asked: bool = False
+    blocked_by: int | None = None
+    """Somebody else's pull request that it waits for; it has been told of."""
     picture: Mapping[str, Application] = field(default_factory=dict)
     """The target's applications from before the merge."""
     ready: str | None = None

@@ -43,7 +43,7 @@ def observing(draft: Draft) -> None:
         draft.propose(None)
         return
     changes = selection.changes or seen.plan.changes
-    promotion = _observed(draft, changes)
+    promotion = _blocked(draft, _observed(draft, changes))
     draft.propose(promotion)
     if selection.changes and _may_open(draft, selection):
         _open(draft, promotion)
@@ -83,6 +83,31 @@ def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
         base=seen.base,
         policy_commit=seen.policy.commit,
     )
+
+
+def _blocked(draft: Draft, promotion: Promotion) -> Promotion:
+    """Somebody else's pull request from a branch of our pattern is told of once."""
+    foreign = draft.seen.foreign
+    number = foreign.number if foreign is not None else None
+    if foreign is None or number == promotion.blocked_by:
+        return replace(promotion, blocked_by=number)
+    text = (
+        f"#{number} by {foreign.author} is open from {foreign.head_branch}: no second pull "
+        "request until it is closed or merged"
+    )
+    draft.tell(EventKind.BLOCKED, text, promotion=promotion)
+    draft.acts.append(
+        Notify(
+            key=f"{promotion.id}/notify/blocked/{number}",
+            promotion=promotion.id,
+            event="blocked",
+            channels=draft.seen.policy.environment.notify,
+            title=f"{promotion.id} waits for #{number}",
+            text=text,
+            url=foreign.url,
+        )
+    )
+    return replace(promotion, blocked_by=number)
 
 
 def _may_open(draft: Draft, selection: Selection) -> bool:
