@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from pilotage.core.model import Promotion, Target
 from pilotage.sandbox.serve import Server
@@ -154,3 +154,20 @@ def serving(folder: Path, **changed: Any) -> Iterator[Service]:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def counted(service: Service) -> Iterator[list[str]]:
+    """The SQL statements of the block, transactions' own left out."""
+    engine = service.store._database.engine
+    statements: list[str] = []
+
+    def count(*told: Any) -> None:
+        if not told[2].startswith("BEGIN"):
+            statements.append(told[2])
+
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", count)

@@ -18,15 +18,16 @@ from pilotage.core.model import (
     Promotion,
     Proof,
     Quarantined,
+    Refusal,
     ServiceChange,
     State,
     Subject,
     Superseded,
     Target,
 )
-from pilotage.web.deployments import same
+from pilotage.web.deployments import Question, same
 from tests.web.promoted import PRODUCTION, a_promotion, a_target, an_open
-from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer, serving
+from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer, counted, serving
 
 TOLD = {
     "repository": "acme/gitops",
@@ -191,7 +192,7 @@ class TestWhatBecame:
 
     def test_a_service_that_is_not_promoted_is_refused(self, service: Service) -> None:
         answer = _became(service, a_target(), service="apii")
-        assert answer["state"] == "refused"
+        assert (answer["state"], answer["settled"]) == ("refused", False)
         assert "api, web" in answer["reason"]
 
     def test_where_promotions_end_nothing_is_promoted_from(self, service: Service) -> None:
@@ -212,7 +213,7 @@ class TestWhatBecame:
 
     def test_a_configuration_that_cannot_be_used(self, service: Service) -> None:
         answer = _became(service, a_target(config_problem=".pilotage.yaml:3: unknown key"))
-        assert (answer["state"], answer["settled"]) == ("held", True)
+        assert (answer["state"], answer["settled"]) == ("held", False)
         assert ".pilotage.yaml:3" in answer["reason"]
 
     def test_replaced_by_a_newer_set_in_the_same_pull_request(self, service: Service) -> None:
@@ -245,6 +246,29 @@ class TestWhatBecame:
         opened.join()
         assert (answer["state"], answer["settled"]) == ("open", True)
         assert 0.2 < time.monotonic() - began < 5
+
+    def test_a_set_that_was_closed_and_is_observed_again(self, service: Service) -> None:
+        observed = a_promotion(State.OBSERVING, number=2)
+        refusal = Refusal(observed.versions, "shop-production-1", NOW, "ana")
+        answer = _became(service, a_target(proposal=observed, refused=(refusal,)))
+        assert (answer["state"], answer["settled"]) == ("refused", True)
+        assert answer["reason"] == "ana closed shop-production-1, which had exactly this set"
+
+    def test_waiting_costs_one_statement_while_nothing_moves(self, service: Service) -> None:
+        service.know(a_target(), *[an_open(number=n, state=State.CLOSED) for n in range(2, 30)])
+        id_ = _tell(service, {**TOLD, "value": "7.7.7"}).json()["id"]
+        report = service.store.report(id_)
+        assert report is not None
+        question = Question(service.store, report)
+        first = question.look()
+        with counted(service) as statements:
+            assert question.look() == first
+        assert len(statements) == 1
+        service.know(a_target(proposal=an_open()))
+        assert question.look() == first, "another value is on its way"
+        with counted(service) as statements:
+            question.look()
+        assert len(statements) == 1
 
     def test_waiting_ends_with_the_time(self, service: Service) -> None:
         id_ = _tell(service).json()["id"]

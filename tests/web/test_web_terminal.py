@@ -161,7 +161,7 @@ def _only_command(service: Service) -> Any:
 
 
 def test_an_unknown_path_is_json(service: Service) -> None:
-    for path in ("nothing", "api/v1/nothing", "hooks/gitlab", "a%00b"):
+    for path in ("nothing", "api/v1/nothing", "hooks/gitlab", "a%00b", "healthz/"):
         answer = service.client.get(f"/{path}")
         assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
 

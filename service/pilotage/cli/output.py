@@ -53,7 +53,6 @@ def fail(message: str, code: Exit) -> NoReturn:
 
 def table(heads: list[str], rows: list[list[str]]) -> None:
     """Columns that fold in a narrow terminal and stay whole in a pipe."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -61,7 +60,7 @@ def table(heads: list[str], rows: list[list[str]]) -> None:
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = 1_000
-    drawn = Table(*heads, box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    drawn = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in drawn.columns:
         column.overflow = "fold"
     for row in rows:

@@ -39,7 +39,7 @@ def _show(chosen: list[dict[str, Any]], repositories: list[dict[str, Any]]) -> N
         say("no target is known yet")
         return
     rows = [row for each in chosen for row in _rows(each)]
-    table(["Target", "State", "Promotion", "Changes", "Why"], rows)
+    table(["Target", "State", "Promotion", "Services", "Why"], rows)
 
 
 def _rows(target: dict[str, Any]) -> list[list[str]]:

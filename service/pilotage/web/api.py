@@ -78,11 +78,8 @@ def _for_ci(router: APIRouter, backend: Backend) -> None:
         report = await backend.run(store.report, id_)
         if report is None:
             raise HTTPException(404, f"no deployment {id_} was reported")
-        found = await backend.until(
-            seconds,
-            lambda answer: answer.settled,
-            lambda: deployments.answer(store, report),
-        )
+        question = deployments.Question(store, report)
+        found = await backend.until(seconds, lambda answer: answer.settled, question.look)
         return JSONResponse(_answered(report, found))
 
 

@@ -40,7 +40,13 @@ def create_app(
 ) -> FastAPI:
     """Everything that is served. `app.state.stopping` (an Event) ends what waits for an answer."""
     backend = Backend(settings, store, engine, clock)
-    app = FastAPI(title="Pilotage", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Pilotage",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.stopping = backend.stopping
     app.include_router(hooks.routes(backend))
     app.include_router(api.routes(backend))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pilotage.core import version
 from pilotage.core.model import Promotion, State, Target
-from pilotage.store import Report, Store
+from pilotage.store import Report, Store, TargetRow
 from pilotage.web import shown
 
 _LOOKED_BACK = 50
 """Promotions of one target among which the value is searched, newest first."""
+
+_DOING = {
+    State.OPEN: "its pull request is open",
+    State.ROLLING_OUT: "merged; Argo CD rolls it out",
+    State.VERIFYING: "live, and being verified",
+    State.REVERTING: "it is being put back",
+}
 
 
 class Answered(StrEnum):
@@ -30,19 +37,41 @@ class Answer:
     reason: str
     target: str | None = None
     promotion: Promotion | None = None
+    sure: bool = True
+    """False for what the target's next look may see otherwise: a file or a configuration that was
+    pushed a moment ago."""
 
     @property
     def settled(self) -> bool:
         """Waiting longer brings nothing that the one who waits asked for."""
-        if self.state == Answered.OBSERVING:
+        if self.state == Answered.OBSERVING or not self.sure:
             return False
         carries = self.promotion is not None and self.state == State.OPEN
         return not carries or bool(self.promotion and self.promotion.pull_request_url)
 
 
-def answer(store: Store, report: Report) -> Answer:
+class Question:
+    """Asked again and again by somebody who waits: it costs one statement while nothing moves."""
+
+    def __init__(self, store: Store, report: Report) -> None:
+        self._store, self._report = store, report
+        self._seen: object = None
+        self._answer = Answer(Answered.OBSERVING, "not looked at yet")
+
+    def look(self) -> Answer:
+        rows = self._store.targets()
+        # Each tick takes a lease, and each lease has a fence of its own.
+        seen = [(row.id, row.fence) for row in rows]
+        busy = any(row.lease_owner for row in rows)
+        if seen != self._seen or busy:
+            self._answer = _answered(self._store, rows, self._report)
+            self._seen = None if busy else seen
+        return self._answer
+
+
+def _answered(store: Store, rows: Sequence[TargetRow], report: Report) -> Answer:
     """The target that is furthest with the value speaks."""
-    targets = _targets(store, report)
+    targets = _targets(store, rows, report)
     if not targets:
         return Answer(Answered.OBSERVING, "no target of this repository is known yet")
     found = [
@@ -52,15 +81,15 @@ def answer(store: Store, report: Report) -> Answer:
     ]
     if not found:
         reason = f"nothing is promoted from {report.environment}, which is where promotions end"
-        return Answer(Answered.REFUSED, reason)
+        return Answer(Answered.REFUSED, reason, sure=False)
     return max(found, key=lambda each: (each.promotion is not None, each.settled))
 
 
-def _targets(store: Store, report: Report) -> list[Target]:
+def _targets(store: Store, rows: Sequence[TargetRow], report: Report) -> list[Target]:
     """Those of the repository; a service's own repository may belong to any of them."""
-    rows = [row for row in store.targets() if row.pipeline]
-    named = [row for row in rows if row.repository == report.repository]
-    targets = (store.read_target(row.id) for row in named or rows)
+    promoted = [row for row in rows if row.pipeline]
+    named = [row for row in promoted if row.repository == report.repository]
+    targets = (store.read_target(row.id) for row in named or promoted)
     return [target for target in targets if target is not None]
 
 
@@ -78,7 +107,7 @@ def _of_target(store: Store, target: Target, report: Report) -> Answer:
             Answered.NOTHING_TO_DO, f"{target.environment} has {running} already", target.id
         )
     if target.config_problem:
-        return Answer(Answered.HELD, target.config_problem, target.id)
+        return Answer(Answered.HELD, target.config_problem, target.id, sure=False)
     return _not_proposed(target, report)
 
 
@@ -106,21 +135,22 @@ def _carried(target: Target, promotion: Promotion) -> Answer:
     if target.pause is not None and promotion.state is State.OBSERVING:
         reason = f"paused by {target.pause.by}: {target.pause.reason}"
         return Answer(Answered.HELD, reason, target.id, promotion)
-    refused = next((found for found in target.refused if found.versions == promotion.versions), None)
+    closed = (found for found in target.refused if found.versions == promotion.versions)
+    refused = next(closed, None)
     if refused is not None and promotion.state is State.OBSERVING:
         reason = f"{refused.by} closed {refused.promotion}, which had exactly this set"
         return Answer(Answered.REFUSED, reason, target.id, promotion)
     if promotion.state is State.CLOSED:
         reason = promotion.conclusion or "its pull request was closed"
         return Answer(Answered.REFUSED, reason, target.id, promotion)
-    reason = promotion.conclusion or promotion.ready or _observed(target, promotion)
+    reason = promotion.conclusion or promotion.ready or _on_its_way(target, promotion)
     return Answer(promotion.state.value, reason, target.id, promotion)
 
 
-def _observed(target: Target, promotion: Promotion) -> str:
-    """What an observed set waits for: the first of its services that is not proven."""
+def _on_its_way(target: Target, promotion: Promotion) -> str:
+    """What a promotion does that has no reason of its own to stand still."""
     if promotion.state is not State.OBSERVING:
-        return ""
+        return _DOING.get(promotion.state, promotion.state.value)
     for change in promotion.changes:
         for proof in target.proofs:
             same_set = (proof.service, proof.version) == (change.service, change.after)
@@ -137,7 +167,7 @@ def _not_proposed(target: Target, report: Report) -> Answer:
     if target.running_at is not None and report.service not in target.running:
         known = ", ".join(sorted(target.running)) or "none"
         reason = f"{target.id} promotes no service {report.service}; there are {known}"
-        return Answer(Answered.REFUSED, reason, target.id)
+        return Answer(Answered.REFUSED, reason, target.id, sure=False)
     return Answer(Answered.OBSERVING, "git does not say yet that it was deployed", target.id)
 
 
