@@ -19,9 +19,6 @@ from pilotage.adapters.git import (
     Kind,
     UnknownCommit,
 )
-from pilotage.adapters.git import (
-    Relation as GitRelation,
-)
 from pilotage.core.config import FILE, ConfigError, load_config
 from pilotage.core.model import ServiceChange, Sha, Write
 from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan
@@ -93,6 +90,7 @@ class Trees:
         self._memory = Memory(20_000)
         self._trees = Memory(_FILES_REMEMBERED, _files_of)
         self._files = Memory(_KILOBYTES_REMEMBERED, _kilobytes_of)
+        self._layouts: dict[tuple[str, str], tuple[Pattern, Pipeline]] = {}
         self._fetched_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -147,7 +145,10 @@ class Trees:
 
     def tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
         """All services' files of one environment at a commit; costs what lies in its folder."""
-        key = ("tree", pipeline.files, environment, commit)
+        layout = (pipeline.files, environment)
+        if layout not in self._layouts:
+            self._layouts[layout] = Pattern(*layout), pipeline
+        key = ("tree", *layout, commit)
         return self._trees.once(key, lambda: self._tree(pipeline, environment, commit))
 
     def _tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
@@ -205,8 +206,30 @@ class Trees:
         )
 
     def texts(self, commit: Sha, files: Sequence[str]) -> dict[str, str | None]:
-        """Each file's text at a commit; None where none can be read."""
-        key = ("texts", commit, tuple(files))
+        """Each file's text at a commit; None where none can be read.
+
+        A service's file is read along with those of its neighbours, once for all of them.
+        """
+        texts: dict[str, str | None] = {}
+        for path in files:
+            known = self._neighbours(path, commit)
+            if known is not None:
+                service, tree = known
+                found = tree.files.get(service)
+                texts[path] = None if found is None or found.refused else found.text
+        rest = tuple(path for path in files if path not in texts)
+        return texts | (self._alone(commit, rest) if rest else {})
+
+    def _neighbours(self, path: str, commit: Sha) -> tuple[str, Tree] | None:
+        """The service that a file is of, and its environment's tree."""
+        for (_, environment), (pattern, pipeline) in tuple(self._layouts.items()):
+            service = pattern.service(path)
+            if service is not None:
+                return service, self.tree(pipeline, environment, commit)
+        return None
+
+    def _alone(self, commit: Sha, files: tuple[str, ...]) -> dict[str, str | None]:
+        key = ("texts", commit, files)
 
         def read() -> dict[str, str | None]:
             found = self.git.read_files(commit, files)
@@ -227,10 +250,9 @@ class Trees:
     def relation(self, ours: Sha, other: Sha) -> Relation:
         def ask() -> Relation:
             try:
-                found = self.git.relation(ours, other)
+                return self.git.relation(ours, other)
             except UnknownCommit:
                 return Relation.UNKNOWN
-            return _RELATIONS[found]
 
         found = self._memory.once(("relation", ours, other), ask)
         if found is Relation.UNKNOWN:
@@ -241,15 +263,6 @@ class Trees:
         return self._memory.once(
             ("changed", old, new, tuple(files)), lambda: self.git.changed_paths(old, new, files)
         )
-
-
-_RELATIONS = {
-    GitRelation.SAME: Relation.SAME,
-    GitRelation.DESCENDANT: Relation.DESCENDANT,
-    GitRelation.ANCESTOR: Relation.ANCESTOR,
-    GitRelation.DIVERGED: Relation.DIVERGED,
-    GitRelation.UNKNOWN: Relation.UNKNOWN,
-}
 
 
 def _file(path: str, content: bytes) -> FileText:

@@ -1,5 +1,7 @@
 """Git: a bare store for each repository, read and written without a checkout."""
 
+from pilotage.core.rollout_watch import Relation
+
 from .errors import (
     CommandFailed,
     EmptyCommit,
@@ -37,7 +39,6 @@ from .values import (
     NotAFile,
     NotText,
     Read,
-    Relation,
     Sha,
     TooLarge,
 )

@@ -1,7 +1,5 @@
 """What can go wrong with git, as types that carry what the reader needs and never a credential."""
 
-# ruff: noqa: N818 -- the names say what happened
-
 from __future__ import annotations
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pilotage.core.rollout_watch import Relation
+
 from . import names
 from .errors import CommandFailed, InvalidName, UnknownCommit
 from .runner import Output, Runner
-from .values import Commit, Identity, Relation, Sha
+from .values import Commit, Identity, Sha
 
 # A line each, because names can hold any separator but newline and NUL; the message comes last.
 _FORMAT = "--format=%H%n%T%n%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B"

@@ -131,7 +131,7 @@ class Remote:
             raise _failure(self.url, error) from None
 
 
-class _Rejected(Exception):  # noqa: N818 -- an answer of the server, judged by who pushed
+class _Rejected(Exception):
     """The server said no: in git's lines for machines, and in its own words."""
 
     def __init__(self, stdout: bytes, stderr: str) -> None:

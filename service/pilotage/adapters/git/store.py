@@ -17,11 +17,13 @@ from typing import ClassVar
 from git import Repo
 from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
+from pilotage.core.rollout_watch import Relation
+
 from . import files, history, names, writing
 from .errors import InvalidName, NotARepository, NotFastForward, Offline
 from .remote import Credentials, Remote
 from .runner import Runner, refuse_leaking_environment
-from .values import Commit, Conflict, Entry, Identity, Read, Relation, Sha
+from .values import Commit, Conflict, Entry, Identity, Read, Sha
 
 MEBIBYTE = 1024 * 1024
 _PACKS = 50  # each fetch and each commit adds one, and every look-up may ask them all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import TypeAlias
 
 Sha: TypeAlias = str
@@ -35,16 +35,6 @@ class Commit:
     @property
     def subject(self) -> str:
         return self.message.partition("\n")[0]
-
-
-class Relation(Enum):
-    """Where another commit stands, seen from ours."""
-
-    SAME = "same"
-    DESCENDANT = "descendant"  # it contains ours
-    ANCESTOR = "ancestor"  # ours contains it
-    DIVERGED = "diverged"
-    UNKNOWN = "unknown"  # the store does not hold it, or not enough of its history
 
 
 class Kind(StrEnum):

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pilotage.core.rollout_watch import Relation
+
 from . import names
 from .errors import CommandFailed, EmptyCommit, InvalidName, UnknownCommit, Unwritable
 from .files import list_exactly
 from .history import commit as read_commit
 from .history import missing_commits, relation
 from .runner import Runner
-from .values import Conflict, Entry, Identity, Kind, Relation, Sha
+from .values import Conflict, Entry, Identity, Kind, Sha
 
 # fast-import needs a ref to work on; it is deleted in the same stream, so that it never exists.
 _SCRATCH = "refs/pilotage/scratch"
