@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,7 +15,7 @@ class Fault:
     """The next `times` requests of `method` whose path fits `path` (a shell pattern, `/api/v3`
     left out). `after`: the write takes hold and only its answer is lost."""
 
-    kind: str  # answer, hang, stale
+    kind: str  # answer, hang, stale, then
     method: str
     path: str
     times: int
@@ -24,6 +24,7 @@ class Fault:
     seconds: float = 0.0
     message: str = "Server Error"
     headers: dict[str, str] = field(default_factory=dict)
+    then: Callable[[], None] | None = None
 
     def fits(self, method: str, path: str) -> bool:
         return fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
@@ -55,6 +56,13 @@ class Faults:
     def hang(self, seconds: float, method: str = "*", path: str = "*", *, times: int = 1) -> None:
         """Say nothing for `seconds`, then answer as always."""
         self._add(Fault("hang", method, path, times, seconds=seconds))
+
+    def then(
+        self, do: Callable[[], None], method: str = "*", path: str = "*", *, times: int = 1
+    ) -> None:
+        """Call `do` when the request has taken hold, and only then answer: whoever asked may have
+        died meanwhile."""
+        self._add(Fault("then", method, path, times, then=do))
 
     def stale(self, path: str, *, times: int = 1) -> None:
         """Answer a GET with what the same address answered the last time."""

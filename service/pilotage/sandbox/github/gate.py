@@ -138,6 +138,8 @@ class Gate:
         answer = await self._inner(request.scope, receive)
         if fault is not None and fault.kind == "answer":
             return login, _faulty(fault)
+        if fault is not None and fault.then is not None:
+            await run_in_threadpool(fault.then)
         return login, self._conditional(request, answer, limits, login, fault)
 
     async def _inner(self, scope: Scope, receive: Receive) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -49,7 +49,8 @@ class GitRoute:
         login = who.account.login
         if path_info == _RECEIVE and request.method == "POST":
             lost = fault is not None and fault.after
-            await self._push(scope, receive, _silenced(send) if lost else send, who, repo)
+            then = fault.then if fault is not None else None
+            await self._push(scope, receive, _silenced(send) if lost else send, who, repo, then)
             if lost and fault is not None:
                 await self._end(request, login, fault.status, scope, receive, send)
                 return
@@ -79,7 +80,13 @@ class GitRoute:
         return who, repo
 
     async def _push(
-        self, scope: Scope, receive: Receive, send: Send, who: Credential, repo: Repository
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        who: Credential,
+        repo: Repository,
+        then: Callable[[], None] | None = None,
     ) -> None:
         body = body_of(receive)
         commands, seen = await push_commands(body)
@@ -89,6 +96,8 @@ class GitRoute:
 
             async def follow() -> None:
                 await run_in_threadpool(self._accepted, repo, who, verdicts)
+                if then is not None:
+                    await run_in_threadpool(then)
 
             await backend(
                 scope,
