@@ -396,42 +396,52 @@ def test_a_wrong_configuration_is_told_on_its_commit_and_mended(tmp_path: Path) 
 
 _BAD = {
     "alias": (
-        "envName: production\nold: &tag web-v5.0.0\nservice:\n  chartTag: *tag\n",
+        "envName: production\nold: &tag alias-v1.0.0\nservice:\n  chartTag: *tag\n",
         4,
         "alias",
     ),
-    "merge key": (
-        "envName: production\nbase: &base\n  chartTag: web-v5.0.0\nservice:\n  <<: *base\n",
+    "merge": (
+        "envName: production\nbase: &base\n  chartTag: merge-v1.0.0\nservice:\n  <<: *base\n",
         5,
         "merge",
     ),
-    "duplicate key": (
-        "envName: production\nservice:\n  chartTag: web-v5.0.0\n  chartTag: web-v5.0.0\n",
+    "twice": (
+        "envName: production\nservice:\n  chartTag: twice-v1.0.0\n  chartTag: twice-v1.0.0\n",
         4,
         "twice",
     ),
-    "block scalar": (
-        "envName: production\nservice:\n  chartTag: |-\n    web-v5.0.0\n",
+    "block": (
+        "envName: production\nservice:\n  chartTag: |-\n    block-v1.0.0\n",
         3,
         "block",
     ),
-    "missing path": ("service:\n  chartTag: web-v5.0.0\n", 1, "envName"),
+    "missing": ("service:\n  chartTag: missing-v1.0.0\n", 1, "envName"),
 }
+"""Service to its production file, and the line and a word of what is told of it."""
 
 
-@pytest.mark.parametrize("kind", list(_BAD))
-def test_a_file_that_cannot_be_edited_safely_is_refused(tmp_path: Path, kind: str) -> None:
-    """With file, line and why; nothing is written, not even for the services whose files are
-    good."""
-    text, line, why = _BAD[kind]
+def _with_bad_files() -> dict[str, str]:
+    files = layout(FAST)
+    for name, (text, _, _) in _BAD.items():
+        good = f"envName: staging\nservice:\n  chartTag: {name}-v1.0.0\n"
+        files |= {path_of("staging", name): good, path_of("production", name): text}
+    return files
+
+
+def test_files_that_cannot_be_edited_safely_are_refused(tmp_path: Path) -> None:
+    """Alias, merge key, duplicate key, block scalar and missing path: each with file, line and why;
+    nothing is written, not even for the services whose files are good."""
     with (
-        quick_world(tmp_path, files=_layout(web=text)) as world,
+        quick_world(tmp_path, files=_with_bad_files()) as world,
         Service(world, tmp_path) as service,
     ):
         service.until_settled()
+        new = {
+            path_of("staging", name): f"envName: staging\nservice:\n  chartTag: {name}-v1.1.0\n"
+            for name in _BAD
+        }
+        world.github.commit(world.repository, "main", new, "ci: all of them", "syrf-ci")
         world.deploy("api", "api-v9.1.1")
-        world.deploy("web", "web-v5.0.1")
-        service.until(lambda: bool(service.events("observed")), "the difference was seen")
 
         def proven() -> bool:
             target = service.target()
@@ -441,8 +451,10 @@ def test_a_file_that_cannot_be_edited_safely_is_refused(tmp_path: Path, kind: st
         looked = len(service.ticks)
         service.until(lambda: len(service.ticks) > looked, "and it was looked at again")
         said = _plain(service.because())
-        assert f"{path_of('production', 'web')}:{line}" in said, said
-        assert why in said
+        for name, (text, line, why) in _BAD.items():
+            path = path_of("production", name)
+            told = next((each for each in said.splitlines() if f"{path}:{line}" in each), "")
+            assert why in told, f"{name}: {said}"
+            assert world.github.file(world.repository, path) == text
         assert world.pulls() == []
         assert world.github.requests.writes("*/git-receive-pack", login=BOT) == []
-        assert world.github.file(world.repository, path_of("production", "web")) == text
