@@ -85,6 +85,12 @@ CLOSED = [
         opened(versions_on_head=Known({"web": "web-v5.0.1"}, NOW)),
     ),
     (
+        "contents",
+        Verdict.FAIL,
+        "the branch also sets admin to admin-v2.0.0, not in this set",
+        opened(versions_on_head=Known({**STAGING, "admin": "admin-v2.0.0"}, NOW)),
+    ),
+    (
         "proof",
         Verdict.FAIL,
         "api api-v9.1.1 is not live in staging: api-staging is degraded",
