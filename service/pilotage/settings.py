@@ -21,7 +21,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from pilotage.core.policy import duration
 
@@ -117,18 +121,22 @@ class Settings(BaseSettings):
 
     repositories: tuple[str, ...] = Field(min_length=1)
     data: Path = Path("pilotage-data")
-    database: str | None = None
+    database: SecretStr | None = None
     """An SQLAlchemy URL; without one a SQLite file in `data`."""
+    database_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
     github: GitHubSettings
     argocd: Mapping[str, ArgoCDSettings] = {}
     argocd_hook_token: SecretStr | None = None
+    argocd_hook_token_file: Path | None = None
     deployments_token: SecretStr | None = None
     """The bearer that CI shows at `POST /api/v1/deployments`."""
+    deployments_token_file: Path | None = None
     operator_token: SecretStr | None = None
     """The bearer that the terminal shows to the service."""
+    operator_token_file: Path | None = None
     channels: Mapping[str, ChannelSettings] = {}
     workers: int = Field(default=4, ge=1, le=64)
     compare: Duration = timedelta(minutes=5)
@@ -147,9 +155,31 @@ class Settings(BaseSettings):
     """Lets git speak plain http; for the sandbox."""
     json_logs: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _files(cls, values: object) -> object:
+        return _with_files(
+            values, ("database", "argocd_hook_token", "deployments_token", "operator_token")
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, as operators expect."""
+        return env_settings, init_settings
+
     @property
     def database_url(self) -> str:
-        return self.database or f"sqlite:///{self.data / 'pilotage.db'}"
+        """Holds a password where the database has one."""
+        if self.database is not None:
+            return self.database.get_secret_value()
+        return f"sqlite:///{self.data / 'pilotage.db'}"
 
 
 def load_settings(file: Path | None) -> Settings:

@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from pilotage.core.model import Command, Hold, Pause, Quarantined, ServiceChange, State, Subject
+from pilotage.core.model import (
+    Command,
+    Hold,
+    Pause,
+    Quarantined,
+    Reason,
+    ServiceChange,
+    State,
+    Subject,
+)
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from tests.cli.conftest import Ran, Run
@@ -141,7 +150,8 @@ class TestStatus:
 class TestExplain:
     def test_a_target(self, service: Service, terminal: Terminal) -> None:
         happened = Event(NOW, "opened", "pull request 7", promotion="shop-production-1")
-        service.know(a_target(proposal=an_open()), events=[happened])
+        because = (Reason("gates", "2 boxes open"),)
+        service.know(a_target(proposal=an_open(), because=because), events=[happened])
         for name in ("shop", PRODUCTION, "shop-production-1"):
             ran = terminal("explain", name)
             assert ran.code == 0

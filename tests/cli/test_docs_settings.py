@@ -91,7 +91,7 @@ def test_file_and_variables_add_up_as_it_says(
     monkeypatch.setenv("PILOTAGE_COMPARE", "1h30m")
     monkeypatch.setenv("PILOTAGE_URL", "https://pilotage.example")
     found = load_settings(file)
-    assert found.port == 1
+    assert found.port == 2
     assert found.repositories == ("acme/gitops",)
     assert found.compare == timedelta(minutes=90)
     assert str(found.github.url) == "https://github.example/api/v3"

@@ -125,7 +125,9 @@ def test_a_recorded_frame_wakes_its_application_however_it_is_cut(told: Told) ->
     assert asked.path == "/api/v1/stream/applications"
     assert asked.headers["accept"] == "text/event-stream"
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
-    assert "resourceVersion" in dict(asked.query)["fields"]
+    fields = dict(asked.query)["fields"].split(",")
+    assert "result.application.status.health" in fields
+    assert not [field for field in fields if "resourceVersion" in field or "reconciled" in field]
 
 
 def test_a_line_is_a_frame_where_a_proxy_has_lost_the_event_stream(told: Told) -> None:

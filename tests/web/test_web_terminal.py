@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pilotage.core.model import Hold, Pause, Proof, Quarantined, Subject
+from pilotage.core.model import Hold, Pause, Quarantined, Reason, Subject
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from pilotage.web.api import COMMANDS
@@ -75,16 +75,18 @@ def test_a_promotion_by_its_id(service: Service) -> None:
 
 def test_explain_says_why_and_what_happened(service: Service) -> None:
     hold = Hold(Subject.BLIND, "Argo CD is out of reach", NOW, next_step="look at Argo CD")
-    proof = Proof("api", "api-v1.2.3", "a" * 40, NOW, obstacle="soaks until 09:00 UTC")
+    because = (
+        Reason("held", "held by pilotage: Argo CD is out of reach", "look at Argo CD"),
+        Reason("checklist", "2 boxes open"),
+    )
     held = an_open(hold=hold)
     happened = Event(NOW, "opened", "pull request 7", promotion=held.id)
-    service.know(a_target(proposal=held, proofs=(proof,)), events=[happened])
+    service.know(a_target(proposal=held, because=because), events=[happened])
     answer = _get(service, f"explain/{PRODUCTION}").json()
     told = {each["text"]: each["next_step"] for each in answer["reasons"]}
     assert told == {
         "held by pilotage: Argo CD is out of reach": "look at Argo CD",
         "2 boxes open": "",
-        "api-v1.2.3 is not proven yet: soaks until 09:00 UTC": "",
     }
     assert [each["kind"] for each in answer["history"]] == ["opened"]
     assert answer["target"]["proposal"]["hold"]["subject"] == "blind"

@@ -22,15 +22,25 @@ from pilotage.adapters import argocd_wire as wire
 from pilotage.adapters.argocd import Bearer, checked_token, checked_url, tls
 from pilotage.core.application import ApplicationKey
 
-# Without the resource version all frames of an application would be equal, and Argo CD drops
-# equal ones.
+# Argo CD drops a frame that equals the one before: with the fields that a verdict turns on, the
+# reconciliations of every few minutes in which nothing happened wake nobody.
 _FIELDS = ",".join(
     f"result.{field}"
     for field in (
         "type",
         "application.metadata.name",
         "application.metadata.namespace",
-        "application.metadata.resourceVersion",
+        "application.metadata.uid",
+        "application.metadata.deletionTimestamp",
+        "application.operation",
+        "application.status.sync",
+        "application.status.health",
+        "application.status.conditions",
+        "application.status.summary.images",
+        "application.status.operationState.phase",
+        "application.status.operationState.startedAt",
+        "application.status.operationState.finishedAt",
+        "application.status.operationState.retryCount",
     )
 )
 _LONGEST_LINE = 8 * 1024 * 1024

@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilotage.core.acts import Act, Notify
-from pilotage.core.model import Promotion, Target
+from pilotage.core.model import Promotion, Reason, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.policy import Mode
 from pilotage.core.snapshot import Snapshot
+
+_MOST_REASONS = 200
 
 
 class EventKind(StrEnum):
@@ -58,15 +60,6 @@ class Event:
     text: str
     by: str = "pilotage"
     data: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One line of `explain`: what is looked at, what was found, and what would change it."""
-
-    subject: str
-    text: str
-    next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +129,14 @@ class Draft:
     def finished(self) -> Decision:
         quiet = self.seen.policy.pipeline.mode is Mode.OBSERVE
         wake_at = max(min(self._wakes), self.now)
+        because = tuple(self.because[:_MOST_REASONS])
         return Decision(
-            target=replace(self.target, wake_at=wake_at),
+            target=replace(self.target, wake_at=wake_at, because=because),
             ended=tuple(self.ended),
             outputs=() if quiet else tuple(self.outputs),
             acts=() if quiet else tuple(each for act in self.acts for each in _single(act)),
             events=tuple(self.events),
-            because=tuple(self.because),
+            because=because,
             wake_at=wake_at,
         )
 

@@ -251,6 +251,7 @@ class Promotion:
     """Somebody else's pull request that it waits for; it has been told of."""
     picture: Mapping[str, Application] = field(default_factory=dict)
     """The target's applications from before the merge."""
+    pictured_at: datetime | None = None
     ready: str | None = None
     """What keeps the merge closed; "" when every gate passes; None before the first look."""
     merge: Merge | None = None
@@ -346,6 +347,15 @@ class BodyEdit:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """One line of `explain`: what is looked at, what was found, and what would change it."""
+
+    subject: str
+    text: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Everything that one lease guards."""
 
@@ -371,5 +381,10 @@ class Target:
     """The CI run that last said that the source environment was deployed."""
     ready_for: Mapping[int, Sha] = field(default_factory=dict)
     """Other people's pull requests that have their `pilotage/ready`, and on which head."""
+    because: tuple[Reason, ...] = ()
+    """What the last decision went by, line by line."""
     config_problem: str | None = None
+    """Why the configuration cannot be used; a person must mend it."""
+    blind: str | None = None
+    """Why nothing could be decided at the last look; it is tried again."""
     wake_at: datetime | None = None

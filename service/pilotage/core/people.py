@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from pilotage.core import checklist, version
 from pilotage.core.acts import AnswerComment
@@ -25,6 +26,7 @@ from pilotage.core.plan import Plan
 from pilotage.core.snapshot import Known, Unknown, Written
 
 _REMEMBERED = 10
+_REASON = "reason:"
 
 
 def is_person(login: str, own: str) -> bool:
@@ -70,7 +72,8 @@ def _answer(draft: Draft, command: Command, problem: str | None) -> None:
     said = f"{command.name} {command.argument}".strip()
     kind = EventKind.REFUSED if problem else EventKind.COMMAND
     text = f"{command.by}: {said}" + (f" (refused: {problem})" if problem else "")
-    draft.tell(kind, text, promotion=draft.proposal or draft.release, by=command.by)
+    of = draft.proposal or draft.release
+    draft.tell(kind, text, promotion=of, by=command.by, command=command.id)
     if command.comment is None or command.pull_request is None:
         return
     draft.acts.append(
@@ -210,7 +213,7 @@ def _tick(draft: Draft, command: Command) -> str | None:
 
 
 def _rollback(draft: Draft, command: Command) -> str | None:
-    """`rollback [service…] <reason>`: leading words that name services choose them."""
+    """`rollback [service…] [reason:] <reason>`: leading words that name services choose them."""
     release = draft.release or draft.seen.last_release
     if release is None:
         return "nothing was promoted here that could be put back"
@@ -220,6 +223,10 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     chosen: list[str] = []
     while words and words[0].rstrip(",") in release.services:
         chosen.append(words.pop(0).rstrip(","))
+    if not chosen and words and (meant := get_close_matches(words[0], release.services, 1, 0.75)):
+        return f"there is no service {words[0]} in {release.id}; did you mean {meant[0]}?"
+    if words[:1] == [_REASON]:
+        words.pop(0)
     services = tuple(chosen) or release.services
     reason = " ".join(words) or "a person asked"
     busy = (Outcome.REVERTING, Outcome.REVERTED, Outcome.OVERTAKEN)

@@ -271,6 +271,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
         promotion,
         ready=ready,
         picture=picture(promotion, seen.sights),
+        pictured_at=draft.now if seen.sights else promotion.pictured_at,
         queue_heads=(*promotion.queue_heads, *queued)[-5:],
     )
     draft.propose(promotion)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pilotage.core import version
-from pilotage.core.decision import Reason
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
-from pilotage.core.model import Outcome, Promotion, Revert, ServiceChange, State
+from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
 from pilotage.core.policy import Policy
 from pilotage.core.rollout_watch import Failed
 

@@ -33,6 +33,7 @@ from pilotage.core.plan import Pattern, Plan, versions
 from pilotage.core.policy import Config, People, Policy, policy_for
 from pilotage.core.proof import find
 from pilotage.core.prose import branch_pattern
+from pilotage.core.rollout_watch import Requests, Watch
 from pilotage.core.snapshot import (
     Known,
     MergeSeen,
@@ -66,11 +67,16 @@ _COMMITS_WALKED = 50
 
 
 class CannotObserve(Exception):
-    """Nothing can be decided now. `until` is when to try again, if the outside said so."""
+    """Nothing can be decided now. `until` is when to try again, if the outside said so.
 
-    def __init__(self, reason: str, until: datetime | None = None) -> None:
+    `configuration`: it will be so until somebody mends the file.
+    """
+
+    def __init__(
+        self, reason: str, until: datetime | None = None, *, configuration: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.until = reason, until
+        self.reason, self.until, self.configuration = reason, until, configuration
 
 
 class NotPromoted(Exception):
@@ -112,7 +118,9 @@ class Observer:
         look = self._begin(target, post, now)
         settings = self._outside.settings
         snapshot = Snapshot(
-            target=replace(target, run_hint=post.run or target.run_hint, config_problem=None),
+            target=replace(
+                target, run_hint=post.run or target.run_hint, config_problem=None, blind=None
+            ),
             policy=look.policy,
             base_branch=look.repository.trees.base_branch,
             base=look.base,
@@ -145,7 +153,8 @@ class Observer:
             planned = trees.plan(policy.pipeline, policy.source_name, policy.environment_name, base)
             own = self._outside.github.identity()
         except (ConfigError, NoConfigError) as error:
-            raise CannotObserve(f"the configuration cannot be used: {error}") from None
+            reason = f"the configuration cannot be used: {error}"
+            raise CannotObserve(reason, configuration=True) from None
         except RemoteError as error:
             raise CannotObserve(str(error)) from None
         except GitHubError as error:
@@ -348,18 +357,18 @@ def _writers(github: GitHub, repository: str, reviews: tuple[Review, ...]) -> fr
 
 
 def _picture(look: Look, promotion: Promotion) -> dict[str, Sight]:
-    """The target's applications before the merge; looked at again only after a while."""
+    """The target's applications before the merge, as Argo CD has them: no refresh is asked for."""
+    taken = promotion.pictured_at
+    if taken is not None and look.now - taken < look.outside.settings.compare:
+        return {}
     found = {}
+    glance = replace(Watch.begin(look.now), requests=Requests())
+    merge = Merge(look.base, look.base, MergeMethod.PUSH, "", look.now)
     for change in promotion.changes:
+        expected = expected_release(look.policy, promotion, merge, change, look.base)
         for name in names_of(look.policy, change.service):
-            taken = promotion.picture.get(name)
-            fresh = taken is not None and name not in look.post.changed
-            if fresh and promotion.ready is not None:
-                continue
-            merge = Merge(look.base, look.base, MergeMethod.PUSH, "", look.now)
-            expected = expected_release(look.policy, promotion, merge, change, look.base)
             found[name] = look.sights.look(
-                look.policy.environment.argocd, name, None, expected, None
+                look.policy.environment.argocd, name, glance, expected, None
             )
     return found
 

@@ -59,7 +59,7 @@ class Survey:
             return Surveyed(replace(target, config_problem=str(error)), (outputs,))
         problem = self._register(target, config, now)
         mended = self._config_mended(target, head, problem)
-        looked = replace(target, config_problem=problem)
+        looked = replace(target, config_problem=problem, blind=None)
         if all(found.mode is Mode.OBSERVE for found in config.pipelines.values()):
             return Surveyed(looked, ())
         return self._others(looked, repository, config, post, now, mended)

@@ -25,7 +25,7 @@ from pilotage.core.acts import (
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision
 from pilotage.core.forge import PullRequest
-from pilotage.core.model import Promotion, State, Target
+from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.results import apply, told
 from pilotage.core.snapshot import Known, Snapshot
@@ -96,6 +96,7 @@ class Ticker:
 
     def _surveyed(self, lease: Lease, target: Target, post: Post) -> None:
         now = self.clock()
+        self.store.forget_old(now - self.outside.settings.keep_bodies)
         wake_at = now + self.outside.settings.compare
         outputs: tuple[Outputs, ...] = ()
         before = target.ready_for
@@ -107,7 +108,7 @@ class Ticker:
                 self.convergence.converge(target.repository, output, None, now)
         except CannotObserve as error:
             log.warning("cannot look at the repository", reason=error.reason)
-            target = replace(target, config_problem=error.reason)
+            target = _blind(target, error)
             wake_at = error.until or now + _LAST_RETRY
             consumed = ()
         except GitHubError as error:
@@ -132,7 +133,7 @@ class Ticker:
             return None
         except CannotObserve as error:
             log.warning("cannot observe", reason=error.reason)
-            blind = replace(target, config_problem=error.reason)
+            blind = _blind(target, error)
             again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
             self.store.record(lease, target=blind, wake_at=again, now=now)
             self.store.release(lease)
@@ -274,6 +275,12 @@ class _Work:
             self.target = replace(self.target, proposal=written)
 
 
+def _blind(target: Target, error: CannotObserve) -> Target:
+    if error.configuration:
+        return replace(target, config_problem=error.reason, blind=None)
+    return replace(target, blind=error.reason)
+
+
 def _written(promotion: Promotion, outputs: Outputs, now: datetime) -> Promotion:
     if promotion.id != outputs.promotion:
         return promotion
@@ -305,8 +312,6 @@ def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
 def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
     """The applications whose changes should wake this target now."""
     names = _sources(snapshot, snapshot.plan.services)
-    if target.proposal is not None and target.proposal.state is State.OPEN:
-        names |= set(target.proposal.picture)
     if target.release is not None:
         names |= set(target.release.watches)
         for revert in target.release.reverts:

@@ -50,6 +50,11 @@ class Engine:
         self._changed: dict[str, set[str]] = {}
         self._listeners: list[Callable[[str], None]] = []
 
+    @property
+    def alive(self) -> bool:
+        """Every thread that was started still runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def listen(self, listener: Callable[[str], None]) -> None:
         """`listener` hears, from a worker's thread, of each target that was just looked at."""
         self._listeners.append(listener)

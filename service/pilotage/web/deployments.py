@@ -106,6 +106,8 @@ def _of_target(store: Store, target: Target, report: Report) -> Answer:
         return Answer(
             Answered.NOTHING_TO_DO, f"{target.environment} has {running} already", target.id
         )
+    if target.blind:
+        return Answer(Answered.HELD, target.blind, target.id, sure=False)
     if target.config_problem:
         return Answer(Answered.HELD, target.config_problem, target.id, sure=False)
     return _not_proposed(target, report)

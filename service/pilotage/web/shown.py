@@ -24,6 +24,7 @@ def target(row: TargetRow, found: Target, last_release: Promotion | None = None)
         "pipeline": row.pipeline,
         "environment": row.environment,
         "problem": found.config_problem,
+        "blind": found.blind,
         "pause": _pause(found.pause),
         "running": dict(sorted(found.running.items())),
         "running_at": found.running_at,
@@ -121,23 +122,16 @@ def report(found: Report) -> Shown:
 
 
 def reasons(found: Target) -> list[JsonValue]:
-    """What a target waits for, line by line, as far as it is stored; the first weighs most."""
+    """What the last decision went by, line by line, after what keeps any from being made."""
     lines: list[JsonValue] = []
     if found.config_problem:
         lines.append(_reason("configuration", found.config_problem, "pilotage check"))
+    if found.blind:
+        lines.append(_reason("blind", found.blind))
     if found.pause is not None:
         text = f"paused by {found.pause.by}: {found.pause.reason}"
         lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
-    for each in (found.release, found.proposal):
-        if each is not None:
-            lines += promotion_reasons(each)
-    current = (
-        {each.service: each.after for each in found.proposal.changes} if found.proposal else {}
-    )
-    for proof in found.proofs:
-        if not proof.proven and current.get(proof.service, proof.version) == proof.version:
-            text = f"{proof.version} is not proven yet: {waiting(proof)}"
-            lines.append(_reason(proof.service, text))
+    lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
     for entry in found.quarantine:
         text = f"{entry.version} is in quarantine by {entry.by}: {entry.reason}"
         step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"

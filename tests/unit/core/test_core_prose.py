@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from pilotage.core import prose
 from pilotage.core.decide import decide
-from pilotage.core.decision import Reason
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
-from pilotage.core.model import Outcome, Quarantined, Revert, ServiceChange, State
+from pilotage.core.model import Outcome, Quarantined, Reason, Revert, ServiceChange, State
 from pilotage.core.outputs import BodyPage, StoryPage
 from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known
