@@ -394,6 +394,34 @@ def test_a_wrong_configuration_is_told_on_its_commit_and_mended(tmp_path: Path) 
         assert len(world.pulls()) == 1
 
 
+@pytest.mark.parametrize("how", ["broken", "without the pipeline"])
+def test_a_release_is_watched_to_its_verdict_whatever_becomes_of_the_configuration(
+    tmp_path: Path, how: str
+) -> None:
+    """From the merge on the configuration is pinned; only nothing new starts until it is mended."""
+    good = config_text(FAST)
+    bad = (
+        good.replace("gates:", "gate:")
+        if how == "broken"
+        else good.replace("  syrf:", "  rest:").replace("files: syrf/", "files: rest/")
+    )
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.argocd.set_slowness("api-production", 20)
+        service.release("api", "api-v9.1.1")
+        service.until_state(1, State.ROLLING_OUT)
+        world.github.commit(world.repository, "main", {".pilotage.yaml": bad}, "ci: gates", "sam")
+        world.deploy("web", "web-v5.0.1")
+        confirmed = service.until_state(1)
+        assert confirmed.state is State.CONFIRMED, service.story()
+        assert len(world.pulls()) == 1
+        assert service.events("reverting") == []
+        world.github.commit(world.repository, "main", {".pilotage.yaml": good}, "ci: mend", "sam")
+        pull = service.until_open(2)
+        assert pull.title == "Promote syrf to production: web v5.0.1"
+        assert len(world.pulls()) == 2
+
+
 _BAD = {
     "alias": (
         "envName: production\nold: &tag alias-v1.0.0\nservice:\n  chartTag: *tag\n",

@@ -129,6 +129,9 @@ def _may_open(draft: Draft, selection: Selection) -> bool:
             "close or merge it; until then no second pull request is opened",
         )
         return False
+    if target.config_problem is not None:
+        draft.explain("configuration", target.config_problem, "mend it")
+        return False
     if target.pause is not None:
         draft.explain("paused", f"paused by {target.pause.by}: {target.pause.reason}")
         return False
@@ -359,7 +362,7 @@ def _may_roll(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> 
             "merge or close this pull request",
         )
         return False
-    if not draft.may_act or promotion.hold is not None:
+    if not draft.may_act or promotion.hold is not None or draft.target.config_problem:
         return False
     match draft.seen.policy.environment.roll:
         case Roll.ALWAYS:

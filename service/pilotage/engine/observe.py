@@ -58,7 +58,7 @@ from pilotage.engine.sights import (
     names_of,
 )
 from pilotage.engine.touched import touched_targets
-from pilotage.engine.trees import NoConfigError
+from pilotage.engine.trees import NoConfigError, Trees
 from pilotage.store import Store
 
 T = TypeVar("T")
@@ -96,6 +96,8 @@ class Look:
     base: Sha
     config: Config
     policy: Policy
+    problem: str | None
+    """Why today's configuration cannot be used, while a release needs that of its merge."""
     plan: Plan
     sights: Sights
     own: str
@@ -119,7 +121,10 @@ class Observer:
         settings = self._outside.settings
         snapshot = Snapshot(
             target=replace(
-                target, run_hint=post.run or target.run_hint, config_problem=None, blind=None
+                target,
+                run_hint=post.run or target.run_hint,
+                config_problem=look.problem,
+                blind=None,
             ),
             policy=look.policy,
             base_branch=look.repository.trees.base_branch,
@@ -146,15 +151,11 @@ class Observer:
             base = trees.head()
             if base is None:
                 raise CannotObserve(f"{target.repository} has no branch {trees.base_branch}")
-            config = trees.config(base)
-            policy = policy_for(config, target.pipeline, target.environment, base)
-            if policy is None:
-                raise NotPromoted(f"{target.id} is not in the configuration at {base[:7]}")
+            config, policy, problem = _configured(trees, target, base)
             planned = trees.plan(policy.pipeline, policy.source_name, policy.environment_name, base)
             own = self._outside.github.identity()
         except (ConfigError, NoConfigError) as error:
-            reason = f"the configuration cannot be used: {error}"
-            raise CannotObserve(reason, configuration=True) from None
+            raise CannotObserve(_unusable(error), configuration=True) from None
         except RemoteError as error:
             raise CannotObserve(str(error)) from None
         except GitHubError as error:
@@ -170,10 +171,43 @@ class Observer:
             base=base,
             config=config,
             policy=policy,
+            problem=problem,
             plan=planned,
             sights=sights,
             own=own,
         )
+
+
+def _configured(trees: Trees, target: Target, base: Sha) -> tuple[Config, Policy, str | None]:
+    """Today's configuration. A release goes on with that of its merge when there is none.
+
+    Raises ConfigError, NoConfigError and NotPromoted.
+    """
+    try:
+        config = trees.config(base)
+        policy = policy_for(config, target.pipeline, target.environment, base)
+        if policy is not None:
+            return config, policy, None
+        wrong: Exception = NotPromoted(f"{target.id} is not in the configuration at {base[:7]}")
+        problem = str(wrong)
+    except (ConfigError, NoConfigError) as error:
+        wrong, problem = error, _unusable(error)
+    release = target.release
+    if release is None or release.merge is None:
+        raise wrong
+    at = release.merge.parent
+    try:
+        config = trees.config(at)
+        policy = policy_for(config, target.pipeline, target.environment, at)
+    except UnknownCommit:
+        raise wrong from None
+    if policy is None:
+        raise wrong
+    return config, policy, problem
+
+
+def _unusable(error: Exception) -> str:
+    return f"the configuration cannot be used: {error}"
 
 
 def _until(error: Exception) -> datetime | None:
