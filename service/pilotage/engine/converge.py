@@ -30,6 +30,15 @@ class Converged:
     writes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A comment as it was last written: its text, what matters of it, and when."""
+
+    body: str
+    gist: tuple[object, ...]
+    at: datetime
+
+
 class Mirror:
     """What is known to stand outside, by key, with the moment of knowing."""
 
@@ -53,11 +62,18 @@ class Mirror:
 
 
 class Convergence:
-    """Writes the outputs of one repository's targets. Raises GitHubError."""
+    """Writes the outputs of one repository's targets. Raises GitHubError.
 
-    def __init__(self, github: GitHub, mirror: Mirror) -> None:
+    The rollout's comment is written at once when its state changes; what changes of single
+    applications in between goes in at most every `calm`, however many there are.
+    """
+
+    def __init__(
+        self, github: GitHub, mirror: Mirror, calm: timedelta = timedelta(seconds=30)
+    ) -> None:
         self._github = github
         self._mirror = mirror
+        self._calm = calm
 
     def converge(
         self, repository: str, outputs: Outputs, current: PullRequest | None, now: datetime
@@ -142,8 +158,12 @@ class Convergence:
     def _story(self, repository: str, number: int, page: StoryPage, now: datetime) -> int:
         body = render_story(page)
         key = ("story", repository, str(number))
-        if self._mirror.get(key, now) == body:
-            return 0
+        gist = (page.heading, page.lead, page.lines, page.advice)
+        known = self._mirror.get(key, now)
+        if isinstance(known, _Told):
+            calm = known.gist == gist and now - known.at < self._calm
+            if calm or known.body == body:
+                return 0
         mine = [
             comment
             for comment in self._github.comments(repository, number)
@@ -159,7 +179,7 @@ class Convergence:
         elif not _same(mine[0].body, body):
             self._github.edit_comment(repository, mine[0].id, body)
             writes += 1
-        self._mirror.put(key, body, now)
+        self._mirror.put(key, _Told(body, gist, now), now)
         return writes
 
     def _deployment(self, repository: str, wanted: DeploymentRecord, now: datetime) -> int:

@@ -80,7 +80,7 @@ class Ticker:
         self._observer = Observer(outside, store)
         self._survey = Survey(outside, store)
         self._mirror = Mirror(outside.settings.repair)
-        self.convergence = Convergence(outside.github, self._mirror)
+        self.convergence = Convergence(outside.github, self._mirror, calm=outside.settings.look)
 
     def tick(self, lease: Lease, changed: frozenset[str] = frozenset()) -> Attention | None:
         """Records when the target is due again, and gives its lease back."""
