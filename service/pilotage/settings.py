@@ -32,6 +32,15 @@ from pilotage.core.policy import duration
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
+def _unless_blank(value: object) -> object:
+    """`${UNSET}` in a deployment is no secret: whatever it protects stays off."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return None if isinstance(text, str) and not text.strip() else value
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_unless_blank)]
+
+
 class SettingsError(Exception):
     """The settings cannot be used; says which one and why."""
 
@@ -54,12 +63,12 @@ class GitHubSettings(_Section):
 
     url: HttpUrl = HttpUrl("https://api.github.com")
     git_url: HttpUrl = HttpUrl("https://github.com")
-    token: SecretStr | None = None
+    token: Secret = None
     token_file: Path | None = None
     app_id: int | str | None = None
-    private_key: SecretStr | None = None
+    private_key: Secret = None
     private_key_file: Path | None = None
-    webhook_secret: SecretStr | None = None
+    webhook_secret: Secret = None
     webhook_secret_file: Path | None = None
     timeout: int = Field(default=20, ge=1, le=120)
 
@@ -79,7 +88,7 @@ class GitHubSettings(_Section):
 
 class ArgoCDSettings(_Section):
     url: HttpUrl
-    token: SecretStr
+    token: SecretStr = Field(min_length=1)
     token_file: Path | None = None
     ca: Path | None = None
     verify: bool = True
@@ -98,7 +107,7 @@ class ChannelSettings(_Section):
 
     kind: Literal["slack", "json"] = "slack"
     url: SecretStr
-    secret: SecretStr | None = None
+    secret: Secret = None
 
 
 def _with_files(values: object, names: tuple[str, ...]) -> object:
@@ -107,7 +116,7 @@ def _with_files(values: object, names: tuple[str, ...]) -> object:
     filled = dict(values)
     for name in names:
         file = filled.get(f"{name}_file")
-        if file is not None and filled.get(name) is None:
+        if file is not None and _unless_blank(filled.get(name)) is None:
             filled[name] = _secret(None, Path(str(file)), name)
     return filled
 
@@ -129,12 +138,12 @@ class Settings(BaseSettings):
     public_url: str = ""
     github: GitHubSettings
     argocd: Mapping[str, ArgoCDSettings] = {}
-    argocd_hook_token: SecretStr | None = None
+    argocd_hook_token: Secret = None
     argocd_hook_token_file: Path | None = None
-    deployments_token: SecretStr | None = None
+    deployments_token: Secret = None
     """The bearer that CI shows at `POST /api/v1/deployments`."""
     deployments_token_file: Path | None = None
-    operator_token: SecretStr | None = None
+    operator_token: Secret = None
     """The bearer that the terminal shows to the service."""
     operator_token_file: Path | None = None
     channels: Mapping[str, ChannelSettings] = {}

@@ -58,7 +58,7 @@ def test_a_report_is_kept_twice_once_to_ask_about_and_once_to_act_upon(service: 
     report = service.store.report(id_)
     assert report is not None
     assert (report.service, report.value, report.run) == ("api", "1.2.3", "42")
-    assert [found[:2] for found in service.deliveries()] == [(f"deployment-{id_}", "deployment")]
+    assert [found[:2] for found in service.deliveries()] == [(f"deployment/{id_}", "deployment")]
     assert service.engine.times == 1
 
 

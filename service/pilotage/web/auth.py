@@ -36,8 +36,9 @@ def _same(shown: str, wanted: str) -> bool:
 
 def is_signed(body: bytes, signature: str | None, secret: SecretStr) -> bool:
     """Whether `X-Hub-Signature-256` is the HMAC-SHA256 of the raw body."""
-    if signature is None or not signature.startswith(_PREFIX):
+    key = secret.get_secret_value().encode()
+    if not key or signature is None or not signature.startswith(_PREFIX):
         return False
-    wanted = hmac.new(secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
+    wanted = hmac.new(key, body, hashlib.sha256).hexdigest()
     shown = signature.removeprefix(_PREFIX).strip().lower()
     return hmac.compare_digest(wanted.encode(), shown.encode(errors="replace"))

@@ -20,7 +20,8 @@ from pilotage.web.bodies import KIB, MIB, read_body
 LARGEST_GITHUB = 25 * MIB
 """GitHub sends nothing larger."""
 LARGEST_ARGOCD = 256 * KIB
-_DELIVERY = re.compile(r"[\x21-\x7e]{1,100}")
+_DELIVERY = re.compile(r"[\x21-\x2e\x30-\x7e]{1,100}")
+"""Without a slash, which the ids of other senders have: nobody can use up somebody else's."""
 _EVENT = re.compile(r"[a-z_]{1,40}")
 
 
@@ -50,7 +51,7 @@ def routes(backend: Backend) -> APIRouter:
         _expect(lambda: events.read_argocd(body))
         now = backend.clock()
         return await _kept(
-            backend, Delivery(f"argocd-{uuid.uuid4()}", "argocd", "notification", "", body, now)
+            backend, Delivery(f"argocd/{uuid.uuid4()}", "argocd", "notification", "", body, now)
         )
 
     return router
