@@ -127,5 +127,6 @@ def configure(
 
 def silence() -> None:
     """Only what is worse than a warning, for commands whose own account is what people read."""
+    configure()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    logging.basicConfig(level=logging.CRITICAL)
+    logging.getLogger().setLevel(logging.CRITICAL)

@@ -351,7 +351,6 @@ def test_the_cost_of_a_promotion_does_not_grow_with_its_services(
         service.until_idle()
         writes = world.github.requests.writes(login=BOT)
         assert sorted(map(_kind, writes)) == [
-            "PATCH pulls",
             "POST git-receive-pack",
             "POST labels",
             "POST pulls",

@@ -240,7 +240,7 @@ class Promotion:
     hold: Hold | None = None
     ticks: tuple[Tick, ...] = ()
     edits_read_until: datetime | None = None
-    """The newest edit of the body that the ticks account for."""
+    """When the edit history of the body was last read."""
     body_written_at: datetime | None = None
     """When the service last wrote the body: edits since then may have been overwritten."""
     superseded: tuple[Superseded, ...] = ()

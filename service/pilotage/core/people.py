@@ -39,9 +39,11 @@ def ticked(draft: Draft) -> None:
     if promotion is None or promotion.state is not State.OPEN:
         return
     edits = [edit for edit in draft.seen.edits if edit.pull_request == promotion.pull_request]
+    if draft.seen.edits_read_at is not None:
+        promotion = replace(promotion, edits_read_until=draft.seen.edits_read_at)
+        draft.propose(promotion)
     if not edits:
         return
-    newest = max(edit.at for edit in edits)
     current = (None, checklist.set_id(promotion.versions))
     edits = [edit for edit in edits if checklist.set_in(edit.after) in current]
     items = [item.item for item in draft.seen.policy.environment.checklist]
@@ -54,8 +56,7 @@ def ticked(draft: Draft) -> None:
     for tick in promotion.ticks:
         if tick.item not in {found.item for found in ticks}:
             draft.tell(EventKind.TICKED, f"{tick.item} is open again", promotion=promotion)
-    until = max(newest, promotion.edits_read_until or newest)
-    draft.propose(replace(promotion, ticks=ticks, edits_read_until=until))
+    draft.propose(replace(promotion, ticks=ticks))
 
 
 def commanded(draft: Draft) -> None:

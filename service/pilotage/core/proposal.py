@@ -25,6 +25,8 @@ from pilotage.core.policy import Roll
 from pilotage.core.proof import Selection, select
 from pilotage.core.snapshot import Known, Unknown
 
+_TOLD_BY_GITHUB = ("contents", "approvers")
+
 
 def observing(draft: Draft) -> None:
     """Something differs, or may: propose it when it is proven and nothing forbids it."""
@@ -177,7 +179,14 @@ def _open(draft: Draft, promotion: Promotion) -> None:
             marker=prose.marker(promotion),
         )
     )
-    draft.outputs.append(pages.proposal_outputs(draft.seen, draft.target, promotion, None, ()))
+    _show_first(draft, promotion)
+
+
+def _show_first(draft: Draft, promotion: Promotion) -> None:
+    """The body that the pull request is opened with: what GitHub must tell is not known yet."""
+    gates = judge_gates(promotion, draft.target, draft.seen)
+    known = tuple(gate for gate in gates if gate.name not in _TOLD_BY_GITHUB)
+    draft.outputs.append(pages.proposal_outputs(draft.seen, draft.target, promotion, None, known))
 
 
 def _commit(draft: Draft, promotion: Promotion, plan: Plan, *, expected: Sha | None) -> None:
@@ -206,9 +215,7 @@ def opened(draft: Draft) -> None:
     match draft.seen.pull_request:
         case None:
             draft.explain("pull request", f"{promotion.branch} is being opened")
-            draft.outputs.append(
-                pages.proposal_outputs(draft.seen, draft.target, promotion, None, ())
-            )
+            _show_first(draft, promotion)
         case Unknown(reason=reason, until=until):
             draft.explain("pull request", f"#{promotion.pull_request} cannot be read: {reason}")
             draft.wake(until)

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 _RUN = re.compile(r"/actions/runs/(\d{1,20})")
 
 T = TypeVar("T", bound=BaseModel)
 
 Text = Annotated[str, Field(max_length=1_000)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+"""What a database can look for."""
 
 
 class NotExpected(Exception):
@@ -54,14 +62,14 @@ class Changes(_Part):
 
 
 class PullPart(_Part):
-    number: int
+    number: Number
     body: str | None = Field(default=None, max_length=100_000)
-    updated_at: datetime
+    updated_at: AwareDatetime
 
 
 class PullRequestEvent(_Event):
     action: Text
-    number: int
+    number: Number
     pull_request: PullPart
     changes: Changes = Changes()
 
@@ -73,14 +81,14 @@ class ReviewEvent(_Event):
 
 
 class CommentPart(_Part):
-    id: int
+    id: Number
     body: str = Field(max_length=100_000)
     user: Login
-    created_at: datetime
+    created_at: AwareDatetime
 
 
 class IssuePart(_Part):
-    number: int
+    number: Number
     pull_request: Mapping[str, Any] | None = None
 
 
@@ -119,7 +127,7 @@ class DeploymentStatus(_Event):
 
 
 class WorkflowRunPart(_Part):
-    id: int
+    id: Number
     name: Text | None = None
     path: Text | None = None
     conclusion: Text | None = None

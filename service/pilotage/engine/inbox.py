@@ -36,7 +36,7 @@ from pilotage.engine.events import (
 from pilotage.engine.mail import Changed, Commanded, Edited, Hint, Letter, Queued, Run, posted
 from pilotage.engine.outside import Outside
 from pilotage.engine.trees import NoConfigError
-from pilotage.store import Delivery, Store, TargetRow
+from pilotage.store import Delivery, Store, StoreError, TargetRow
 
 log = structlog.get_logger()
 
@@ -98,6 +98,12 @@ class Inbox:
                     return _Settled(f"unknown kind {other}")
         except NotExpected as error:
             return _Settled(f"not of the expected shape: {error}")
+        except StoreError:
+            raise
+        except Exception as error:
+            # A hint that we stumble over is lost, and costs time; the others must not wait for it.
+            log.exception("a delivery could not be settled", id=delivery.id)
+            return _Settled(f"a mistake of the service: {type(error).__name__}")
 
     def _github(self, delivery: Delivery, event: GitHubEvent | None) -> _Settled:
         if event is None:

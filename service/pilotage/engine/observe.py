@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pilotage.adapters.git import RemoteError, UnknownCommit
@@ -17,7 +17,6 @@ from pilotage.core import checklist, verification
 from pilotage.core.config import ConfigError
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import (
-    BodyEdit,
     Merge,
     MergeMethod,
     Outcome,
@@ -64,6 +63,8 @@ from pilotage.store import Store
 T = TypeVar("T")
 
 _COMMITS_WALKED = 50
+_WHOLE_SECONDS = timedelta(seconds=5)
+"""An edit's time has whole seconds: one that was read is read again rather than missed."""
 
 
 class CannotObserve(Exception):
@@ -290,7 +291,7 @@ def _with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
     if isinstance(pull_request, Unknown):
         return replace(snapshot, edits=look.post.edits)
     current = pull_request.value
-    snapshot = replace(snapshot, edits=_edits(look, promotion, current))
+    snapshot = _with_edits(look, snapshot, promotion, current)
     if current.merged:
         return replace(snapshot, merged=_merged(look, current))
     if not current.open:
@@ -305,23 +306,26 @@ def _with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _edits(look: Look, promotion: Promotion, current: PullRequest) -> tuple[BodyEdit, ...]:
-    """The edits that events told; the edit history where they do not account for the body."""
+def _with_edits(
+    look: Look, snapshot: Snapshot, promotion: Promotion, current: PullRequest
+) -> Snapshot:
+    """The edits that events told; the edit history where they do not account for the body, and
+    once after each of our own writes, which may have overwritten a person's tick."""
     items = [item.item for item in look.policy.environment.checklist]
-    edits = look.post.edits
-    own = look.own
+    edits, own = look.post.edits, look.own
+    snapshot = replace(snapshot, edits=edits)
     ticks = checklist.attribute(promotion.ticks, edits, items, lambda login: login != own)
     written, read = promotion.body_written_at, promotion.edits_read_until
     overwritten = written is not None and (read is None or written > read)
     if not overwritten and not checklist.disagrees(current.body, ticks, items):
-        return edits
+        return snapshot
+    since = read - _WHOLE_SECONDS if read is not None else None
     try:
-        told = look.outside.github.body_edits(
-            look.target.repository, current.number, promotion.edits_read_until
-        )
+        told = look.outside.github.body_edits(look.target.repository, current.number, since)
     except GitHubError:
-        return edits
-    return tuple(sorted((*edits, *told), key=lambda edit: edit.at))
+        return snapshot
+    edits = tuple(sorted((*edits, *told), key=lambda edit: edit.at))
+    return replace(snapshot, edits=edits, edits_read_at=look.now)
 
 
 def _versions_on_head(look: Look, promotion: Promotion, head: Sha) -> Seen[Mapping[str, str]]:

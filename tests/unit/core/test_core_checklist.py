@@ -188,8 +188,15 @@ def test_the_last_tick_opens_the_merge() -> None:
     before = opened(given_, edits=(edit("li", body("feature", "migrations"), body("feature")),))
     decision = decide(before, NOW)
     assert ready(decision).state is StatusState.SUCCESS
-    assert decision.target.proposal is not None
-    assert decision.target.proposal.edits_read_until == ago(minutes=10)
+
+
+def test_the_history_counts_as_read_only_when_it_was() -> None:
+    """What an event told says nothing of edits whose events were lost."""
+    told = opened(proposal(), edits=(edit("li", body("feature"), body()),))
+    for at in (None, NOW):
+        decided = decide(replace(told, edits_read_at=at), NOW).target.proposal
+        assert decided is not None
+        assert decided.edits_read_until == at
 
 
 def test_a_tick_that_was_made_on_another_set_does_not_count() -> None:
