@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ from pilotage.core.plan import Plan
 from pilotage.core.snapshot import Known, Unknown, Written
 
 _REMEMBERED = 10
+_NOT_IN_WORDS = re.compile(r"[^\w. :+/-]")
 _REASON = "reason:"
 
 
@@ -63,13 +65,16 @@ def commanded(draft: Draft) -> None:
     """Each command is answered once: done, or refused with the reason."""
     for command in draft.seen.commands:
         if command.id not in draft.seen.permitted:
-            _answer(draft, command, f"@{command.by} may not use commands here (see `commands:`)")
+            problem: str | None = f"@{command.by} may not use commands here (see `commands:`)"
+            # Once for each pull request: a stranger must not use up the writes that GitHub allows.
+            once = f"{command.pull_request}/{command.by}"
+            _answer(draft, command, problem, once)
             continue
         problem = _obeyed(draft, command)
-        _answer(draft, command, problem)
+        _answer(draft, command, problem, command.id)
 
 
-def _answer(draft: Draft, command: Command, problem: str | None) -> None:
+def _answer(draft: Draft, command: Command, problem: str | None, once: str) -> None:
     said = f"{command.name} {command.argument}".strip()
     kind = EventKind.REFUSED if problem else EventKind.COMMAND
     text = f"{command.by}: {said}" + (f" (refused: {problem})" if problem else "")
@@ -79,7 +84,7 @@ def _answer(draft: Draft, command: Command, problem: str | None) -> None:
         return
     draft.acts.append(
         AnswerComment(
-            key=f"{draft.target.id}/answer/{command.id}",
+            key=f"{draft.target.id}/answer/{once}",
             promotion="",
             number=command.pull_request,
             comment=command.comment,
@@ -87,6 +92,11 @@ def _answer(draft: Draft, command: Command, problem: str | None) -> None:
             reply=problem if problem else _explained(draft, command),
         )
     )
+
+
+def _plain(word: str) -> str:
+    """A person's own word in our reply: nobody is mentioned, nothing hidden, nothing formatted."""
+    return _NOT_IN_WORDS.sub("?", word)[:100]
 
 
 def _explained(draft: Draft, command: Command) -> str | None:
@@ -119,8 +129,8 @@ def _obeyed(draft: Draft, command: Command) -> str | None:
             return None
         case _:
             return (
-                f"unknown command `{command.name}`; there are hold, resume, roll, tick, rollback, "
-                "retry and explain"
+                f"unknown command `{_plain(command.name)}`; there are hold, resume, roll, tick, "
+                "rollback, retry and explain"
             )
 
 
@@ -288,7 +298,7 @@ def _lift(draft: Draft, command: Command) -> str | None:
         if (found.service, found.version) != (service, wanted.strip())
     )
     if len(kept) == len(draft.target.quarantine):
-        return f"{service} {wanted} is not in quarantine"
+        return f"{_plain(service)} {_plain(wanted)} is not in quarantine"
     draft.target = replace(draft.target, quarantine=kept)
     draft.tell(EventKind.LIFTED, f"{service} {wanted} may be proposed again", by=command.by)
     return None

@@ -131,7 +131,7 @@ def revert_message(
         if change.service in services
     ]
     merge = promotion.merge.sha if promotion.merge else ""
-    asked = "" if revert.by == "pilotage" else f"Asked for by {revert.by}."
+    asked = "" if revert.by == "pilotage" else clipped(f"Asked for by {revert.by}.")
     body = [clipped(f"Reason: {revert.reason}", _LINE_LIMIT), *([asked] if asked else [])]
     trailer = f"Pilotage-Act: {key}"
     text = [subject, "", *body, "", *lines, "", f"This reverts commit {merge}.", "", trailer, ""]
