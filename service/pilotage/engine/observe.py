@@ -579,7 +579,8 @@ def _release_sights(look: Look, policy: Policy, release: Promotion) -> dict[str,
 def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
     found = {}
     for revert in release.reverts:
-        if revert.sha is None:
+        parent = _parent(look, revert.sha) if revert.sha is not None else None
+        if revert.sha is None or parent is None:
             continue
         for change in release.changes:
             reverting = release.outcomes.get(change.service) is Outcome.REVERTING
@@ -589,13 +590,21 @@ def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, 
                 watch = revert.watches.get(name)
                 if watch is not None and not _due(look, name, watch.look_again_at, False):
                     continue
-                parent = look.repository.trees.parent(revert.sha)
                 expected = expected_revert(policy, release, revert, change, look.base, parent)
                 picture = release.picture.get(name)
                 found[name] = look.sights.look(
                     policy.environment.argocd, name, watch, expected, picture
                 )
     return found
+
+
+def _parent(look: Look, sha: Sha) -> Sha | None:
+    """None when another replica made the commit since we last fetched: the next look fetches."""
+    try:
+        return look.repository.trees.parent(sha)
+    except UnknownCommit:
+        look.repository.trees.forget_fetch()
+        return None
 
 
 def _revert_request(look: Look, release: Promotion) -> Seen[RevertSeen] | None:

@@ -14,7 +14,13 @@ import structlog
 
 from pilotage.adapters import argocd
 from pilotage.adapters import git as git_adapter
-from pilotage.adapters.git import Identity, Protected, PushRefused, RemoteError
+from pilotage.adapters.git import (
+    Identity,
+    Protected,
+    PushRefused,
+    RemoteError,
+    UnknownCommit,
+)
 from pilotage.adapters.github import BaseModified, Forbidden, GitHub, Moved, NotFound, NotMergeable
 from pilotage.adapters.github import Conflict as GitHubConflict
 from pilotage.adapters.github import Refused as GitHubRefused
@@ -89,14 +95,19 @@ class Performer:
         self, base: Sha, files: dict[str, bytes | None], message: str, at: datetime
     ) -> Sha:
         """The recorded date makes a retry the same commit."""
-        return self._repository.trees.git.write_commit(
-            base,
-            files,
-            message=message,
-            author=self._identity,
-            committer=self._identity,
-            when=at,
-        )
+        try:
+            return self._repository.trees.git.write_commit(
+                base,
+                files,
+                message=message,
+                author=self._identity,
+                committer=self._identity,
+                when=at,
+            )
+        except UnknownCommit as unknown:
+            # Another replica recorded the act, and this one has not fetched since.
+            self._repository.trees.forget_fetch()
+            raise NotYet(str(unknown)) from None
 
     def _commit_branch(self, act: CommitBranch) -> Result:
         files: dict[str, bytes | None] = {path: text.encode() for path, text in act.files.items()}
