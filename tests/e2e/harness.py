@@ -148,6 +148,13 @@ class Service:
 
     # The steps of a story
 
+    def look_again(self) -> None:
+        """One more look at the target, as the periodic comparison would take."""
+        looked = self.ticks.count(TARGET)
+        self.store.wake([TARGET], utc_now())
+        self.engine.poke()
+        self.until(lambda: self.ticks.count(TARGET) > looked, "it was looked at again")
+
     def until_idle(self) -> None:
         """Everything told was settled and nothing is due for five seconds: for rare looks."""
 

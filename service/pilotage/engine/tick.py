@@ -273,6 +273,8 @@ class _Work:
         if done.body and self.target.proposal is not None:
             written = _written(self.target.proposal, outputs, now)
             self.target = replace(self.target, proposal=written)
+            # What a person ticked at the same moment stands only in the edit history now.
+            self._wake(now + ticker.outside.settings.look)
 
 
 def _blind(target: Target, error: CannotObserve) -> Target:
