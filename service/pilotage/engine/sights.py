@@ -117,9 +117,10 @@ class Sights:
         if applications is None:
             return Look(CannotSee(f"the settings know no Argo CD named {server}"))
         ref = applications.find(name, self._now)
-        if isinstance(ref, Gone | CannotSee):
-            return Look(ref)
         requests = watch.due(self._now)
+        if isinstance(ref, Gone | CannotSee):
+            # Nobody was there to ask. A refresh that stays due would be asked for at once, again.
+            return Look(ref, requests.refresh)
         if server in self._silent:
             requests = replace(requests, refresh=None)
         look = applications.server.look(ref, requests)
