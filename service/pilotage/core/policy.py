@@ -269,7 +269,8 @@ class Pipeline(_Section):
         for place in ("{environment}", "{service}"):
             if place not in files:
                 raise ValueError(f"must contain {place}, such as {{environment}}/{{service}}.yaml")
-        if files.startswith("/") or ".." in files.split("/"):
+        parts = {part.lower() for part in files.split("/")}
+        if parts & {"", ".", "..", ".git"} or not files.isprintable():
             raise ValueError("must be a path inside the repository")
         return files
 

@@ -29,6 +29,8 @@ from pilotage.core.steps import steps
 T = TypeVar("T")
 
 _LARGEST_FILE = 1024 * 1024
+_LARGEST_FOLDER = 64 * 1024 * 1024
+"""Of one environment's files together: what does not fit is refused, unread."""
 _FILES_REMEMBERED = 100_000
 """Entries of trees; the texts behind them are shared between commits."""
 _KILOBYTES_REMEMBERED = 32 * 1024
@@ -169,15 +171,16 @@ class Trees:
         """The files, by path; each blob is read and decoded once, whatever commit it is in."""
         found: dict[str, FileText] = {}
         unknown: list[Entry] = []
+        together = 0
         for entry in entries:
+            together += entry.size if entry.size <= _LARGEST_FILE else 0
             known = self._files.get((entry.path, entry.id))
             if isinstance(known, FileText):
                 found[entry.path] = known
-            elif entry.kind in (Kind.FILE, Kind.EXECUTABLE):
-                unknown.append(entry)
-            else:
-                refused = f"is a {entry.kind.value}, which is never edited"
+            elif (refused := _refused(entry, together)) is not None:
                 found[entry.path] = FileText(entry.path, "", refused)
+            else:
+                unknown.append(entry)
         contents = self.git.read_blobs({entry.id for entry in unknown}) if unknown else {}
         for entry in unknown:
             file = _file(entry.path, contents[entry.id])
@@ -265,9 +268,18 @@ class Trees:
         )
 
 
+def _refused(entry: Entry, together: int) -> str | None:
+    """Why this is not even read."""
+    if entry.kind not in (Kind.FILE, Kind.EXECUTABLE):
+        return f"is a {entry.kind.value}, which is never edited"
+    if entry.size > _LARGEST_FILE:
+        return f"is larger than {_LARGEST_FILE // 1024} KB"
+    if together > _LARGEST_FOLDER:
+        return f"is too much: together the files have more than {_LARGEST_FOLDER // 1024} KB"
+    return None
+
+
 def _file(path: str, content: bytes) -> FileText:
-    if len(content) > _LARGEST_FILE:
-        return FileText(path, "", f"is larger than {_LARGEST_FILE // 1024} KB")
     try:
         return FileText(path, content.decode("utf-8"))
     except UnicodeDecodeError:

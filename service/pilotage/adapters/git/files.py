@@ -27,7 +27,7 @@ def list_below(
     below = names.prefixes(prefixes)
     if below == ():
         return ()
-    out = _tree(runner, timeout, "-r", commit, "--", *(below or ()))
+    out = _tree(runner, timeout, "-l", "-r", commit, "--", *(below or ()))
     return tuple(entry for entry, _ in _entries(out.stdout))
 
 
@@ -112,7 +112,8 @@ def _entries(stdout: bytes) -> Iterator[tuple[Entry, int]]:
         except UnicodeDecodeError:
             continue
         mode, _, id_, *size = head.decode("ascii").split()
-        yield Entry(path, _KINDS[mode], id_), int(size[0]) if size and size[0] != "-" else 0
+        bytes_ = int(size[0]) if size and size[0] != "-" else 0
+        yield Entry(path, _KINDS[mode], id_, bytes_), bytes_
 
 
 def _by_length(paths: Iterable[str]) -> Iterator[list[str]]:

@@ -49,11 +49,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path of a tree. ``id`` is the blob's (a submodule's commit, a directory's tree)."""
+    """One path of a tree. ``id`` is the blob's (a submodule's commit, a directory's tree), and
+    ``size`` its bytes (0 for what has none)."""
 
     path: str
     kind: Kind
     id: Sha
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
