@@ -196,6 +196,39 @@ def test_a_reopened_pull_request_is_open_again(tmp_path: Path) -> None:
         assert len(world.pulls()) == 1
 
 
+@pytest.mark.parametrize("touched", [False, True], ids=["untouched", "touched"])
+def test_reopened_while_a_newer_one_is_open(tmp_path: Path, touched: bool) -> None:
+    """An untouched newer one is superseded by it; one in review wins, and the reopened says so."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        first = service.until_open()
+        world.github.close(first, "maria")
+        service.until_state(1, State.CLOSED)
+        world.deploy("api", "api-v9.1.2")
+        second = service.until_open(2)
+        if touched:
+            world.github.tick(second, "feature", "maria")
+            service.until(lambda: "**@maria**" in second.body, "the newer one is in review")
+        world.github.reopen(first, "li")
+        if touched:
+            service.look_again()
+            service.look_again()
+            assert second.open
+            assert "#1 was reopened, but #2 is in review" in _plain(service.because())
+            assert service.ready(first) == "failure"
+            assert service.why(first).endswith("but #2 is in review; close #2 first")
+        else:
+            service.until(lambda: not second.open, "the newer one is closed")
+            service.until(lambda: "v9.1.2" in first.title, "and its set taken over")
+            service.tick_all(first)
+            service.until_ready(first)
+            said = [found.body for found in second.comments]
+            assert len(said) == 1
+            assert "superseded by #1, which was reopened" in said[0]
+        assert len(world.pulls()) == 2
+
+
 # Commits by people
 
 
@@ -301,7 +334,7 @@ def _layout(together: str = "", **replaced: str) -> dict[str, str]:
 
 
 def _plain(markdown: str) -> str:
-    return markdown.replace("\\", "")
+    return markdown.replace("\\", "").replace("\u200b", "")
 
 
 # Pause and observe

@@ -441,12 +441,14 @@ def reopened(draft: Draft) -> None:
     """A closed pull request was opened again: `closed → open`, unless a newer one is touched."""
     if draft.seen.reopened is None:
         return
-    promotion, _ = draft.seen.reopened
+    promotion, pull_request = draft.seen.reopened
     newer = draft.proposal
     if newer is not None and newer.state is State.OPEN:
         if touched(draft, newer):
             text = f"#{promotion.pull_request} was reopened, but #{newer.pull_request} is in review"
             draft.explain("reopened", text, f"close #{newer.pull_request} first")
+            told = replace(promotion, conclusion=f"{text}; close #{newer.pull_request} first")
+            draft.outputs.append(pages.closed_outputs(draft.seen, told, pull_request))
             return
         conclusion = f"superseded by #{promotion.pull_request}, which was reopened"
         if newer.pull_request is None:
