@@ -15,6 +15,8 @@ import structlog
 from pydantic import BaseModel, SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from pilotage.terminal import shown
+
 HIDDEN = "[hidden]"
 _NAMES = re.compile(r"token|secret|password|passwd|authorization|private_?key|api_?key", re.I)
 _SHAPES = re.compile(
@@ -28,6 +30,7 @@ _SHAPES = re.compile(
 _SHORTEST = 6
 """A shorter secret would blank ordinary words."""
 _DEEPEST = 6
+_TRACES = ("exception", "stack")
 
 
 class Redactor:
@@ -62,6 +65,33 @@ class Redactor:
                 return [self._value("", each, depth + 1) for each in value]
             case _:
                 return self.text(str(value))
+
+
+class Plain:
+    """Takes out of a log line what would act upon a terminal, or look like another line."""
+
+    def __init__(self, *, lines: bool) -> None:
+        self._lines = lines
+        """Whether a line break within a value would begin a line of the log."""
+
+    def __call__(self, _logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        return {
+            shown(name).replace("\n", " "): self._value(name, each) for name, each in line.items()
+        }
+
+    def _value(self, name: str, value: Any) -> Any:
+        match value:
+            case str() if not self._lines:
+                return shown(value)
+            case str():
+                broken = "\n    " if name in _TRACES else "\\n"
+                return shown(value).replace("\n", broken)
+            case dict():
+                return {shown(key): self._value("", each) for key, each in value.items()}
+            case list():
+                return [self._value("", each) for each in value]
+            case _:
+                return value
 
 
 def secrets_of(settings: BaseModel) -> set[str]:
@@ -106,6 +136,7 @@ def configure(
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         redactor,
+        Plain(lines=not json),
         last,
     ]
     handler = logging.StreamHandler(stream)

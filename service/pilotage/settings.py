@@ -5,6 +5,7 @@ Secrets are `SecretStr`, or files named by `…_file`; they are never printed.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,6 +27,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as NotJson
 
 from pilotage.core.policy import duration
 
@@ -201,6 +203,10 @@ def load_settings(file: Path | None) -> Settings:
         raise SettingsError(f"{file} is not TOML: {error}") from None
     try:
         return Settings(**given)
+    except NotJson as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        variable = f"PILOTAGE_{found[1].upper()}" if found else "a variable"
+        raise SettingsError(f"{variable} is not JSON, which is expected there") from None
     except ValidationError as error:
         lines = [_line(found["loc"], found["msg"]) for found in error.errors(include_input=False)]
         raise SettingsError("the settings cannot be used:\n" + "\n".join(lines)) from None

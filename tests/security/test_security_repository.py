@@ -165,7 +165,8 @@ def test_a_folder_that_is_no_name_is_no_service(crafted: Crafted, name: str) -> 
 @pytest.mark.parametrize(
     "files",
     ["../{service}/{environment}.yaml", "/etc/{service}/{environment}",
-     "a/../{service}/{environment}", "{service}/{environment}/..", ".git/{service}/{environment}", "a/.GIT/{service}{environment}",
+     "a/../{service}/{environment}", "{service}/{environment}/..",
+     ".git/{service}/{environment}", "a/.GIT/{service}{environment}",
      "a\\x00/{service}/{environment}", "a\\n/{service}/{environment}", "./{service}/{environment}",
      "a//{service}/{environment}"],
 )  # fmt: skip

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+from pilotage.terminal import escaped, shown
 
-_UNSHOWN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+__all__ = ["AsJson", "Exit", "fail", "print_json", "say", "shown", "table"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 class Exit(IntEnum):
@@ -28,17 +27,12 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-def shown(text: str) -> str:
-    """Text of any origin, without what would move the cursor, colour or reorder the terminal."""
-    return _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def say(text: str) -> None:
     typer.echo(shown(text))
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+    typer.echo(escaped(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode())))
 
 
 def _speaks_unicode() -> bool:

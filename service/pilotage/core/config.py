@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -22,12 +23,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from pilotage.core.config_schema import names_at
-from pilotage.core.policy import Config
+from pilotage.core.policy import Config, Environment
 from pilotage.core.policy_values import ITEM, NAME, REPOSITORY
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024
-_MOST_NODES = 50_000
+_MOST_NODES = 20_000
+_MOST_ALIASES = 500
+_MOST_PROBLEMS = 100
 _DEEPEST = 50
 
 Where = tuple[str | int, ...]
@@ -77,10 +80,23 @@ def load_config(text: str, presets: Mapping[str, str], *, file: str = FILE) -> C
         raise ConfigError([Problem(file, 1, "", "expected a mapping with `version: 1`")])
     filled = _with_presets(_plain(written, file), written, presets, file)
     try:
-        return Config.model_validate(filled)
+        return _shared(Config.model_validate(filled))
     except ValidationError as error:
-        problems = [_problem(found, written, file) for found in error.errors()]
+        found = error.errors()[:_MOST_PROBLEMS]
+        problems = [_problem(each, written, file) for each in found]
         raise ConfigError(sorted(set(problems), key=_order)) from None
+
+
+def _shared(config: Config) -> Config:
+    """Equal environments become one: a hundred pipelines of one preset differ in their paths."""
+    known: dict[Environment, Environment] = {}
+    pipelines = {}
+    for name, pipeline in config.pipelines.items():
+        environments = {
+            each: known.setdefault(found, found) for each, found in pipeline.environments.items()
+        }
+        pipelines[name] = pipeline.model_copy(update={"environments": environments})
+    return config.model_copy(update={"pipelines": pipelines})
 
 
 def _order(problem: Problem) -> tuple[int, str]:
@@ -90,9 +106,7 @@ def _order(problem: Problem) -> tuple[int, str]:
 def _parse(text: str, file: str) -> object:
     if len(text) > _LARGEST:
         raise ConfigError([Problem(file, None, "", f"larger than {_LARGEST // 1024} KB")])
-    line = _too_deep(text)
-    if line is not None:
-        raise ConfigError([Problem(file, line, "", f"nested more than {_DEEPEST} levels deep")])
+    _refuse_too_much(text, file)
     try:
         return YAML().load(text)
     except MarkedYAMLError as error:
@@ -106,20 +120,29 @@ def _parse(text: str, file: str) -> object:
         raise ConfigError([Problem(file, None, "", f"not valid YAML: {what}")]) from None
 
 
-def _too_deep(text: str) -> int | None:
-    """The line that is nested too deep. Asked of libyaml first: ruamel takes seconds for it."""
-    depth = 0
+def _refuse_too_much(text: str, file: str) -> None:
+    """Asked of libyaml first: ruamel takes seconds for what is deep or long."""
+    depth = nodes = aliases = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            nodes += isinstance(event, yaml.NodeEvent)
+            aliases += isinstance(event, yaml.AliasEvent)
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
-                if depth > _DEEPEST:
-                    return event.start_mark.line + 1 if event.start_mark else 1
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
+            if depth > _DEEPEST:
+                what = f"nested more than {_DEEPEST} levels deep"
+            elif nodes > _MOST_NODES:
+                what = f"more than {_MOST_NODES:,} keys and values"
+            elif aliases > _MOST_ALIASES:
+                what = f"more than {_MOST_ALIASES} aliases"
+            else:
+                continue
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ConfigError([Problem(file, line, "", what)])
     except (yaml.YAMLError, UnicodeError):
-        return None  # ruamel says what is wrong, and where
-    return None
+        return  # ruamel says what is wrong, and where
 
 
 def _plain(node: object, file: str) -> Any:
@@ -165,10 +188,16 @@ def _with_presets(
             nearest = _nearest(preset, presets)
             line = _line(written, where)
             raise ConfigError([Problem(file, line, _dotted(where), message, nearest)])
-        source = f"policies/{preset}.yaml"
-        defaults = _plain(_parse(presets[preset], source), source)
-        pipelines[name] = _filled(pipeline, defaults)
+        pipelines[name] = _filled(pipeline, _defaults(preset, presets[preset]))
     return config
+
+
+@lru_cache(maxsize=16)
+def _defaults(preset: str, text: str) -> dict[str, Any]:
+    """A preset, read once; nobody changes what is in it."""
+    source = f"policies/{preset}.yaml"
+    read: dict[str, Any] = _plain(_parse(text, source), source)
+    return read
 
 
 def _empty_environments(pipeline: object) -> None:

@@ -29,9 +29,10 @@ class Markdown(str):
 
 def escape(value: str, longest: int = 300) -> Markdown:
     """One line of at most `longest` characters that GitHub shows as they are."""
-    seen = (each for each in value if unicodedata.category(each) not in _UNSEEN)
+    most = 20 * longest
+    seen = (each for each in value[:most] if unicodedata.category(each) not in _UNSEEN)
     line = _BLANK.sub(" ", "".join(seen)).strip()
-    if len(line) > longest:
+    if len(line) > longest or len(value) > most:
         line = line[: longest - 1].rstrip() + "…"
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _ACTIVE.sub(lambda found: "\\" + found[0], line).replace("|", "&#124;")

@@ -45,6 +45,7 @@ from pilotage.core.acts import (
 )
 from pilotage.core.application import Application, ApplicationRef, CannotSee
 from pilotage.core.forge import READY, Status, StatusState, hidden
+from pilotage.core.markdown import escape
 from pilotage.core.model import Sha
 from pilotage.core.outputs import Outputs
 from pilotage.engine.outside import Outside, Repository
@@ -150,11 +151,12 @@ class Performer:
     def _close(self, act: ClosePullRequest) -> Result:
         current = self._github.pull_request(self._repository.name, act.number)
         if current.open:
-            self._github.create_comment(
-                self._repository.name,
-                act.number,
-                f"{act.comment}\n\n{hidden(f'closed:{act.promotion}')}",
-            )
+            marker = hidden(f"closed:{act.promotion}")
+            known = self._github.comments(self._repository.name, act.number)
+            if not any(marker in comment.body for comment in known):
+                self._github.create_comment(
+                    self._repository.name, act.number, f"{act.comment}\n\n{marker}"
+                )
             self._github.close_pull_request(self._repository.name, act.number)
         return Done()
 
@@ -199,10 +201,12 @@ class Performer:
         """A revert pull request, merged at once where the rules allow that."""
         name = self._repository.name
         found = self._github.find_pull_request(name, act.side_branch, act.base_branch)
+        if found is not None and found.merged and found.head != sha:
+            found = None  # somebody's, of other contents
         made = found or self._github.create_pull_request(
             name,
             title=act.title,
-            body=f"{act.message}\n{hidden(f'revert:{act.promotion}')}",
+            body=revert_body(act.message, act.promotion),
             branch=act.side_branch,
             base=act.base_branch,
         )
@@ -266,6 +270,12 @@ class Performer:
         except NotFound:
             return Outrun("the comment is gone")
         return Done()
+
+
+def revert_body(message: str, promotion: str) -> str:
+    """The commit's message as Markdown: what the cluster or a person said in it is only text."""
+    lines = [escape(line, 1_000) for line in message.splitlines()]
+    return "\n".join((*lines, hidden(f"revert:{promotion}")))
 
 
 def _contains(git: git_adapter.GitStore, sha: Sha, head: Sha) -> bool:

@@ -71,7 +71,7 @@ class GitStore:
         refuse_leaking_environment()
         names.url(url, allow_protocols)
         timeouts = timeouts or Timeouts()
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is private stays so
         path = path.resolve()
         runner = Runner(path)
         shared = _Shared.of(path)
