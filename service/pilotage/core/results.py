@@ -78,10 +78,14 @@ def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> P
     match act, result:
         case (CommitBranch(), Committed(sha=sha)):
             return replace(promotion, branch_head=sha)
-        case (CommitBranch(), Outrun(reason=reason)) if promotion.pull_request is None:
+        case (CommitBranch(), Outrun()) if given_up(promotion, act):
+            return promotion
+        case (CommitBranch(), Outrun()) if promotion.pull_request is None:
             return _another_branch(promotion)
         case (OpenPullRequest(), Opened(number=number, url=url)):
             return replace(promotion, pull_request=number, pull_request_url=url, opened_at=now)
+        case (OpenPullRequest(), Outrun()) if given_up(promotion, act):
+            return promotion
         case (OpenPullRequest(), Outrun()):
             return _another_branch(promotion)
         case (ClosePullRequest(), Done()):
@@ -101,6 +105,19 @@ def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> P
             return promotion
         case _:
             return promotion
+
+
+def given_up(promotion: Promotion, act: CommitBranch | OpenPullRequest) -> bool:
+    """The act is of a branch that the promotion has left for another since."""
+    return act.branch != promotion.branch
+
+
+def is_stale(target: Target, act: Act) -> bool:
+    """It must not be done any more: its branch turned out not to be ours."""
+    if not isinstance(act, OpenPullRequest):
+        return False
+    promotion = _promotion(target, act.promotion)
+    return promotion is not None and given_up(promotion, act)
 
 
 def _another_branch(promotion: Promotion) -> Promotion:

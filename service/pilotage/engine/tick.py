@@ -18,6 +18,7 @@ from pilotage.core.acts import (
     Done,
     Notify,
     OpenPullRequest,
+    Outrun,
     Refused,
     Result,
     RevertCommit,
@@ -27,7 +28,7 @@ from pilotage.core.decision import Decision
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
-from pilotage.core.results import apply, told
+from pilotage.core.results import apply, is_stale, told
 from pilotage.core.snapshot import Known, Snapshot
 from pilotage.engine.converge import Convergence, Mirror
 from pilotage.engine.mail import Post, sort
@@ -53,7 +54,7 @@ _FINAL = (
     git.Unauthorised,
 )
 _BOUND = (CommitBranch, OpenPullRequest, RevertCommit)
-"""A failed act of this kind keeps what comes after it waiting: the next needs its result."""
+"""One of these that was not done keeps what comes after it waiting: the next needs its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,8 @@ class Ticker:
         work = _Work(self, lease, snapshot, decision)
         work.acts(pending)
         work.outputs()
-        self.store.record(lease, target=work.target, wake_at=work.wake_at, now=self.clock())
+        if work.target != decision.target or work.wake_at != decision.wake_at:
+            self.store.record(lease, target=work.target, wake_at=work.wake_at, now=self.clock())
         self.store.release(lease)
         return Attention(
             lease.target,
@@ -210,14 +212,18 @@ class _Work:
         return self.target.pause is None or isinstance(act, Notify | AnswerComment)
 
     def _act(self, act: Act, attempts: int) -> bool:
+        """Whether what comes after it may be done as well."""
         ticker = self._ticker
         self._lease = _long_enough(ticker, self._lease)
+        if is_stale(self.target, act):
+            self._finished(act, Outrun("its branch is not ours"))
+            return True
         try:
             result = self._performer().perform(act, self._decision.outputs, ticker.clock())
         except (GitHubError, GitError, NotYet) as error:
             return self._failed(act, attempts, error)
         self._finished(act, result)
-        return True
+        return not isinstance(result, Outrun | Refused)
 
     def _performer(self) -> Performer:
         snapshot = self._snapshot
