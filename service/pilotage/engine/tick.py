@@ -117,8 +117,9 @@ class Ticker:
             target = replace(target, ready_for=before)
             wake_at = _again(error, now, 0)
             consumed = ()
-        self.store.record(lease, target=target, consumed=consumed, wake_at=wake_at, now=now)
-        self.store.release(lease)
+        self.store.record(
+            lease, target=target, consumed=consumed, wake_at=wake_at, now=now, done=True
+        )
 
     def _promoted(
         self, lease: Lease, target: Target, post: Post, pending: Sequence[RecordedAct]
@@ -129,18 +130,17 @@ class Ticker:
         except NotPromoted as error:
             log.info("not promoted any more", reason=str(error))
             later = now + self.outside.settings.compare
-            self.store.record(lease, target=target, wake_at=later, now=now)
-            self.store.release(lease)
+            self.store.record(lease, target=target, wake_at=later, now=now, done=True)
             return None
         except CannotObserve as error:
             log.warning("cannot observe", reason=error.reason)
             blind = _blind(target, error)
             again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
-            self.store.record(lease, target=blind, wake_at=again, now=now)
-            self.store.release(lease)
+            self.store.record(lease, target=blind, wake_at=again, now=now, done=True)
             return None
         snapshot = replace(snapshot, pending=frozenset(found.key for found in pending))
         decision = decide(snapshot, now)
+        quiet = not (decision.acts or decision.outputs or pending)
         self.store.record(
             lease,
             target=decision.target,
@@ -150,10 +150,19 @@ class Ticker:
             consumed=post.ids,
             wake_at=decision.wake_at,
             now=now,
+            done=quiet,
         )
         for event in decision.events:
             log.info(event.kind.value, promotion=event.promotion, text=event.text, by=event.by)
-        return self._performed(lease, snapshot, decision, pending)
+        target = decision.target
+        if not quiet:
+            target = self._performed(lease, snapshot, decision, pending)
+        return Attention(
+            lease.target,
+            _interest(snapshot, target),
+            frozenset(_sources(snapshot, snapshot.plan.unchanged)),
+            self.clock() + self.outside.settings.fetch,
+        )
 
     def _performed(
         self,
@@ -161,19 +170,14 @@ class Ticker:
         snapshot: Snapshot,
         decision: Decision,
         pending: Sequence[RecordedAct],
-    ) -> Attention:
+    ) -> Target:
         work = _Work(self, lease, snapshot, decision)
         work.acts(pending)
         work.outputs()
         if work.target != decision.target or work.wake_at != decision.wake_at:
             self.store.record(lease, target=work.target, wake_at=work.wake_at, now=self.clock())
         self.store.release(lease)
-        return Attention(
-            lease.target,
-            _interest(snapshot, work.target),
-            frozenset(_sources(snapshot, snapshot.plan.unchanged)),
-            self.clock() + self.outside.settings.fetch,
-        )
+        return work.target
 
 
 class _Work:

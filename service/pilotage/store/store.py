@@ -209,8 +209,9 @@ class Store:
         consumed: Collection[int] = (),
         wake_at: datetime | None,
         now: datetime,
+        done: bool = False,
     ) -> None:
-        """What a tick decided, all or nothing.
+        """What a tick decided, all or nothing; with `done` the target is given back as well.
 
         The target's own proposal and release are written with it; `promotions` are those that it
         let go (and may name its own again). An act whose key exists is left as it is. `consumed`
@@ -228,6 +229,8 @@ class Store:
                 wake_at=wake_at,
                 now=now,
             )
+            if done:
+                targets.release(connection, lease, None)
 
     def finish_act(
         self,
