@@ -168,7 +168,6 @@ class Outside:
         self.github.close()
         for server in self.argocd.values():
             server.close()
-        self.probe.close()
         self.messages.close()
 
 
