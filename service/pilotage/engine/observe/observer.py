@@ -1,0 +1,167 @@
+"""Reads everything that one decision goes by, once, and says when it was read.
+
+What cannot be read becomes `Unknown` in the snapshot; only git being out of reach, or a
+configuration that is wrong, ends the look as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from pilotage.adapters.git import RemoteError, UnknownCommit
+from pilotage.adapters.github import GitHubError
+from pilotage.core.config import ConfigError
+from pilotage.core.model import (
+    Proof,
+    ServiceChange,
+    Sha,
+    Target,
+)
+from pilotage.core.policy import Config, Policy, policy_for
+from pilotage.core.proof import find
+from pilotage.core.snapshot import (
+    Rhythm,
+    Sight,
+    Snapshot,
+)
+from pilotage.engine.mail import Post
+from pilotage.engine.observe.look import CannotObserve, Look, NotPromoted, is_due, until_of
+from pilotage.engine.observe.others import with_others
+from pilotage.engine.observe.people import permitted, with_people
+from pilotage.engine.observe.proposal import with_proposal
+from pilotage.engine.observe.release import with_release
+from pilotage.engine.outside import Outside
+from pilotage.engine.sights import (
+    Applications,
+    Sights,
+    expected_proof,
+    names_of,
+)
+from pilotage.engine.trees import NoConfigError, Trees
+from pilotage.store import Store
+
+
+class Observer:
+    """Makes snapshots. Shared by the workers."""
+
+    def __init__(self, outside: Outside, store: Store) -> None:
+        self._outside = outside
+        self._store = store
+        self._applications = {name: Applications(server) for name, server in outside.argocd.items()}
+
+    def observe(self, target: Target, post: Post, now: datetime) -> Snapshot:
+        """Raises CannotObserve and NotPromoted."""
+        look = self._begin(target, post, now)
+        settings = self._outside.settings
+        snapshot = Snapshot(
+            target=replace(
+                target,
+                run_hint=post.run or target.run_hint,
+                config_problem=look.problem,
+                blind=None,
+            ),
+            policy=look.policy,
+            base_branch=look.repository.trees.base_branch,
+            base=look.base,
+            plan=look.plan,
+            own=look.own,
+            rhythm=Rhythm(settings.compare, settings.look),
+            link=settings.public_url.rstrip("/"),
+            commands=post.commands,
+            queued=post.queued,
+            permitted=permitted(look),
+            proof_sights=_proof_sights(look),
+        )
+        snapshot = with_proposal(look, snapshot)
+        snapshot = with_others(look, snapshot)
+        snapshot = with_release(look, snapshot)
+        return with_people(look, snapshot)
+
+    def _begin(self, target: Target, post: Post, now: datetime) -> Look:
+        repository = self._outside.repository(target.repository)
+        trees = repository.trees
+        try:
+            trees.refresh(now, self._outside.settings.fetch, post.newest_hint)
+            base = trees.head()
+            if base is None:
+                raise CannotObserve(f"{target.repository} has no branch {trees.base_branch}")
+            config, policy, problem = _configured(trees, target, base)
+            planned = trees.plan(policy.pipeline, policy.source_name, policy.environment_name, base)
+            own = self._outside.github.identity()
+        except (ConfigError, NoConfigError) as error:
+            raise CannotObserve(_unusable(error), configuration=True) from None
+        except RemoteError as error:
+            raise CannotObserve(str(error)) from None
+        except GitHubError as error:
+            raise CannotObserve(str(error), until_of(error)) from None
+        sights = Sights(repository, self._applications, now)
+        return Look(
+            outside=self._outside,
+            store=self._store,
+            repository=repository,
+            target=target,
+            post=post,
+            now=now,
+            base=base,
+            config=config,
+            policy=policy,
+            problem=problem,
+            plan=planned,
+            sights=sights,
+            own=own,
+        )
+
+
+def _configured(trees: Trees, target: Target, base: Sha) -> tuple[Config, Policy, str | None]:
+    """Today's configuration. A release goes on with that of its merge when there is none.
+
+    Raises ConfigError, NoConfigError and NotPromoted.
+    """
+    try:
+        config = trees.config(base)
+        policy = policy_for(config, target.pipeline, target.environment, base)
+        if policy is not None:
+            return config, policy, None
+        wrong: Exception = NotPromoted(f"{target.id} is not in the configuration at {base[:7]}")
+        problem = str(wrong)
+    except (ConfigError, NoConfigError) as error:
+        wrong, problem = error, _unusable(error)
+    release = target.release
+    if release is None or release.merge is None:
+        raise wrong
+    at = release.merge.parent
+    try:
+        config = trees.config(at)
+        policy = policy_for(config, target.pipeline, target.environment, at)
+    except UnknownCommit:
+        raise wrong from None
+    if policy is None:
+        raise wrong
+    return config, policy, problem
+
+
+def _unusable(error: Exception) -> str:
+    return f"the configuration cannot be used: {error}"
+
+
+def _proof_sights(look: Look) -> dict[str, dict[str, Sight]]:
+    """Looks at the source's applications whose time has come, or that something changed in."""
+    found: dict[str, dict[str, Sight]] = {}
+    source = look.repository.trees
+    tree = source.tree(look.policy.pipeline, look.policy.source_name, look.base)
+    for service, planned in look.plan.services.items():
+        proof = _proof(look, service, planned.change)
+        expected = expected_proof(look.policy, proof, planned.change, tree.files[service].path)
+        for name in names_of(look.policy, service, source=True):
+            watch = proof.watches.get(name)
+            if watch is not None and not is_due(look, name, watch.look_again_at, proof.proven):
+                continue
+            sight = look.sights.look(look.policy.source.argocd, name, watch, expected, None)
+            found.setdefault(service, {})[name] = sight
+    return found
+
+
+def _proof(look: Look, service: str, change: ServiceChange) -> Proof:
+    known = find(look.target.proofs, service, change.after)
+    return known or Proof(service, change.after, look.plan.source, look.now)

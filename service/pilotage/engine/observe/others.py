@@ -1,0 +1,97 @@
+"""Everybody else's pull requests into the branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.adapters.git import UnknownCommit
+from pilotage.adapters.github import GitHubError
+from pilotage.core.forge import PullRequestBrief
+from pilotage.core.model import (
+    Promotion,
+    State,
+)
+from pilotage.core.prose import branch_pattern
+from pilotage.core.snapshot import (
+    Known,
+    OtherPullRequest,
+    Snapshot,
+)
+from pilotage.engine.observe.look import CannotObserve, Look, seen, until_of
+from pilotage.engine.touched import touched_targets
+
+
+def with_others(look: Look, snapshot: Snapshot) -> Snapshot:
+    """Everybody else's pull requests into the branch, as far as they edit files of this target."""
+    try:
+        rows = look.repository.pull_requests(look.asked)
+    except GitHubError as error:
+        if look.target.proposal is None or look.target.proposal.state is State.OBSERVING:
+            raise CannotObserve(str(error), until_of(error)) from None
+        return snapshot
+    reopened = foreign = None
+    others = []
+    for row in rows:
+        ours = _our_promotion(look, row)
+        if ours is not None:
+            if ours.state is State.CLOSED and ours.pull_request == row.number:
+                reopened = ours
+            continue
+        if row.author == look.own and row.body_marker is not None:
+            continue
+        if _of_our_pattern(look, row):
+            foreign = row
+        found = _other(look, row)
+        if found is not None:
+            others.append(found)
+    snapshot = replace(snapshot, foreign=foreign, others=tuple(others))
+    if reopened is None or reopened.pull_request is None:
+        return snapshot
+    name, number = look.target.repository, reopened.pull_request
+    current = seen(look, lambda github: github.pull_request(name, number))
+    if isinstance(current, Known) and current.value.open:
+        return replace(snapshot, reopened=(reopened, current.value))
+    return snapshot
+
+
+def _our_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
+    if row.author != look.own or row.body_marker is None:
+        return None
+    kind, _, promotion = row.body_marker.partition(":")
+    if kind != "promotion":
+        return None
+    for current in (look.target.proposal, look.target.release):
+        if current is not None and current.id == promotion:
+            return current
+    prefix = f"{look.target.pipeline}-{look.target.environment}-"
+    return look.store.promotion(promotion) if promotion.startswith(prefix) else None
+
+
+def _of_our_pattern(look: Look, row: PullRequestBrief) -> bool:
+    begin, end = branch_pattern(look.policy)
+    same = row.head_repository == look.target.repository
+    branch = row.head_branch
+    return same and branch.startswith(begin) and branch.endswith(end) and branch != begin + end
+
+
+def _other(look: Look, row: PullRequestBrief) -> OtherPullRequest | None:
+    """None when it edits none of this target's files: then the repository's own look judges it."""
+    try:
+        files = look.repository.changed_files(row.number, row.head)
+    except GitHubError:
+        return None
+    touched = touched_targets(look.config, files)
+    mine = f"{look.target.pipeline}/{look.target.environment}"
+    if mine not in touched:
+        return None
+    foreign = next((found for found in touched if found != mine), None)
+    if foreign is not None:
+        return OtherPullRequest(row, (), f"edits promoted files of {foreign} as well; split it")
+    try:
+        changes = look.repository.trees.steps(
+            look.policy.pipeline, look.policy.environment_name, look.base, row.head
+        )
+    except UnknownCommit:
+        refusal = "comes from a fork and edits promoted files, which cannot be read there"
+        return OtherPullRequest(row, (), refusal)
+    return OtherPullRequest(row, changes)

@@ -1,0 +1,208 @@
+"""The open pull request: its body and edits, its head, its reviews, and how it was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from pilotage.adapters.git import UnknownCommit
+from pilotage.adapters.github import GitHub, GitHubError
+from pilotage.core import checklist
+from pilotage.core.forge import PullRequest, Review
+from pilotage.core.model import (
+    Merge,
+    MergeMethod,
+    Promotion,
+    Sha,
+    State,
+)
+from pilotage.core.people import running_now
+from pilotage.core.plan import versions
+from pilotage.core.rollout_watch import Requests, Watch
+from pilotage.core.snapshot import (
+    Known,
+    MergeSeen,
+    Seen,
+    Sight,
+    Snapshot,
+    Unknown,
+)
+from pilotage.engine.observe.look import Look, logins, seen, until_of
+from pilotage.engine.sights import (
+    expected_release,
+    names_of,
+)
+
+_WHOLE_SECONDS = timedelta(seconds=5)
+"""An edit's time has whole seconds: one that was read is read again rather than missed."""
+
+
+def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
+    promotion = look.target.proposal
+    if promotion is None or promotion.state is not State.OPEN or promotion.pull_request is None:
+        return replace(snapshot, edits=look.post.edits)
+    number = promotion.pull_request
+    pull_request = seen(look, lambda _: look.repository.pull_request(number, look.asked))
+    snapshot = replace(snapshot, pull_request=pull_request)
+    if isinstance(pull_request, Unknown):
+        return replace(snapshot, edits=look.post.edits)
+    current = pull_request.value
+    snapshot = _with_edits(look, snapshot, promotion, current)
+    if current.merged:
+        return replace(snapshot, merged=_merged(look, current))
+    if not current.open:
+        return snapshot
+    return replace(
+        snapshot,
+        versions_on_head=_versions_on_head(look, promotion, current.head),
+        edited_on_base=_edited_on_base(look, promotion),
+        reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
+        approvers=_approvers(look, number),
+        sights=_picture(look, promotion),
+    )
+
+
+def _with_edits(
+    look: Look, snapshot: Snapshot, promotion: Promotion, current: PullRequest
+) -> Snapshot:
+    """The edits that events told; the edit history where they do not account for the body, and
+    once after each of our own writes, which may have overwritten a person's tick."""
+    items = [item.item for item in look.policy.environment.checklist]
+    edits, own = look.post.edits, look.own
+    snapshot = replace(snapshot, edits=edits)
+    ticks = checklist.attribute(promotion.ticks, edits, items, lambda login: login != own)
+    written, read = promotion.body_written_at, promotion.edits_read_until
+    overwritten = written is not None and (read is None or written > read)
+    if not overwritten and not checklist.disagrees(current.body, ticks, items):
+        return snapshot
+    since = read - _WHOLE_SECONDS if read is not None else None
+    try:
+        told = look.outside.github.body_edits(look.target.repository, current.number, since)
+    except GitHubError:
+        return snapshot
+    edits = tuple(sorted((*edits, *told), key=lambda edit: edit.at))
+    return replace(snapshot, edits=edits, edits_read_at=look.now)
+
+
+def _versions_on_head(look: Look, promotion: Promotion, head: Sha) -> Seen[Mapping[str, str]]:
+    trees = look.repository.trees
+    try:
+        tree = trees.tree(look.policy.pipeline, look.policy.environment_name, head)
+        people = _set_by_people(look, promotion, head)
+    except UnknownCommit:
+        look.repository.trees.forget_fetch()
+        return Unknown(f"{head[:7]} is not fetched yet", look.now)
+    found = versions(look.policy.pipeline, tree)
+    ours = {name: found[name] for name in promotion.services if name in found}
+    return Known(ours | people, look.now)
+
+
+def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str]:
+    """Service to what commits that are not ours made of it; what the base has is not theirs."""
+    if promotion.branch_head is None or head == promotion.branch_head:
+        return {}
+    trees, pipeline = look.repository.trees, look.policy.pipeline
+    environment = look.policy.environment_name
+    bases = (
+        running_now(look.plan),
+        versions(pipeline, trees.tree(pipeline, environment, promotion.base)),
+    )
+    found = {}
+    for change in trees.steps(pipeline, environment, promotion.branch_head, head):
+        if change.service in promotion.services:
+            other = [write for write in change.copied if write.path != pipeline.version_path]
+            shown = (change.after, *(f"{write.path} {write.after}" for write in other))
+            found[change.service] = ", ".join(shown)
+        elif all(base.get(change.service) != change.after for base in bases):
+            found[change.service] = change.after
+    return found
+
+
+def _edited_on_base(look: Look, promotion: Promotion) -> bool:
+    if promotion.base == look.base:
+        return False
+    files = sorted({write.file for change in promotion.changes for write in change.writes})
+    try:
+        return bool(look.repository.trees.changed(promotion.base, look.base, files))
+    except UnknownCommit:
+        return False
+
+
+def _approvers(look: Look, number: int) -> Seen[frozenset[str]] | None:
+    wanted = look.policy.environment.gates.approvers
+    if wanted is None:
+        return None
+    if wanted.anybody:
+        return seen(look, lambda github: logins(look, wanted))
+    name = look.target.repository
+    reviews = seen(look, lambda _: look.repository.reviews(number, look.asked))
+    if isinstance(reviews, Unknown):
+        return reviews
+    return seen(look, lambda github: _writers(github, name, reviews.value))
+
+
+def _writers(github: GitHub, repository: str, reviews: tuple[Review, ...]) -> frozenset[str]:
+    return frozenset(
+        review.by
+        for review in reviews
+        if review.state == "approved"
+        and github.permission(repository, review.by) in ("admin", "write")
+    )
+
+
+def _picture(look: Look, promotion: Promotion) -> dict[str, Sight]:
+    """The target's applications before the merge, as Argo CD has them: no refresh is asked for."""
+    taken = promotion.pictured_at
+    if taken is not None and look.now - taken < look.outside.settings.compare:
+        return {}
+    found = {}
+    glance = replace(Watch.begin(look.now), requests=Requests())
+    merge = Merge(look.base, look.base, MergeMethod.PUSH, "", look.now)
+    for change in promotion.changes:
+        expected = expected_release(look.policy, promotion, merge, change, look.base)
+        for name in names_of(look.policy, change.service):
+            found[name] = look.sights.look(
+                look.policy.environment.argocd, name, glance, expected, None
+            )
+    return found
+
+
+def _merged(look: Look, current: PullRequest) -> Seen[MergeSeen]:
+    """Merge, squash or rebase: told from the commit's parents and the pull request's commits."""
+    assert current.merge_commit is not None
+    trees = look.repository.trees
+    try:
+        commit = trees.commit(current.merge_commit)
+        if len(commit.parents) > 1:
+            method, parent = MergeMethod.MERGE, commit.parents[0]
+        else:
+            method, parent = _squashed_or_rebased(look, current, current.merge_commit)
+    except UnknownCommit:
+        trees.forget_fetch()
+        return Unknown(f"{current.merge_commit[:7]} is not fetched yet", look.now, look.now)
+    except GitHubError as error:
+        return Unknown(str(error), look.now, until_of(error))
+    merge = Merge(
+        sha=current.merge_commit,
+        parent=parent,
+        method=method,
+        by=current.merged_by or "somebody",
+        at=current.merged_at or look.now,
+    )
+    changes = trees.steps(
+        look.policy.pipeline, look.policy.environment_name, parent, current.merge_commit
+    )
+    return Known(MergeSeen(merge, changes), look.now)
+
+
+def _squashed_or_rebased(look: Look, current: PullRequest, sha: Sha) -> tuple[MergeMethod, Sha]:
+    """A rebase leaves every commit's message on the branch; a squash leaves one of its own."""
+    trees = look.repository.trees
+    commits = look.outside.github.pull_request_commits(look.target.repository, current.number)
+    landed = trees.git.first_parents(sha, len(commits) + 1)
+    messages = [found.message.strip() for found in commits]
+    there = [found.message.strip() for found in reversed(landed[: len(commits)])]
+    if messages == there and len(landed) > len(commits):
+        return MergeMethod.REBASE, landed[len(commits)].sha
+    return MergeMethod.SQUASH, trees.parent(sha)

@@ -1,0 +1,142 @@
+"""What stands between merge and verdict: its applications, its reverts, its checks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.adapters.git import UnknownCommit
+from pilotage.core import verification
+from pilotage.core.config import ConfigError
+from pilotage.core.model import (
+    Outcome,
+    Promotion,
+    Sha,
+    State,
+)
+from pilotage.core.policy import Policy, policy_for
+from pilotage.core.snapshot import (
+    Known,
+    Reading,
+    RevertSeen,
+    Seen,
+    Sight,
+    Snapshot,
+    Unknown,
+)
+from pilotage.engine.observe.look import Look, is_due, seen
+from pilotage.engine.sights import (
+    expected_release,
+    expected_revert,
+    names_of,
+)
+from pilotage.engine.trees import NoConfigError
+
+
+def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
+    release = look.target.release
+    if release is None or release.merge is None:
+        return replace(snapshot, last_release=_last_release(look))
+    policy = _pinned(look, release)
+    if policy is None:
+        return snapshot
+    files = sorted({write.file for change in release.changes for write in change.writes})
+    return replace(
+        snapshot,
+        release_policy=policy,
+        release_at_head=look.repository.trees.texts(look.base, files),
+        sights=_release_sights(look, policy, release),
+        revert_sights=_revert_sights(look, policy, release),
+        revert_request=_revert_request(look, release),
+        readings=_readings(look, policy, release),
+    )
+
+
+def _pinned(look: Look, release: Promotion) -> Policy | None:
+    """The configuration as of the merge; today's where that one cannot be read any more."""
+    assert release.merge is not None
+    try:
+        config = look.repository.trees.config(release.merge.parent)
+    except (UnknownCommit, ConfigError, NoConfigError):
+        return look.policy
+    target = look.target
+    pinned = policy_for(config, target.pipeline, target.environment, release.merge.parent)
+    return pinned or look.policy
+
+
+def _release_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
+    assert release.merge is not None
+    found = {}
+    for change in release.changes:
+        if release.outcomes.get(change.service) not in (Outcome.ROLLING_OUT, Outcome.LIVE):
+            continue
+        for name in names_of(policy, change.service):
+            watch = release.watches.get(name)
+            if watch is not None and not is_due(look, name, watch.look_again_at, False):
+                continue
+            expected = expected_release(policy, release, release.merge, change, look.base)
+            picture = release.picture.get(name)
+            found[name] = look.sights.look(
+                policy.environment.argocd, name, watch, expected, picture
+            )
+    return found
+
+
+def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
+    found = {}
+    for revert in release.reverts:
+        parent = _parent(look, revert.sha) if revert.sha is not None else None
+        if revert.sha is None or parent is None:
+            continue
+        for change in release.changes:
+            reverting = release.outcomes.get(change.service) is Outcome.REVERTING
+            if change.service not in revert.services or not reverting:
+                continue
+            for name in names_of(policy, change.service):
+                watch = revert.watches.get(name)
+                if watch is not None and not is_due(look, name, watch.look_again_at, False):
+                    continue
+                expected = expected_revert(policy, release, revert, change, look.base, parent)
+                picture = release.picture.get(name)
+                found[name] = look.sights.look(
+                    policy.environment.argocd, name, watch, expected, picture
+                )
+    return found
+
+
+def _parent(look: Look, sha: Sha) -> Sha | None:
+    """None when another replica made the commit since we last fetched: the next look fetches."""
+    try:
+        return look.repository.trees.parent(sha)
+    except UnknownCommit:
+        look.repository.trees.forget_fetch()
+        return None
+
+
+def _revert_request(look: Look, release: Promotion) -> Seen[RevertSeen] | None:
+    waiting = [found.pull_request for found in release.reverts if found.sha is None]
+    number = next((found for found in waiting if found is not None), None)
+    if number is None:
+        return None
+    current = seen(look, lambda github: github.pull_request(look.target.repository, number))
+    if isinstance(current, Unknown):
+        return current
+    merged = current.value.merge_commit if current.value.merged else None
+    return Known(RevertSeen(merged, current.value.open), look.now)
+
+
+def _readings(look: Look, policy: Policy, release: Promotion) -> tuple[Reading, ...]:
+    if release.live_at is None:
+        return ()
+    due = verification.due(policy.environment.verification, release.checks, look.now)
+    readings = []
+    for check in due:
+        good, text = look.outside.probe.read(check)
+        readings.append(Reading(check.name, good, text, look.now))
+    return tuple(readings)
+
+
+def _last_release(look: Look) -> Promotion | None:
+    if not any(command.name == "rollback" for command in look.post.commands):
+        return None
+    found = look.store.promotions(look.target.id, [State.CONFIRMED], 1)
+    return found[0] if found else None
