@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+
 from pilotage.core.model import State
 from pilotage.sandbox.world import BOT, CI, World, config_text, path_of
 from tests.e2e.facts import VERIFY_LONG, changed, rollout_status, story
@@ -45,6 +46,7 @@ def _writes_of_a_rollout(folder: Path, services: int) -> list[str]:
         pull = service.until_open()
         service.tick_all(pull)
         service.until_ready(pull)
+        service.until_idle()
         world.github.requests.clear()
         sha = world.github.merge(pull, "maria")
         confirmed = service.until_state(1)
@@ -89,6 +91,32 @@ def test_a_frame_of_the_stream_leads_to_a_decision_at_once(tmp_path: Path) -> No
         assert median < 0.3, [f"{each * 1000:.0f} ms" for each in taken]
 
 
+def test_what_happens_while_the_first_look_is_written_down_is_not_missed(tmp_path: Path) -> None:
+    """It comes up between the look and the end of the tick that begins to wait for it: the frame
+    of that moment counts, or it would be seen half a minute later."""
+    policy = changed(FAST, VERIFY_LONG, ("poll: 0.3s", "poll: 60s"), ("[0s, 0.5s]", "[0s, 60s]"))
+    given = {"look": "60s", "compare": "60s"}
+    with (
+        quick_world(tmp_path, policy) as world,
+        Service(world, tmp_path, settings_given=given) as service,
+    ):
+        service.until_settled()
+        world.argocd.set_slowness("api-production", 8)
+
+        def over() -> bool:
+            status = world.argocd.document("api-production")["status"]
+            images = status["summary"]["images"]
+            return status["health"]["status"] == "Healthy" and len(images) == 1
+
+        def wait() -> None:
+            assert world.argocd.wait_until(over, 15)
+
+        world.github.faults.then(wait, "POST", "/repos/*/deployments")
+        service.release("api", "api-v9.1.1")
+        service.until_state(1, State.VERIFYING)
+        assert world.github.faults.active() == []
+
+
 def _time_to_a_decision(world: World, service: Service, number: int) -> float:
     decided = threading.Event()
 
@@ -100,9 +128,10 @@ def _time_to_a_decision(world: World, service: Service, number: int) -> float:
     begun = time.monotonic()
     with world.argocd.store.lock:
         app = world.argocd.application("api-production")
-        app.annotations["round"] = str(number)
+        assert app.operation_state is not None
+        app.operation_state.retry_count += 1
         world.argocd.store.publish(app)
-    assert decided.wait(10), "no look followed the frame"
+    assert decided.wait(10), f"no look followed frame {number}\n{service.story()}"
     taken = time.monotonic() - begun
     service.engine.unlisten(heard)
     service.until_idle()

@@ -41,13 +41,15 @@ class Engine:
         self._store = store
         self._clock = clock
         self._ticker = Ticker(outside, store, clock)
-        self._inbox = Inbox(outside, store, self._attentive)
+        self._inbox = Inbox(outside, store, self._notified)
         self._condition = threading.Condition()
         self._pokes = 0
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._attention: dict[str, Attention] = {}
         self._changed: dict[str, set[str]] = {}
+        self._heard: dict[str, datetime] = {}
+        """Application to when it was last heard of, by whatever way."""
         self._listeners: list[Callable[[str], None]] = []
 
     @property
@@ -117,7 +119,7 @@ class Engine:
         Frames of applications that nobody waits for are many: one of them asks for one look.
         """
         with self._condition:
-            targets = self._attentive(key.name)
+            targets = self._notified(key.name)
             fresh = [target for target in targets if key.name not in self._changed.get(target, ())]
             for target in fresh:
                 self._changed.setdefault(target, set()).add(key.name)
@@ -166,6 +168,7 @@ class Engine:
             return settled
         with self._condition:
             changed = frozenset(self._changed.pop(lease.target, ()))
+        began = self._clock()
         try:
             attention = self._ticker.tick(lease, changed)
         except LeaseLost as error:
@@ -177,19 +180,29 @@ class Engine:
             log.exception("a tick failed", target=lease.target)
             self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
             return True
-        self._attend(attention)
+        if attention is not None:
+            self._attend(attention, began)
         for listener in tuple(self._listeners):
             listener(lease.target)
         return True
 
-    def _attentive(self, application: str) -> list[str]:
-        """The targets that wait for this application."""
+    def _notified(self, application: str) -> list[str]:
+        """Notes that an application was heard of; the targets that wait for it."""
         with self._condition:
+            self._heard[application] = self._clock()
             found = self._attention.items()
             return [target for target, each in found if application in each.applications]
 
-    def _attend(self, attention: Attention | None) -> None:
-        if attention is None:
-            return
+    def _attend(self, attention: Attention, began: datetime) -> None:
+        """What was heard since the look began, of an application that nobody waited for before,
+        may be newer than what was seen of it: it is looked at once more."""
         with self._condition:
+            before = self._attention.get(attention.target)
             self._attention[attention.target] = attention
+            new = attention.applications - (before.applications if before else frozenset())
+            missed = {name for name in new if name in self._heard and self._heard[name] >= began}
+            if missed:
+                self._changed.setdefault(attention.target, set()).update(missed)
+        if missed:
+            self._store.wake([attention.target], self._clock())
+            self.poke()
