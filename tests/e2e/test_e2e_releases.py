@@ -175,7 +175,8 @@ def test_live_before_the_service_even_starts(tmp_path: Path) -> None:
             confirmed = service.until_state(1)
             assert confirmed.state is State.CONFIRMED
             service.until(lambda: rollout_status(world, sha) == "success", "its status is there")
-            assert deployments(world, sha)[-1][-1] == "success"
+            service.until(lambda: deployments(world, sha)[-1][-1] == "success", "it is recorded")
+            assert len(deployments(world, sha)) == 1
             assert len(own_pulls(world)) == 1
 
 

@@ -324,11 +324,16 @@ def noticed(draft: Draft) -> None:
     }
     if any(_may_be_our_merge(draft, service, found) for service, (_, found) in moved.items()):
         return
+    later: dict[str, str] = {}
     for service, (was, found) in moved.items():
         written = seen.head_moved_by.get(service)
         if written is None or written.sha in draft.target.landed or _is_ours(draft, service, found):
             continue
-        if _goes_back(was, found, target.history.get(service, ())):
+        if _is_released(draft, service):
+            later[service] = was
+        known = {(each.service, each.version) for each in draft.target.quarantine}
+        back = _goes_back(was, found, target.history.get(service, ()))
+        if back and (service, was) not in known:
             text = f"{written.by} rolled {service} back from {was} to {found} ({written.sha[:7]})"
             draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
             _quarantined(draft, service, was, text, written.by, draft.now)
@@ -340,10 +345,17 @@ def noticed(draft: Draft) -> None:
     unread = {name: target.running[name] for name in seen.plan.problems if name in target.running}
     draft.target = replace(
         draft.target,
-        running=unread | now,
-        running_at=seen.base,
+        running=unread | now | later,
+        running_at=target.running_at if later else seen.base,
         history={**target.history, **history},
     )
+
+
+def _is_released(draft: Draft, service: str) -> bool:
+    """A release that still has to find out that its value was replaced: theirs is followed then."""
+    release = draft.release
+    watched = (Outcome.ROLLING_OUT, Outcome.LIVE, Outcome.FAILED, Outcome.REVERTING)
+    return release is not None and release.outcomes.get(service) in watched
 
 
 def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:
