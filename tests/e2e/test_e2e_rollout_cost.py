@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-
 from pilotage.core.model import State
 from pilotage.sandbox.world import BOT, CI, World, config_text, path_of
 from tests.e2e.facts import VERIFY_LONG, changed, rollout_status, story
