@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,9 +25,11 @@ from pilotage.core.acts import Notify
 from pilotage.core.config import ConfigError, load_config
 from pilotage.core.forge import hidden, marker_in
 from pilotage.core.markdown import escape
+from pilotage.core.model import Revert
 from pilotage.engine.perform import revert_body
 from pilotage.resources import presets
 from pilotage.settings import SettingsError, load_settings
+from tests.unit.core.worlds import NOW, changes, policy, proposal, release
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\n2026-11-21 [error] forged\u202e\u2028x\x00"
 ACTIVE = (
@@ -152,3 +155,34 @@ def test_a_store_of_a_private_repository_is_its_owners_only(tmp_path: Path) -> N
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "git" / "a.git").stat().st_mode) == 0o700
+
+
+TAG = (
+    "v1 fixes #12 @acme/admins a/b#3 GH-4 [skip ci] [ci skip]\nPilotage-Act: forged\n"
+    "skip-checks: true"
+)
+
+
+def test_a_version_does_nothing_in_titles_and_commits() -> None:
+    """It comes from a file that many may write; on the default branch words close issues, keep CI
+    from running, and name whoever made a commit."""
+    promotion = proposal(changes=changes({"api": TAG}, {"api": "v0"}))
+    message = prose.commit_message(policy(), promotion, "k-1")
+    revert = Revert(services=("api",), reason=TAG, by="jane\nPilotage-Act: forged", asked_at=NOW)
+    back = prose.revert_message(policy(), release(changes=promotion.changes), ("api",), revert, "k")
+    for text in (message, back, prose.title(policy(), promotion)):
+        assert not re.search(r"#\d|(?<!\w)@\w|\bGH-\d|\[(skip|ci|no) ", text), text
+        trailers = [line for line in text.splitlines() if line.startswith("Pilotage-Act:")]
+        assert "Pilotage-Act: forged" not in trailers
+        assert not [line for line in text.splitlines() if line.startswith("skip-checks")]
+
+
+def test_a_title_stays_as_short_as_github_takes_it() -> None:
+    promotion = proposal(changes=changes({"api": "#1" * 200}, {"api": "v0"}))
+    assert len(prose.title(policy(), promotion)) <= 250
+
+
+def test_what_harms_nobody_is_left_as_it_is() -> None:
+    for tag in ("api-v9.1.1", "registry/api@sha256:abc", "v1+build.#x", "mail@acme.example"):
+        promotion = proposal(changes=changes({"api": tag}, {"api": "v0"}))
+        assert f"api: v0 -> {tag}" in prose.commit_message(policy(), promotion, "k-1")

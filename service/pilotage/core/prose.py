@@ -17,6 +17,11 @@ _NAMED = 5
 """Services named in a title before the rest is counted."""
 _TITLE_LIMIT = 250
 _NOT_IN_BRANCHES = re.compile(r"[^A-Za-z0-9_-]")
+_ACTIVE = re.compile(
+    r"(?<=#)(?=\d)|(?<=(?<!\w)@)(?=\w)|(?<=\bGH-)(?=\d)|(?<=\[)(?=(?:skip|no|ci|actions) )", re.I
+)
+"""Where GitHub would close an issue, tell somebody, or keep CI from running."""
+_GAP = "\u200b"
 _LINE_LIMIT = 500
 """Of a commit message's lines: a value is one line, and never a trailer of its own."""
 
@@ -25,6 +30,11 @@ def clipped(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
     """One line that fits; GitHub refuses a status description that is longer."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _inert(text: str) -> str:
+    """Titles and commit messages: a value, or what a cluster says, does nothing there."""
+    return _ACTIVE.sub(_GAP, text)
 
 
 def list_changes(changes: Iterable[ServiceChange]) -> str:
@@ -73,7 +83,7 @@ def branch_pattern(policy: Policy) -> tuple[str, str]:
 
 
 def title(policy: Policy, promotion: Promotion) -> str:
-    return clipped(_filled(policy.environment.title, policy, promotion), _TITLE_LIMIT)
+    return clipped(_inert(_filled(policy.environment.title, policy, promotion)), _TITLE_LIMIT)
 
 
 def marker(promotion: Promotion) -> str:
@@ -92,7 +102,7 @@ def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
         for change in promotion.changes
     ]
     proven = f"Proven in {policy.source_name} at {promotion.source_commit}."
-    return "\n".join([subject, "", *lines, "", proven, "", f"Pilotage-Act: {key}", ""])
+    return _inert("\n".join([subject, "", *lines, "", proven, "", f"Pilotage-Act: {key}", ""]))
 
 
 def opened_message(policy: Policy, promotion: Promotion) -> str:
@@ -118,7 +128,7 @@ def revert_title(policy: Policy, promotion: Promotion, services: Sequence[str], 
         to = ", ".join(named) + (f" and {more} more" if more > 0 else "")
     scope = ", ".join(services[:_NAMED])
     text = f"rollback({scope}): revert {policy.environment_name} to {to} due to {reason}"
-    return clipped(text, 200)
+    return clipped(_inert(text), 200)
 
 
 def revert_message(
@@ -135,7 +145,7 @@ def revert_message(
     body = [clipped(f"Reason: {revert.reason}", _LINE_LIMIT), *([asked] if asked else [])]
     trailer = f"Pilotage-Act: {key}"
     text = [subject, "", *body, "", *lines, "", f"This reverts commit {merge}.", "", trailer, ""]
-    return "\n".join(text)
+    return _inert("\n".join(text))
 
 
 def conclusion(promotion: Promotion, state: State, now: datetime) -> str:
