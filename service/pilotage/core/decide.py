@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from pilotage.core import people, proposal, prose
+from pilotage.core import people, prose
 from pilotage.core.acts import AnswerComment
 from pilotage.core.decision import Decision, Draft
 from pilotage.core.holding import announced
 from pilotage.core.model import State
+from pilotage.core.observing import observing
+from pilotage.core.opened import opened, reopened
 from pilotage.core.others import others
 from pilotage.core.proof import next_look, prove
 from pilotage.core.release import released
@@ -26,7 +28,7 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
     for proof in draft.target.proofs:
         if proof.service in seen.plan.services and not proof.proven:
             draft.wake(next_look(proof))
-    proposal.reopened(draft)
+    reopened(draft)
     _release(draft)
     people.noticed(draft)
     _proposal(draft)
@@ -52,9 +54,9 @@ def _proposal(draft: Draft) -> None:
     state = draft.proposal.state if draft.proposal is not None else State.OBSERVING
     match state:
         case State.OBSERVING:
-            proposal.observing(draft)
+            observing(draft)
         case State.OPEN:
-            proposal.opened(draft)
+            opened(draft)
         case (
             State.ROLLING_OUT
             | State.VERIFYING

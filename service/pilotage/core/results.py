@@ -74,7 +74,9 @@ def _promotion(target: Target, promotion: str) -> Promotion | None:
     return None
 
 
-def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> Promotion:
+def _changed(  # noqa: C901 - one row for each pair that means something
+    promotion: Promotion, act: Act, result: Result, now: datetime
+) -> Promotion:
     match act, result:
         case (CommitBranch(), Committed(sha=sha)):
             return replace(promotion, branch_head=sha)

@@ -1,0 +1,170 @@
+"""From "the source differs" to an opened pull request: the state `observing`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.core import prose
+from pilotage.core.acts import Notify, OpenPullRequest
+from pilotage.core.branch import commit_branch, show_first
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.model import (
+    Promotion,
+    ServiceChange,
+    State,
+)
+from pilotage.core.proof import Selection, select
+
+
+def observing(draft: Draft) -> None:
+    """Something differs, or may: propose it when it is proven and nothing forbids it."""
+    seen = draft.seen
+    selection = select(seen, draft.target, draft.now)
+    for obstacle in selection.obstacles:
+        draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
+        draft.wake(obstacle.until)
+    if not seen.plan.services:
+        draft.propose(None)
+        if not seen.plan.problems:
+            source = seen.policy.source_name
+            draft.explain("plan", f"{source} and {draft.target.environment} are the same")
+        return
+    if _hopeless(draft, selection):
+        draft.propose(None)
+        return
+    changes = selection.changes or seen.plan.changes
+    promotion = _blocked(draft, _observed(draft, changes))
+    draft.propose(promotion)
+    if selection.changes and _may_open(draft, selection):
+        _open(draft, promotion)
+
+
+def _hopeless(draft: Draft, selection: Selection) -> bool:
+    """Nothing that differs will be promoted until a person or a new version changes that."""
+    lasting = {obstacle.service for obstacle in selection.obstacles if obstacle.lasting}
+    held = draft.proposal is not None and draft.proposal.hold is not None
+    return not held and lasting >= set(draft.seen.plan.services)
+
+
+def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
+    """The proposal while it is only observed; its number is kept until it opens or vanishes."""
+    seen, target = draft.seen, draft.target
+    number = target.last_number + 1
+    promotion = target.proposal
+    if promotion is None or promotion.state is not State.OBSERVING:
+        promotion = Promotion(
+            id=f"{target.pipeline}-{target.environment}-{number}",
+            target=target.id,
+            number=number,
+            state=State.OBSERVING,
+            created_at=draft.now,
+            changes=changes,
+            source_commit=seen.plan.source,
+            base=seen.base,
+            policy_commit=seen.policy.commit,
+            run="",
+        )
+        text = f"{seen.policy.source_name} differs: {prose.list_changes(changes)}"
+        draft.tell(EventKind.OBSERVED, text, promotion=promotion)
+    return replace(
+        promotion,
+        changes=changes,
+        source_commit=seen.plan.source,
+        base=seen.base,
+        policy_commit=seen.policy.commit,
+    )
+
+
+def _blocked(draft: Draft, promotion: Promotion) -> Promotion:
+    """Somebody else's pull request from a branch of our pattern is told of once."""
+    foreign = draft.seen.foreign
+    number = foreign.number if foreign is not None else None
+    if foreign is None or number == promotion.blocked_by:
+        return replace(promotion, blocked_by=number)
+    text = (
+        f"#{number} by {foreign.author} is open from {foreign.head_branch}: no second pull "
+        "request until it is closed or merged"
+    )
+    draft.tell(EventKind.BLOCKED, text, promotion=promotion)
+    draft.acts.append(
+        Notify(
+            key=f"{promotion.id}/notify/blocked/{number}",
+            promotion=promotion.id,
+            event="blocked",
+            channels=draft.seen.policy.environment.notify,
+            title=f"{promotion.id} waits for #{number}",
+            text=text,
+            url=foreign.url,
+        )
+    )
+    return replace(promotion, blocked_by=number)
+
+
+def _may_open(draft: Draft, selection: Selection) -> bool:
+    seen, target = draft.seen, draft.target
+    versions = tuple(sorted((change.service, change.after) for change in selection.changes))
+    refused = next((found for found in target.refused if found.versions == versions), None)
+    if refused is not None:
+        draft.explain(
+            "refused",
+            f"{refused.by} closed {refused.promotion}, which had exactly this set",
+            "reopen that pull request, or release another version",
+        )
+        return False
+    if seen.foreign is not None:
+        draft.explain(
+            "foreign",
+            f"#{seen.foreign.number} by {seen.foreign.author} is open from "
+            f"{seen.foreign.head_branch}, a branch of this pipeline's pattern",
+            "close or merge it; until then no second pull request is opened",
+        )
+        return False
+    if target.config_problem is not None:
+        draft.explain("configuration", target.config_problem, "mend it")
+        return False
+    if target.pause is not None:
+        draft.explain("paused", f"paused by {target.pause.by}: {target.pause.reason}")
+        return False
+    if target.proposal is not None and target.proposal.hold is not None:
+        hold = target.proposal.hold
+        draft.explain("held", f"held by {hold.by}: {hold.reason}", hold.next_step)
+        return False
+    if not draft.may_act:
+        draft.explain(
+            "mode",
+            f"would open a pull request: {prose.list_changes(selection.changes)}",
+            "set `mode: propose` to let it",
+        )
+        return False
+    return True
+
+
+def _open(draft: Draft, promotion: Promotion) -> None:
+    seen, target = draft.seen, draft.target
+    run = promotion.run or target.run_hint or seen.plan.source[:7]
+    promotion = replace(
+        promotion,
+        state=State.OPEN,
+        run=run,
+        branch=prose.branch_name(seen.policy, run),
+    )
+    draft.tell(
+        EventKind.PROVEN,
+        f"proven in {seen.policy.source_name}: {prose.list_changes(promotion.changes)}",
+        promotion=promotion,
+        commit=seen.plan.source,
+    )
+    number = max(target.last_number, promotion.number)
+    draft.target = replace(target, last_number=number, run_hint=None, proposal=promotion)
+    commit_branch(draft, promotion, seen.plan, expected=None)
+    draft.acts.append(
+        OpenPullRequest(
+            key=f"{promotion.id}/open/{run}",
+            promotion=promotion.id,
+            branch=promotion.branch,
+            base_branch=seen.base_branch,
+            title=prose.title(seen.policy, promotion),
+            marker=prose.marker(promotion),
+        )
+    )
+    show_first(draft, promotion)

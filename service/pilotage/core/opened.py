@@ -1,0 +1,179 @@
+"""The pull request is there: keep it true, judge its gates, notice its end; the state `open`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilotage.core import pages, prose
+from pilotage.core.acts import ClosePullRequest, Notify
+from pilotage.core.branch import show_first
+from pilotage.core.decision import Draft, EventKind
+from pilotage.core.forge import PullRequest
+from pilotage.core.gates import blockers, judge_gates
+from pilotage.core.merged import merged
+from pilotage.core.model import (
+    Promotion,
+    Refusal,
+    State,
+)
+from pilotage.core.picture import picture
+from pilotage.core.plan import Plan
+from pilotage.core.proof import select
+from pilotage.core.rolling import rolled, touched
+from pilotage.core.snapshot import Known, Unknown
+
+
+def opened(draft: Draft) -> None:
+    """The pull request is there (or on its way): keep it true, judge its gates, notice its end."""
+    promotion = draft.proposal
+    assert promotion is not None
+    match draft.seen.pull_request:
+        case None:
+            draft.explain("pull request", f"{promotion.branch} is being opened")
+            show_first(draft, promotion)
+        case Unknown(reason=reason, until=until):
+            draft.explain("pull request", f"#{promotion.pull_request} cannot be read: {reason}")
+            draft.wake(until)
+        case Known(value=pull_request) if pull_request.merged:
+            merged(draft, promotion, pull_request)
+        case Known(value=pull_request) if not pull_request.open:
+            _closed(draft, promotion, pull_request)
+        case Known(value=pull_request):
+            _kept(draft, promotion, pull_request)
+
+
+def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None:
+    """A closed pull request refuses exactly its set of values, unless we closed it ourselves."""
+    by = pull_request.closed_by or "somebody"
+    if promotion.ended_at is not None:
+        ended = replace(promotion, state=State.SUPERSEDED)
+        draft.ended.append(ended)
+        draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended)
+        draft.propose(None)
+        draft.wake(draft.now)
+        return
+    ended = replace(
+        promotion,
+        state=State.CLOSED,
+        ended_at=draft.now,
+        conclusion=f"#{pull_request.number} was closed by {by}",
+    )
+    refusal = Refusal(promotion.versions, promotion.id, draft.now, by)
+    draft.target = replace(
+        draft.target, proposal=None, refused=(*draft.target.refused, refusal)[-50:]
+    )
+    draft.ended.append(ended)
+    draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=by)
+    draft.outputs.append(pages.closed_outputs(draft.seen, ended, pull_request))
+    draft.explain("closed", ended.conclusion, "reopen it, or another set will be proposed")
+    draft.wake(draft.now)
+
+
+def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None:
+    seen = draft.seen
+    if promotion.ended_at is not None:
+        _close(draft, promotion)
+        return
+    selection = select(seen, draft.target, draft.now)
+    for obstacle in selection.obstacles:
+        draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
+        draft.wake(obstacle.until)
+    if _nothing_left(promotion, seen.plan):
+        _supersede(draft, promotion)
+        return
+    _announce(draft, promotion)
+    promotion = rolled(draft, promotion, pull_request, selection)
+    gates = judge_gates(promotion, draft.target, seen)
+    closed = blockers(gates)
+    for gate in gates:
+        draft.explain(gate.name, gate.reason, gate.next_step)
+    ready = "; ".join(gate.reason for gate in closed)
+    if promotion.ready != ready:
+        text = f"not ready to merge: {ready}" if ready else "ready to merge: every gate is open"
+        draft.tell(EventKind.READY, text, promotion=promotion)
+    queued = [head for head in seen.queued if head.pull_request == promotion.pull_request]
+    promotion = replace(
+        promotion,
+        ready=ready,
+        picture=picture(promotion, seen.sights),
+        pictured_at=draft.now if seen.sights else promotion.pictured_at,
+        queue_heads=(*promotion.queue_heads, *queued)[-5:],
+    )
+    draft.propose(promotion)
+    draft.outputs.append(pages.proposal_outputs(seen, draft.target, promotion, pull_request, gates))
+
+
+def _announce(draft: Draft, promotion: Promotion) -> None:
+    """The message that a pull request waits for people goes out once: its key sees to that."""
+    policy = draft.seen.policy
+    draft.acts.append(
+        Notify(
+            key=f"{promotion.id}/notify/opened",
+            promotion=promotion.id,
+            event="opened",
+            channels=policy.environment.notify,
+            title=prose.title(policy, promotion),
+            text=prose.opened_message(policy, promotion),
+            url=promotion.pull_request_url,
+        )
+    )
+
+
+def _nothing_left(promotion: Promotion, plan: Plan) -> bool:
+    """The target has every value of the set already, whoever brought it there."""
+    now = {
+        **plan.unchanged,
+        **{name: found.change.before for name, found in plan.services.items()},
+    }
+    return all(now.get(service) == wanted for service, wanted in promotion.versions)
+
+
+def _supersede(draft: Draft, promotion: Promotion) -> None:
+    environment = draft.target.environment
+    ended = replace(
+        promotion,
+        state=State.OPEN,
+        ended_at=draft.now,
+        conclusion=f"nothing left to change: {environment} has every value of this set",
+    )
+    draft.propose(ended)
+    _close(draft, ended)
+
+
+def _close(draft: Draft, promotion: Promotion) -> None:
+    assert promotion.pull_request is not None
+    draft.acts.append(
+        ClosePullRequest(
+            key=f"{promotion.id}/close/{promotion.generation}",
+            promotion=promotion.id,
+            number=promotion.pull_request,
+            comment=promotion.conclusion,
+        )
+    )
+
+
+def reopened(draft: Draft) -> None:
+    """A closed pull request was opened again: `closed → open`, unless a newer one is touched."""
+    if draft.seen.reopened is None:
+        return
+    promotion, pull_request = draft.seen.reopened
+    newer = draft.proposal
+    if newer is not None and newer.state is State.OPEN:
+        if touched(draft, newer):
+            text = f"#{promotion.pull_request} was reopened, but #{newer.pull_request} is in review"
+            draft.explain("reopened", text, f"close #{newer.pull_request} first")
+            told = replace(promotion, conclusion=f"{text}; close #{newer.pull_request} first")
+            draft.outputs.append(pages.closed_outputs(draft.seen, told, pull_request))
+            return
+        conclusion = f"superseded by #{promotion.pull_request}, which was reopened"
+        if newer.pull_request is None:
+            return
+        ended = replace(newer, ended_at=draft.now, state=State.SUPERSEDED, conclusion=conclusion)
+        _close(draft, ended)
+        draft.ended.append(ended)
+        draft.tell(EventKind.ENDED, conclusion, promotion=ended)
+    back = replace(promotion, state=State.OPEN, ended_at=None, conclusion="")
+    refused = tuple(found for found in draft.target.refused if found.promotion != promotion.id)
+    draft.target = replace(draft.target, proposal=back, refused=refused)
+    draft.tell(EventKind.REOPENED, f"#{promotion.pull_request} was reopened", promotion=back)
+    draft.wake(draft.now)
