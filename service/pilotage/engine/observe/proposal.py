@@ -154,7 +154,9 @@ def _writers(github: GitHub, repository: str, reviews: tuple[Review, ...]) -> fr
 def _picture(look: Look, promotion: Promotion) -> dict[str, Sight]:
     """The target's applications before the merge, as Argo CD has them: no refresh is asked for."""
     taken = promotion.pictured_at
-    if taken is not None and look.now - taken < look.outside.settings.compare:
+    names = [name for each in promotion.changes for name in names_of(look.policy, each.service)]
+    complete = all(name in promotion.picture for name in names)
+    if complete and taken is not None and look.now - taken < look.outside.settings.compare:
         return {}
     found = {}
     glance = replace(Watch.begin(look.now), requests=Requests())
