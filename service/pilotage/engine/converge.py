@@ -47,10 +47,20 @@ class Mirror:
         self._known: dict[tuple[str, ...], tuple[datetime, object]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, ...], now: datetime) -> object | None:
+    def get(
+        self, key: tuple[str, ...], now: datetime, since: datetime | None = None
+    ) -> object | None:
+        """None when it is not known, or from before `since`: others may have written since."""
         with self._lock:
             found = self._known.get(key)
-        return found[1] if found is not None and now - found[0] < self._keep else None
+        if found is None or now - found[0] >= self._keep:
+            return None
+        return found[1] if since is None or found[0] >= since else None
+
+    def forget(self, key: tuple[str, ...]) -> None:
+        """About to be written: should the answer be lost, nobody knows what stands there."""
+        with self._lock:
+            self._known.pop(key, None)
 
     def put(self, key: tuple[str, ...], value: object, now: datetime) -> None:
         with self._lock:
@@ -76,16 +86,24 @@ class Convergence:
         self._calm = calm
 
     def converge(
-        self, repository: str, outputs: Outputs, current: PullRequest | None, now: datetime
+        self,
+        repository: str,
+        outputs: Outputs,
+        current: PullRequest | None,
+        now: datetime,
+        alone_since: datetime | None = None,
     ) -> Converged:
+        """`alone_since`: what is remembered from before it may have been written by another
+        replica meanwhile, and is read again."""
         done = Converged()
         if current is not None and current.open:
             done = self._pull_request(repository, outputs, current)
-        writes = done.writes + self._statuses(repository, outputs, now)
+        writes = done.writes + self._statuses(repository, outputs, now, alone_since)
         if outputs.story is not None and outputs.pull_request is not None:
-            writes += self._story(repository, outputs.pull_request, outputs.story, now)
+            number, story = outputs.pull_request, outputs.story
+            writes += self._story(repository, number, story, now, alone_since)
         if outputs.deployment is not None:
-            writes += self._deployment(repository, outputs.deployment, now)
+            writes += self._deployment(repository, outputs.deployment, now, alone_since)
         return Converged(done.body, done.stale, done.writes > 0, writes)
 
     def _pull_request(self, repository: str, outputs: Outputs, current: PullRequest) -> Converged:
@@ -131,39 +149,56 @@ class Convergence:
         self._mirror.put(asked, True, current.updated_at)
         return 1
 
-    def _statuses(self, repository: str, outputs: Outputs, now: datetime) -> int:
+    def _statuses(
+        self, repository: str, outputs: Outputs, now: datetime, since: datetime | None
+    ) -> int:
         writes = 0
-        for sha in {found for found, _ in outputs.statuses}:
+        for sha in dict.fromkeys(found for found, _ in outputs.statuses):
             wanted = {
                 context: status for (at, context), status in outputs.statuses.items() if at == sha
             }
-            writes += self._statuses_at(repository, sha, wanted, now)
+            writes += self._statuses_at(repository, sha, wanted, now, since)
         return writes
 
     def _statuses_at(
-        self, repository: str, sha: Sha, wanted: dict[str, Status], now: datetime
+        self,
+        repository: str,
+        sha: Sha,
+        wanted: dict[str, Status],
+        now: datetime,
+        since: datetime | None,
     ) -> int:
         keys = {context: ("status", repository, sha, context) for context in wanted}
-        if all(self._mirror.get(keys[context], now) == wanted[context] for context in wanted):
+        known = {context: self._mirror.get(keys[context], now, since) for context in wanted}
+        if known == wanted:
             return 0
         there = self._github.statuses(repository, sha)
         writes = 0
         for context, status in wanted.items():
             if there.get(context) != status:
+                self._mirror.forget(keys[context])
                 self._github.set_status(repository, sha, context, status)
                 writes += 1
             self._mirror.put(keys[context], status, now)
         return writes
 
-    def _story(self, repository: str, number: int, page: StoryPage, now: datetime) -> int:
+    def _story(
+        self,
+        repository: str,
+        number: int,
+        page: StoryPage,
+        now: datetime,
+        since: datetime | None,
+    ) -> int:
         body = render_story(page)
         key = ("story", repository, str(number))
         gist = (page.heading, page.lead, page.lines, page.advice)
-        known = self._mirror.get(key, now)
+        known = self._mirror.get(key, now, since)
         if isinstance(known, _Told):
             calm = known.gist == gist and now - known.at < self._calm
             if calm or known.body == body:
                 return 0
+        self._mirror.forget(key)
         mine = [
             comment
             for comment in self._github.comments(repository, number)
@@ -182,10 +217,13 @@ class Convergence:
         self._mirror.put(key, _Told(body, gist, now), now)
         return writes
 
-    def _deployment(self, repository: str, wanted: DeploymentRecord, now: datetime) -> int:
+    def _deployment(
+        self, repository: str, wanted: DeploymentRecord, now: datetime, since: datetime | None
+    ) -> int:
         key = ("deployment", repository, wanted.sha, wanted.environment)
-        if self._mirror.get(key, now) == wanted.state:
+        if self._mirror.get(key, now, since) == wanted.state:
             return 0
+        self._mirror.forget(key)
         found = self._github.deployment(repository, wanted.sha, wanted.environment)
         writes = 0
         if found is None:

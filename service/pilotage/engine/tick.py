@@ -82,9 +82,21 @@ class Ticker:
         self._survey = Survey(outside, store)
         self._mirror = Mirror(outside.settings.repair)
         self.convergence = Convergence(outside.github, self._mirror, calm=outside.settings.look)
+        self._alone: dict[str, tuple[int, datetime]] = {}
+        """Target to the fence of our last lease, and since when every lease of it was ours."""
+
+    def alone_since(self, target: str) -> datetime:
+        """Since when no other replica has looked at this target, and written for it."""
+        return self._alone[target][1]
+
+    def _leased(self, lease: Lease) -> None:
+        fence, since = self._alone.get(lease.target, (lease.fence, self.clock()))
+        alone = lease.fence <= fence + 1
+        self._alone[lease.target] = lease.fence, since if alone else self.clock()
 
     def tick(self, lease: Lease, changed: frozenset[str] = frozenset()) -> Attention | None:
         """Records when the target is due again, and gives its lease back."""
+        self._leased(lease)
         loaded = self.store.load(lease)
         post = sort(loaded.mail)
         post = replace(post, changed=post.changed | changed)
@@ -96,7 +108,7 @@ class Ticker:
             return self._promoted(lease, loaded.target, post, loaded.pending)
 
     def _surveyed(self, lease: Lease, target: Target, post: Post) -> None:
-        now = self.clock()
+        now, alone_since = self.clock(), self.alone_since(lease.target)
         self.store.forget_old(now - self.outside.settings.keep_bodies)
         wake_at = now + self.outside.settings.compare
         outputs: tuple[Outputs, ...] = ()
@@ -106,7 +118,7 @@ class Ticker:
             surveyed = self._survey.look(target, post, now)
             target, outputs = surveyed.target, surveyed.outputs
             for output in outputs:
-                self.convergence.converge(target.repository, output, None, now)
+                self.convergence.converge(target.repository, output, None, now, alone_since)
         except CannotObserve as error:
             log.warning("cannot look at the repository", reason=error.reason)
             target = _blind(target, error)
@@ -188,6 +200,7 @@ class _Work:
     ) -> None:
         self._ticker = ticker
         self._lease = lease
+        self._alone_since = ticker.alone_since(lease.target)
         self._decision = decision
         self._snapshot = snapshot
         self.target = decision.target
@@ -275,7 +288,9 @@ class _Work:
     def _converged(self, outputs: Outputs, pull_request: PullRequest | None) -> None:
         ticker = self._ticker
         now = ticker.clock()
-        done = ticker.convergence.converge(self.target.repository, outputs, pull_request, now)
+        done = ticker.convergence.converge(
+            self.target.repository, outputs, pull_request, now, self._alone_since
+        )
         if done.stale:
             self._wake(now)
         if done.stale or done.pull_request:
