@@ -129,9 +129,10 @@ class Laws:
         marker = pull.marker
         if marker is None:
             return
-        if marker in self._pulls:
-            self._break(f"#{pull.number} is a second pull request of {marker}")
-        self._pulls[marker] = pull.number
+        what = marker if marker.startswith("promotion:") else f"{marker} from {pull.branch}"
+        if what in self._pulls:
+            self._break(f"#{pull.number} is a second pull request of {what}")
+        self._pulls[what] = pull.number
         if marker.startswith("promotion:"):
             refusal = self._refused.get(self._set(pull.last_head))
             if refusal is not None and not refusal.reopened:

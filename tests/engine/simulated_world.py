@@ -34,7 +34,7 @@ pipelines:
     together: {together}
     environments:
       staging:
-        budgets: {{ poll: 30s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s }}
+        budgets: {{ poll: 60s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s }}
       production:
         from: staging
         gates: {{ soak: 60s }}
@@ -44,7 +44,7 @@ pipelines:
         verification:
           for: 120s
           checks: [{{ http: "https://api.example/health", every: 60s, failures: 2 }}]
-        budgets: {{ poll: 30s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s,
+        budgets: {{ poll: 60s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s,
                     healthy: 6m, sync: 6m, seen: 6m, blind: 8m }}
         roll: {roll}
         on_failure: {on_failure}
