@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -138,15 +137,8 @@ class ServiceProcess:
             return self._process is not None
 
     def restart(self) -> None:
-        """After the lease of the dead one has run out: the time for that is taken as past."""
+        """At once: nobody waits for the leases of the dead one."""
         self.kill()
-        database = sqlite3.connect(self.folder / "data" / "pilotage.db")
-        with database:
-            database.execute(
-                "UPDATE target SET due_at = '2020-01-01 00:00:00.000000' "
-                "WHERE lease_owner IS NOT NULL"
-            )
-        database.close()
         self.start()
 
     def log(self) -> str:

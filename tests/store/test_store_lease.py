@@ -295,3 +295,16 @@ def test_on_postgresql_workers_pass_over_a_row_that_another_one_is_taking() -> N
     assert "ORDER BY target.due_at LIMIT" in words
     assert "FOR UPDATE SKIP LOCKED)" in words
     assert words.endswith("RETURNING target.id, target.fence")
+
+
+def test_who_knows_that_all_others_are_dead_takes_their_targets_at_once(store: Store) -> None:
+    """The lease of a process that was killed holds nobody up; should it live, it is fenced off."""
+    lease = store.lease("dead", NOW, timedelta(hours=1))
+    assert lease is not None
+    assert store.lease("new", NOW, timedelta(hours=1)) is None
+    assert store.free_leases(NOW) == 1
+    taken = store.lease("new", NOW, timedelta(hours=1))
+    assert taken is not None
+    assert taken.fence > lease.fence
+    with pytest.raises(LeaseLost):
+        store.release(lease)

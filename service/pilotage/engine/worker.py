@@ -15,6 +15,7 @@ import structlog
 
 from pilotage.adapters.argocd_stream import ApplicationStream
 from pilotage.core.application import ApplicationKey
+from pilotage.engine.alone import Folder
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside
 from pilotage.engine.tick import Attention, Ticker
@@ -50,6 +51,7 @@ class Engine:
         self._changed: dict[str, set[str]] = {}
         self._heard: dict[str, datetime] = {}
         """Application to when it was last heard of, by whatever way."""
+        self._folder: Folder | None = None
         self._listeners: list[Callable[[str], None]] = []
 
     @property
@@ -76,6 +78,11 @@ class Engine:
             )
 
     def start(self) -> None:
+        self._folder = Folder(self._outside.settings.data)
+        if self._folder.alone and self._outside.settings.database is None:
+            freed = self._store.free_leases(self._clock())
+            if freed:
+                log.info("took over what a process that died was at", targets=freed)
         self.register()
         for number in range(self._outside.settings.workers):
             self._begin(f"worker-{number}", self._work)
@@ -103,6 +110,9 @@ class Engine:
         self.poke()
         for thread in self._threads:
             thread.join(timeout)
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
     def poke(self) -> None:
         """Something was written to the store: look at once."""

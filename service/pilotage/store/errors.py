@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names say what happened; all are errors by their base
 """What can go wrong with the store. No message contains stored contents or a password."""
 
 from __future__ import annotations

@@ -189,6 +189,16 @@ def release(connection: Connection, lease: Lease, wake_at: datetime | None) -> N
         raise lost(lease)
 
 
+def free(connection: Connection, now: datetime) -> int:
+    """End every lease; who held one and still lives is refused at the next write."""
+    freed = connection.execute(
+        update(target)
+        .where(target.c.lease_owner.is_not(None))
+        .values(lease_owner=None, due_at=now, woken_at=None, fence=target.c.fence + 1)
+    )
+    return freed.rowcount
+
+
 def wake_after(wake_at: datetime | None) -> ColumnElement[datetime | None]:
     """`wake_at`, unless an earlier wake was asked for while the lease ran."""
     if wake_at is None:
