@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from pydantic import TypeAdapter
+import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from pilotage.core.model import BodyEdit, Command, QueueHead, Sha
 from pilotage.store import Mail
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,12 @@ def sort(mail: Sequence[Mail]) -> Post:
     queued: list[QueueHead] = []
     newest: datetime | None = None
     for item in mail:
-        letter = opened(item)
+        try:
+            letter = opened(item)
+        except ValidationError:
+            # Written by another version: it is told of and let go, because its target goes on.
+            log.warning("a letter cannot be read", kind=item.kind, received_at=item.received_at)
+            continue
         match letter:
             case Commanded(command=command):
                 commands.append(command)
