@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -54,8 +54,8 @@ class Chaos:
         self.now = BEGIN
         self.odds = Odds.drawn(self.random)
         self.log: list[str] = []
-        self.calls = 0
-        self.writes = 0
+        self.scripted: list[tuple[str, Literal["lost before", "lost after", "crash after"]]] = []
+        """What happens once, to the first call whose name contains the text."""
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._busy = False
@@ -94,6 +94,13 @@ class Chaos:
 
     # Calls
 
+    def _script(self, what: str) -> str:
+        for index, (text, fault) in enumerate(self.scripted):
+            if text in what:
+                del self.scripted[index]
+                return fault
+        return ""
+
     def around(
         self,
         what: str,
@@ -103,13 +110,13 @@ class Chaos:
         error: Callable[[bool], Exception] | None = None,
     ) -> T:
         """`error(may_have_taken_hold)` makes what the caller gets when the answer is lost."""
-        self.calls += 1
+        script = self._script(what)
         self.go_to(self.now + timedelta(milliseconds=self.random.choice((5, 20, 80, 400))))
         if self.chance(self.odds.crash):
             self.note(f"CRASH before {what}")
             raise Crash(what)
-        lost = error is not None and self.chance(self.odds.lost)
-        held = write and self.random.random() < 0.5
+        lost = error is not None and (self.chance(self.odds.lost) or script.startswith("lost"))
+        held = script == "lost after" or (not script and write and self.random.random() < 0.5)
         if lost and not held:
             assert error is not None
             failure = error(write)
@@ -117,9 +124,8 @@ class Chaos:
             raise failure
         done = do()
         if write:
-            self.writes += 1
             self.note(f"did {what}")
-            if self.chance(self.odds.crash):
+            if self.chance(self.odds.crash) or script == "crash after":
                 self.note(f"CRASH after {what}")
                 raise Crash(what)
         if lost:

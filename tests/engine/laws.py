@@ -133,6 +133,9 @@ class Laws:
         if what in self._pulls:
             self._break(f"#{pull.number} is a second pull request of {what}")
         self._pulls[what] = pull.number
+        head = self.git.commits[pull.last_head]
+        if head.author != OWN:
+            self._break(f"#{pull.number} is opened over {head.author}'s {head.sha[:7]}")
         if marker.startswith("promotion:"):
             refusal = self._refused.get(self._set(pull.last_head))
             if refusal is not None and not refusal.reopened:

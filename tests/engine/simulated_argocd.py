@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -62,15 +62,12 @@ class Running:
     operation: Operation | None = None
     wanted: str = ""
     ends_at: datetime | None = None
-    pods_since: datetime = field(default_factory=lambda: datetime.min)
 
 
 class Cluster:
     """What really runs. `temper(service, environment, value)` says how a value behaves."""
 
-    def __init__(
-        self, chaos: Chaos, git: Server, version: Callable[[str, str, str], str]
-    ) -> None:
+    def __init__(self, chaos: Chaos, git: Server, version: Callable[[str, str, str], str]) -> None:
         self.chaos, self.git, self._version = chaos, git, version
         self.running: dict[str, Running] = {}
         self.tempers: dict[tuple[str, str], Temper] = {}

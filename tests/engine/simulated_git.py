@@ -220,6 +220,22 @@ class Clone:
         self._made(head)
         return tuple(self.commit(made.sha) for made in self._server.first_parents(head)[:count])
 
+    def log(
+        self, since: str, until: str, prefixes: Sequence[str] = ("",), *, limit: int = 1000
+    ) -> tuple[Commit, ...]:
+        """As git simplifies history: a merge that took one side's files is left out."""
+        self._made(since)
+        new = self._server.ancestors(until) - self._server.ancestors(since)
+        touching = [
+            self._made(sha)
+            for sha in new
+            if all(self.changed_paths(parent, sha, prefixes) for parent in self._made(sha).parents)
+        ]
+        newest = sorted(
+            touching, key=lambda made: len(self._server.ancestors(made.sha)), reverse=True
+        )
+        return tuple(self.commit(made.sha) for made in newest[:limit])
+
     def relation(self, ours: str, other: str) -> Relation:
         self._made(ours)
         if other not in self._known:

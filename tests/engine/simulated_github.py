@@ -100,9 +100,7 @@ class Forge:
         return pull.last_head
 
     def tell(self, event: str, by: str, **body: Any) -> None:
-        self.send(
-            event, {"repository": {"full_name": REPOSITORY}, "sender": {"login": by}, **body}
-        )
+        self.send(event, {"repository": {"full_name": REPOSITORY}, "sender": {"login": by}, **body})
 
     def tell_of(self, pull: Pull, action: str, by: str, **body: Any) -> None:
         pull.updated_at = self.now()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, lru_cache
+from typing import Any
 
 from pilotage.core.checklist import read_boxes
 from pilotage.core.config import load_config
@@ -79,7 +80,7 @@ def tag_in(text: str) -> str:
 class World:
     """Everything outside of the service, and what people know of it."""
 
-    def __init__(self, chaos: Chaos) -> None:
+    def __init__(self, chaos: Chaos, **policy: str) -> None:
         self.chaos, random = chaos, chaos.random
         self.git = Server(chaos)
         self.forge = Forge(chaos, self.git)
@@ -89,6 +90,7 @@ class World:
             "on_failure": random.choice(("revert", "revert", "revert-pull-request", "hold")),
             "outside_gate": random.choice(("note", "note", "note", "hold", "revert")),
         }
+        choices |= policy
         self.config = CONFIG.format(**choices)
         chaos.note(f"{choices} {chaos.odds}")
         self.laws = Laws(chaos, self.git, self.version, choices["outside_gate"] == "revert")
@@ -196,7 +198,7 @@ class World:
         service = self.chaos.random.choice(SERVICES)
         tag = f"{service}-v1.{next(self._versions)}.0"
         self._draw_temper(tag)
-        self._set("staging", service, tag, "ci-bot")
+        self.release("staging", service, tag, "ci-bot")
 
     def _draw_temper(self, tag: str) -> None:
         random = self.chaos.random
@@ -214,7 +216,7 @@ class World:
         told = {name: self.cluster.tempers[name, tag].value for name in ("staging", "production")}
         self.chaos.note(f"{tag} will be {told}")
 
-    def _set(self, environment: str, service: str, tag: str, by: str) -> None:
+    def release(self, environment: str, service: str, tag: str, by: str) -> None:
         self.chaos.note(f"{by} sets {service} of {environment} to {tag}")
         text = {path(environment, service): file_text(environment, service, tag)}
         self.git.commit(MAIN, text, f"{service} {tag} in {environment}\n", by)
@@ -225,7 +227,7 @@ class World:
         service = self.chaos.random.choice(SERVICES)
         older = self._earlier("staging", service)
         if older is not None:
-            self._set("staging", service, older, "li")
+            self.release("staging", service, older, "li")
 
     def _earlier(self, environment: str, service: str) -> str | None:
         """A version that stood there before the present one."""
@@ -237,12 +239,14 @@ class World:
         return next((each for each in seen if each != now), None)
 
     def person_rolls_back(self) -> None:
-        service = self.chaos.random.choice(SERVICES)
+        self.roll_back(self.chaos.random.choice(SERVICES))
+
+    def roll_back(self, service: str) -> None:
         older = self._earlier("production", service)
         now = self.now_in("production")[service]
         if older is None or _number(older) > _number(now):
             return
-        self._set("production", service, older, "li")
+        self.release("production", service, older, "li")
         self.laws.rolled_back(service, now, self.git.refs[MAIN])
 
     def person_releases(self) -> None:
@@ -250,7 +254,7 @@ class World:
         wanted = self.now_in("staging")[service]
         if _number(wanted) <= _number(self.now_in("production")[service]):
             return
-        self._set("production", service, wanted, "li")
+        self.release("production", service, wanted, "li")
         self.laws.released_by_person(service, wanted)
 
     def unrelated_commit(self) -> None:
@@ -399,8 +403,8 @@ class World:
             "comment": None,
             "pull_request": None,
         }
-        payload = {"kind": "command", "command": command}
-        self.store.post([Mail(TARGET, "command", payload, self.chaos.now)])  # type: ignore[dict-item]
+        payload: dict[str, Any] = {"kind": "command", "command": command}
+        self.store.post([Mail(TARGET, "command", payload, self.chaos.now)])
 
     def acts(self) -> list[Callable[[], None]]:
         """What may happen, the frequent more often."""

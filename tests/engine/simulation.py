@@ -200,7 +200,7 @@ class Process:
 SETTINGS = Settings(
     repositories=(REPOSITORY,),
     data=Path("unused"),
-    github={"token": "simulated"},  # type: ignore[arg-type]
+    github={"token": "simulated"},
     look=timedelta(seconds=60),
     compare=timedelta(minutes=10),
     fetch=timedelta(seconds=10),
@@ -210,15 +210,17 @@ SETTINGS = Settings(
 
 
 class Simulation:
-    def __init__(self, seed: int, known: Database) -> None:
+    def __init__(self, seed: int, known: Database, **policy: str) -> None:
         self.seed = seed
         self.chaos = Chaos(seed)
-        self.world = World(self.chaos)
+        self.world = World(self.chaos, **policy)
         self.store = Store(emptied(known))
         self.world.store = self.store
         self._fragile = FragileStore(known, self.chaos)
         self._clones = {name: Clone(self.world.git, OWN) for name in ("a", "b")}
         self._started = 0
+        self.replicas: tuple[str, ...] = ("a", "b")
+        """Those that are up."""
         self.processes = {name: self._start(name) for name in ("a", "b")}
         self.ticks: Counter[int] = Counter()
         self.ticked = 0
@@ -243,7 +245,7 @@ class Simulation:
         for _ in range(_PEOPLE):
             after = _STORM * chaos.random.random()
             chaos.plan(after, chaos.random.choice(acts))
-        self._until(BEGIN + _STORM)
+        self.go_on(BEGIN + _STORM)
 
     def calm(self) -> None:
         """Nothing fails any more, people review and merge; then they go home as well."""
@@ -261,7 +263,7 @@ class Simulation:
             self.world.merge_ready()
             self._merge_reverts()
             before = self._shape()
-            self._until(self.chaos.now + timedelta(minutes=3))
+            self.go_on(self.chaos.now + timedelta(minutes=3))
             quiet = quiet + 1 if before == self._shape() else 0
 
     def _shape(self) -> object:
@@ -282,7 +284,7 @@ class Simulation:
             if revert and pull.open and self.world.forge.is_ready(self.world.forge.head(pull)):
                 self.world.forge.merge(pull, "maria")
 
-    def _until(self, end: datetime) -> None:
+    def go_on(self, end: datetime) -> None:
         while True:
             moments = [self.chaos.next_at(), self.store.next_wake()]
             due = min((each for each in moments if each is not None), default=end)
@@ -297,7 +299,7 @@ class Simulation:
     def _work(self) -> None:
         """Whichever replica is first does what is due, until nothing is."""
         while self.store.waiting_deliveries(1) or self._is_due():
-            replica = self.chaos.random.choice(("a", "b"))
+            replica = self.chaos.random.choice(self.replicas)
             try:
                 done = self.processes[replica].turn()
             except Crash:
@@ -324,7 +326,7 @@ class Simulation:
         chaos = self.chaos
         chaos.note("AT REST")
         shape, ticks = self._shape(), self.ticked
-        self._until(chaos.now + _QUIET)
+        self.go_on(chaos.now + _QUIET)
         told = self._stories()
         if told:
             raise Broken(told)
@@ -402,9 +404,7 @@ class Simulation:
         return None
 
     def _confirmed(self, running: Mapping[str, str]) -> None:
-        by_service: dict[str, set[str]] = {
-            service: {f"{service}-v1.0.0"} for service in SERVICES
-        }
+        by_service: dict[str, set[str]] = {service: {f"{service}-v1.0.0"} for service in SERVICES}
         for promotion in self.store.promotions(TARGET, limit=1_000):
             for change in promotion.changes:
                 match promotion.outcomes.get(change.service):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -338,6 +339,7 @@ def noticed(draft: Draft) -> None:
             draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
             _quarantined(draft, service, was, text, written.by, draft.now)
         _follow_person(draft, service, written)
+    _passing(draft, moved)
     history = {
         service: _remembered(target.history.get(service, ()), found)
         for service, found in now.items()
@@ -356,6 +358,25 @@ def _is_released(draft: Draft, service: str) -> bool:
     release = draft.release
     watched = (Outcome.ROLLING_OUT, Outcome.LIVE, Outcome.FAILED, Outcome.REVERTING)
     return release is not None and release.outcomes.get(service) in watched
+
+
+def _passing(draft: Draft, moved: Mapping[str, tuple[str, str]]) -> None:
+    """What went out and was taken back between two looks; `moved` was told of already."""
+    own, landed = draft.seen.own, draft.target.landed
+    known = {(each.service, each.version) for each in draft.target.quarantine}
+    for step in draft.seen.passed:
+        by = step.written
+        if by.sha in landed or by.by == own:
+            continue
+        for change in step.changes:
+            name, was, found = change.service, change.before, change.after
+            told = moved.get(name) == (was, found) or (name, was) in known
+            if was is None or told or _is_ours(draft, name, found):
+                continue
+            if _goes_back(was, found, draft.target.history.get(name, ())):
+                text = f"{by.by} rolled {name} back from {was} to {found} ({by.sha[:7]})"
+                draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=by.by, service=name)
+                _quarantined(draft, name, was, text, by.by, draft.now)
 
 
 def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:

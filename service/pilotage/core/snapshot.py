@@ -81,6 +81,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenChanges:
+    """One commit's promoted values, as steps from its parent."""
+
+    written: Written
+    changes: tuple[ServiceChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OtherPullRequest:
     """Somebody else's open pull request into the branch, on a head that was not judged yet.
 
@@ -163,6 +171,8 @@ class Snapshot:
     """Service to the commit that last changed its version since the target was last looked at."""
     written_changes: Mapping[Sha, tuple[ServiceChange, ...]] = field(default_factory=dict)
     """Those commits' promoted values, as steps from their first parent."""
+    passed: tuple[WrittenChanges, ...] = ()
+    """Every step since the target was last looked at, where there were several; oldest first."""
     readings: tuple[Reading, ...] = ()
     last_release: Promotion | None = None
     """The newest confirmed promotion, when a rollback was asked for and nothing is under way."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.adapters.github import GitHubError
+from pilotage.adapters.git import UnknownCommit
+from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
 from pilotage.core.model import (
     ServiceChange,
     Sha,
@@ -14,8 +15,9 @@ from pilotage.core.plan import Pattern
 from pilotage.core.snapshot import (
     Snapshot,
     Written,
+    WrittenChanges,
 )
-from pilotage.engine.observe.look import Look, logins
+from pilotage.engine.observe.look import CannotObserve, Look, logins, until_of
 
 _COMMITS_WALKED = 50
 
@@ -36,6 +38,9 @@ def _may_command(look: Look, login: str) -> bool:
             permission = look.outside.github.permission(look.target.repository, login)
             return permission in ("admin", "write")
         return login in logins(look, allowed)
+    except (RateLimited, Unreachable) as error:
+        # A person's command is not refused because we could not ask: it waits in the mail.
+        raise CannotObserve(str(error), until_of(error)) from None
     except GitHubError:
         return False
 
@@ -45,6 +50,7 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
     since = look.target.running_at
     if since is None or since == look.base:
         return snapshot
+    snapshot = replace(snapshot, passed=_passed(look, since))
     now = running_now(look.plan)
     before = look.target.running
     moved = [name for name, found in now.items() if before.get(name, found) != found]
@@ -72,3 +78,28 @@ def _last_change(look: Look, since: Sha, file: str) -> Written:
             return Written(commit.sha, commit.parents[0], commit.author.name, commit.committed_at)
     head = trees.commit(look.base)
     return Written(head.sha, trees.parent(look.base), head.author.name, head.committed_at)
+
+
+def _passed(look: Look, since: Sha) -> tuple[WrittenChanges, ...]:
+    """Where several commits changed promoted files since: each step, oldest first.
+
+    A value that went out and was taken back again between two looks shows in no comparison of
+    then and now. A single commit's step is that comparison, and costs nothing more.
+    """
+    trees, pipeline = look.repository.trees, look.policy.pipeline
+    environment = look.policy.environment_name
+    folder = Pattern(pipeline.files, environment).folder
+    try:
+        if len(trees.git.log(since, look.base, [folder], limit=2)) < 2:
+            return ()
+        steps = []
+        for commit in trees.git.first_parents(look.base, _COMMITS_WALKED):
+            if commit.sha == since or not commit.parents:
+                break
+            parent = commit.parents[0]
+            changes = trees.steps(pipeline, environment, parent, commit.sha)
+            by = Written(commit.sha, parent, commit.author.name, commit.committed_at)
+            steps.append(WrittenChanges(by, changes))
+        return tuple(reversed(steps))
+    except UnknownCommit:
+        return ()

@@ -1,0 +1,158 @@
+"""What the simulation has found, each in the shortest story that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from pilotage.core.model import Target
+from pilotage.store.database import Database
+from tests.engine.simulated_git import MAIN
+from tests.engine.simulated_github import OWN, Pull
+from tests.engine.simulated_world import TARGET, file_text, path
+from tests.engine.simulation import Simulation, database
+
+
+@pytest.fixture(scope="module")
+def known() -> Iterator[Database]:
+    made = database()
+    yield made
+    made.close()
+
+
+class Calm(Simulation):
+    """A world in which nothing goes wrong but what the test says."""
+
+    def __init__(self, known: Database, **policy: str) -> None:
+        usual = {
+            "together": "all",
+            "roll": "always",
+            "on_failure": "revert",
+            "outside_gate": "note",
+        }
+        super().__init__(1, known, **(usual | policy))
+        self.chaos.calm()
+        self.world.protected = False
+        self.replicas = ("a",)
+        self.minutes(1)
+
+    def minutes(self, count: float) -> None:
+        self.go_on(self.chaos.now + timedelta(minutes=count))
+
+    def until_open(self) -> Pull:
+        self.world.release("staging", "api", "api-v1.1.0", "ci-bot")
+        self.minutes(4)
+        pull = self.world.our_open()
+        assert pull is not None, self.story()
+        return pull
+
+    def until_ready(self) -> Pull:
+        pull = self.until_open()
+        self.world.tick(every=True)
+        self.minutes(1)
+        assert self.is_ready(pull), self.story()
+        return pull
+
+    def is_ready(self, pull: Pull) -> bool:
+        return self.world.forge.is_ready(self.world.forge.head(pull))
+
+    @property
+    def target(self) -> Target:
+        found = self.store.read_target(TARGET)
+        assert found is not None
+        return found
+
+
+def test_a_rollback_right_after_the_merge_is_not_fought(known: Database) -> None:
+    """Then and now compare equal; only the commits in between say that a person took it back."""
+    simulation = Calm(known)
+    simulation.until_ready()
+    simulation.world.merge_ready()
+    simulation.world.roll_back("api")
+    simulation.minutes(20)
+    quarantined = [(found.service, found.version) for found in simulation.target.quarantine]
+    assert quarantined == [("api", "api-v1.1.0")], simulation.story()
+    assert simulation.world.our_open() is None
+
+
+def test_a_status_that_another_replica_wrote_is_written_over(known: Database) -> None:
+    """What the first replica remembers of its own status is no longer there."""
+    simulation = Calm(known)
+    pull = simulation.until_ready()
+    simulation.replicas = ("b",)
+    simulation.world.operator("pause", "incident")
+    simulation.minutes(1)
+    assert not simulation.is_ready(pull)
+    simulation.replicas = ("a",)
+    simulation.world.operator("unpause", "")
+    simulation.minutes(1)
+    assert simulation.is_ready(pull), simulation.story()
+
+
+def test_a_status_whose_answer_was_lost_is_not_remembered_as_it_was(known: Database) -> None:
+    """It took hold: when the one from before is wanted again, it is not taken for granted."""
+    simulation = Calm(known)
+    pull = simulation.until_ready()
+    head = pull.last_head[:7]
+    simulation.chaos.scripted.append((f"status pilotage/ready of {head}: failure", "lost after"))
+    simulation.world.operator("pause", "incident")
+    simulation.go_on(simulation.chaos.now + timedelta(milliseconds=1))
+    simulation.world.operator("unpause", "")
+    simulation.minutes(1)
+    assert simulation.is_ready(pull), simulation.story()
+
+
+def test_why_it_was_closed_is_said_once_whatever_crashes(known: Database) -> None:
+    simulation = Calm(known)
+    pull = simulation.until_open()
+    simulation.chaos.scripted.append((f"comment on {pull.number}", "crash after"))
+    simulation.world.release("production", "api", "api-v1.1.0", "li")
+    simulation.minutes(15)
+    said = [
+        remark.body
+        for remark in simulation.world.forge.remarks.values()
+        if remark.author == OWN and "pilotage:closed:" in remark.body
+    ]
+    assert len(said) == 1, simulation.story()
+    assert not pull.open
+
+
+def test_no_pull_request_is_opened_from_a_branch_that_is_somebody_elses(known: Database) -> None:
+    """The name that the run gives is taken: the promotion takes another, and only that."""
+    simulation = Calm(known)
+    world = simulation.world
+    world.release("staging", "api", "api-v1.1.0", "ci-bot")
+    taken = f"production-promotion-{world.git.refs[MAIN][:7]}"
+    world.git.refs[taken] = world.git.refs[MAIN]
+    theirs = {path("production", "web"): file_text("production", "web", "web-v6.6.6")}
+    world.git.commit(taken, theirs, "Theirs\n", "jane")
+    simulation.minutes(5)
+    assert [pull.branch for pull in world.ours()] == [f"{taken}-1"], simulation.story()
+
+
+def test_an_argo_cd_out_of_reach_causes_no_busy_loop(known: Database) -> None:
+    """The refresh that is due cannot be asked for; the next look keeps its time all the same."""
+    simulation = Calm(known)
+    simulation.until_open()
+    simulation.world.release("staging", "api", "api-v1.2.0", "ci-bot")
+    simulation.minutes(0.5)
+    simulation.world.cluster.blind_until = simulation.chaos.now + timedelta(minutes=12)
+    before = simulation.ticked
+    simulation.minutes(10)
+    assert simulation.ticked - before <= 40, simulation.story()
+
+
+def test_a_command_is_not_refused_because_github_could_not_be_asked(known: Database) -> None:
+    """Whether somebody may is unknown then: the command waits in the mail."""
+    simulation = Calm(known)
+    pull = simulation.until_open()
+    simulation.chaos.odds = type(simulation.chaos.odds)()
+    simulation.chaos.scripted.append(("GET permission of maria", "lost before"))
+    simulation.world.forge.comment(pull.number, "/pilotage hold wait", "maria")
+    simulation.minutes(3)
+    assert simulation.target.proposal is not None
+    assert simulation.target.proposal.hold is not None, simulation.story()
+    assert simulation.world.forge.reactions
+    assert all(found == {"+1"} for found in simulation.world.forge.reactions.values())
