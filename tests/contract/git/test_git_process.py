@@ -123,12 +123,20 @@ def test_a_push_that_is_given_up_leaves_no_process(world: World) -> None:
     released.set()
 
 
-def test_a_local_command_has_a_time_limit_too(world: World) -> None:
+def test_a_local_command_has_a_time_limit_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git that never ends, as on a disk that hangs."""
     store = world.store()
     base = store.fetch()["main"]
     impatient = GitStore.open(
-        store.path, world.url, allow_protocols=("http",), timeouts=Timeouts(local=0.0001)
+        store.path, world.url, allow_protocols=("http",), timeouts=Timeouts(local=0.2)
     )
+    hanging = tmp_path / "bin" / "git"
+    hanging.parent.mkdir()
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
     with pytest.raises(TimedOut, match="git log did not end"):
         impatient.commit(base)
 
