@@ -247,7 +247,9 @@ class World:
         if older is None or _number(older) > _number(now):
             return
         self.release("production", service, older, "li")
-        self.laws.rolled_back(service, now, self.git.refs[MAIN])
+        target = self.store.read_target(TARGET) if self.store is not None else None
+        if target is not None and target.running_at is not None:  # else nobody saw it before
+            self.laws.rolled_back(service, now, self.git.refs[MAIN])
 
     def person_releases(self) -> None:
         service = self.chaos.random.choice(SERVICES)

@@ -170,9 +170,9 @@ class Process:
     def __init__(self, name: str, world: World, store: Store, clone: Clone) -> None:
         self.name = name
         self._world, self._store = world, store
-        outside = cast(Outside, _Outside(world, clone, SETTINGS))
-        self._ticker = Ticker(outside, store, world.chaos.clock)
-        self._inbox = Inbox(outside, store, self._attentive)
+        self.outside = cast(Outside, _Outside(world, clone, SETTINGS))
+        self._ticker = Ticker(self.outside, store, world.chaos.clock)
+        self._inbox = Inbox(self.outside, store, self._attentive)
         self._attention: dict[str, Attention] = {}
 
     def _attentive(self, application: str) -> list[str]:

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from pilotage.core.model import Target
+from pilotage.core.model import State, Target
 from pilotage.store.database import Database
 from tests.engine.simulated_git import MAIN
-from tests.engine.simulated_github import OWN, Pull
+from tests.engine.simulated_github import OWN, REPOSITORY, Pull
 from tests.engine.simulated_world import TARGET, file_text, path
 from tests.engine.simulation import Simulation, database
 
@@ -156,3 +156,20 @@ def test_a_command_is_not_refused_because_github_could_not_be_asked(known: Datab
     assert simulation.target.proposal.hold is not None, simulation.story()
     assert simulation.world.forge.reactions
     assert all(found == {"+1"} for found in simulation.world.forge.reactions.values())
+
+
+def test_a_replica_that_is_behind_does_not_take_the_merge_for_undone(known: Database) -> None:
+    """It fetched a moment before the merge that the other replica has seen already."""
+    simulation = Calm(known)
+    simulation.until_ready()
+    behind = simulation.processes["b"].outside.repository(REPOSITORY).trees
+    behind.refresh(simulation.chaos.now, timedelta(0), None)
+    simulation.world.merge_ready()
+    simulation.store.wake([TARGET], simulation.chaos.now)
+    while simulation.target.release is None:
+        simulation.processes["a"].turn()
+    simulation.replicas = ("b",)
+    simulation.minutes(10)
+    ended = simulation.store.promotion("syrf-production-1")
+    assert ended is not None
+    assert ended.state is State.CONFIRMED, simulation.story()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +35,8 @@ from pilotage.core.rollout_watch import (
 from pilotage.core.snapshot import Sight
 from pilotage.engine.outside import Repository
 
+_AT_ONCE = 8
+"""Looks at one Argo CD for one target at the same time."""
 _LISTED_FOR = timedelta(seconds=60)
 
 
@@ -88,6 +91,16 @@ class Expected:
     terminated: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look at: the application, what is remembered of it, and what it should come to."""
+
+    name: str
+    watch: Watch | None
+    expected: Expected
+    picture: Application | None = None
+
+
 class Sights:
     """Looks on behalf of one target."""
 
@@ -100,17 +113,18 @@ class Sights:
         self._silent: set[str] = set()
         """Servers that a refresh was not answered by: none is asked of them again in this look."""
 
-    def look(
-        self,
-        server: str,
-        name: str,
-        watch: Watch | None,
-        expected: Expected,
-        picture: Application | None,
-    ) -> Sight:
-        """One look that brings what the watch asked for."""
-        look = self._look(server, name, (watch or Watch.begin(self._now)))
-        return Sight(look, self._expectation(look, expected, picture))
+    def look(self, server: str, questions: Sequence[Question]) -> dict[str, Sight]:
+        """One look at each, by name. A refresh takes Argo CD a while, so they go side by side."""
+        if len(questions) < 2:
+            return {each.name: self._sight(server, each) for each in questions}
+        with ThreadPoolExecutor(min(_AT_ONCE, len(questions)), "look") as pool:
+            sights = pool.map(lambda each: self._sight(server, each), questions)
+            return {each.name: sight for each, sight in zip(questions, sights, strict=True)}
+
+    def _sight(self, server: str, question: Question) -> Sight:
+        watch = question.watch or Watch.begin(self._now)
+        look = self._look(server, question.name, watch)
+        return Sight(look, self._expectation(look, question.expected, question.picture))
 
     def _look(self, server: str, name: str, watch: Watch) -> Look:
         applications = self._applications.get(server)
@@ -157,8 +171,12 @@ class Sights:
             return None
         trees = self._repository.trees
         relation = trees.relation(expected.sha, expected.head)
-        contains = None if relation is Relation.UNKNOWN else relation.ours
-        return HeadFacts(expected.head, contains, trees.holds(expected.head, expected.writes))
+        if relation is Relation.UNKNOWN:
+            # Our commit is not here: this head may well be from before it.
+            trees.forget_fetch()
+            return HeadFacts(expected.head)
+        holds = trees.holds(expected.head, expected.writes)
+        return HeadFacts(expected.head, relation.ours, holds)
 
     def _revisions(
         self, application: Application | None, expected: Expected

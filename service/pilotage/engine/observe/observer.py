@@ -20,6 +20,7 @@ from pilotage.core.model import (
 )
 from pilotage.core.policy import Config, Policy, policy_for
 from pilotage.core.proof import find
+from pilotage.core.rollout_watch import Relation
 from pilotage.core.snapshot import (
     Rhythm,
     Sight,
@@ -34,6 +35,7 @@ from pilotage.engine.observe.release import with_release
 from pilotage.engine.outside import Outside
 from pilotage.engine.sights import (
     Applications,
+    Question,
     Sights,
     expected_proof,
     names_of,
@@ -83,6 +85,9 @@ class Observer:
         trees = repository.trees
         try:
             trees.refresh(now, self._outside.settings.fetch, post.newest_hint)
+            if _is_behind(trees, target):
+                trees.forget_fetch()
+                trees.refresh(now, self._outside.settings.fetch, post.newest_hint)
             base = trees.head()
             if base is None:
                 raise CannotObserve(f"{target.repository} has no branch {trees.base_branch}")
@@ -147,7 +152,7 @@ def _unusable(error: Exception) -> str:
 
 def _proof_sights(look: Look) -> dict[str, dict[str, Sight]]:
     """Looks at the source's applications whose time has come, or that something changed in."""
-    found: dict[str, dict[str, Sight]] = {}
+    questions: dict[str, list[Question]] = {}
     source = look.repository.trees
     tree = source.tree(look.policy.pipeline, look.policy.source_name, look.base)
     for service, planned in look.plan.services.items():
@@ -157,11 +162,30 @@ def _proof_sights(look: Look) -> dict[str, dict[str, Sight]]:
             watch = proof.watches.get(name)
             if watch is not None and not is_due(look, name, watch.look_again_at, proof.proven):
                 continue
-            sight = look.sights.look(look.policy.source.argocd, name, watch, expected, None)
-            found.setdefault(service, {})[name] = sight
-    return found
+            questions.setdefault(service, []).append(Question(name, watch, expected))
+    asked = [question for each in questions.values() for question in each]
+    sights = look.sights.look(look.policy.source.argocd, asked)
+    return {
+        service: {question.name: sights[question.name] for question in each}
+        for service, each in questions.items()
+    }
 
 
 def _proof(look: Look, service: str, change: ServiceChange) -> Proof:
     known = find(look.target.proofs, service, change.after)
     return known or Proof(service, change.after, look.plan.source, look.now)
+
+
+def _is_behind(trees: Trees, target: Target) -> bool:
+    """Another replica has seen a head of the branch that ours, last fetched, does not contain."""
+    head, release, proposal = trees.head(), target.release, target.proposal
+    if head is None:
+        return False
+    seen = [target.running_at, proposal.base if proposal is not None else None]
+    if release is not None:
+        seen.append(release.merge.sha if release.merge is not None else None)
+        seen += [revert.sha for revert in release.reverts]
+    older = (Relation.UNKNOWN, Relation.ANCESTOR)
+    return any(
+        trees.relation(sha, head) in older for sha in seen if sha is not None and sha != head
+    )
