@@ -30,6 +30,7 @@ from pilotage.core.snapshot import (
 )
 from pilotage.engine.observe.look import Look, logins, seen, until_of
 from pilotage.engine.sights import (
+    Question,
     expected_release,
     names_of,
 )
@@ -158,16 +159,14 @@ def _picture(look: Look, promotion: Promotion) -> dict[str, Sight]:
     complete = all(name in promotion.picture for name in names)
     if complete and taken is not None and look.now - taken < look.outside.settings.compare:
         return {}
-    found = {}
+    questions = []
     glance = replace(Watch.begin(look.now), requests=Requests())
     merge = Merge(look.base, look.base, MergeMethod.PUSH, "", look.now)
     for change in promotion.changes:
         expected = expected_release(look.policy, promotion, merge, change, look.base)
         for name in names_of(look.policy, change.service):
-            found[name] = look.sights.look(
-                look.policy.environment.argocd, name, glance, expected, None
-            )
-    return found
+            questions.append(Question(name, glance, expected))
+    return look.sights.look(look.policy.environment.argocd, questions)
 
 
 def _merged(look: Look, current: PullRequest) -> Seen[MergeSeen]:

@@ -25,6 +25,7 @@ from pilotage.core.snapshot import (
 )
 from pilotage.engine.observe.look import Look, is_due, seen
 from pilotage.engine.sights import (
+    Question,
     expected_release,
     expected_revert,
     names_of,
@@ -65,7 +66,7 @@ def _pinned(look: Look, release: Promotion) -> Policy | None:
 
 def _release_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
     assert release.merge is not None
-    found = {}
+    questions = []
     for change in release.changes:
         if release.outcomes.get(change.service) not in (Outcome.ROLLING_OUT, Outcome.LIVE):
             continue
@@ -74,15 +75,12 @@ def _release_sights(look: Look, policy: Policy, release: Promotion) -> dict[str,
             if watch is not None and not is_due(look, name, watch.look_again_at, False):
                 continue
             expected = expected_release(policy, release, release.merge, change, look.base)
-            picture = release.picture.get(name)
-            found[name] = look.sights.look(
-                policy.environment.argocd, name, watch, expected, picture
-            )
-    return found
+            questions.append(Question(name, watch, expected, release.picture.get(name)))
+    return look.sights.look(policy.environment.argocd, questions)
 
 
 def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
-    found = {}
+    questions = []
     for revert in release.reverts:
         parent = _parent(look, revert.sha) if revert.sha is not None else None
         if revert.sha is None or parent is None:
@@ -96,11 +94,8 @@ def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, 
                 if watch is not None and not is_due(look, name, watch.look_again_at, False):
                     continue
                 expected = expected_revert(policy, release, revert, change, look.base, parent)
-                picture = release.picture.get(name)
-                found[name] = look.sights.look(
-                    policy.environment.argocd, name, watch, expected, picture
-                )
-    return found
+                questions.append(Question(name, watch, expected, release.picture.get(name)))
+    return look.sights.look(policy.environment.argocd, questions)
 
 
 def _parent(look: Look, sha: Sha) -> Sha | None:
