@@ -98,6 +98,8 @@ class World:
         self._deliveries = itertools.count(1)
         self._branches = itertools.count(1)
         self.store: Store | None = None
+        self.received = 0
+        """Deliveries so far, the doubled ones as well."""
         self._begin()
         self.cluster = Cluster(chaos, self.git, self.version)
         for environment in ("staging", "production"):
@@ -168,7 +170,7 @@ class World:
 
             def receive() -> None:
                 assert self.store is not None
-                at = chaos.now
+                at, self.received = chaos.now, self.received + 1
                 self.store.receive(Delivery(id_, kind, event, REPOSITORY, raw, at))
 
             chaos.plan(timedelta(seconds=seconds), receive)

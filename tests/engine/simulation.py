@@ -219,6 +219,7 @@ class Simulation:
         self._fragile = FragileStore(known, self.chaos)
         self._clones = {name: Clone(self.world.git, OWN) for name in ("a", "b")}
         self._started = 0
+        self._settled = 0
         self.replicas: tuple[str, ...] = ("a", "b")
         """Those that are up."""
         self.processes = {name: self._start(name) for name in ("a", "b")}
@@ -298,7 +299,7 @@ class Simulation:
 
     def _work(self) -> None:
         """Whichever replica is first does what is due, until nothing is."""
-        while self.store.waiting_deliveries(1) or self._is_due():
+        while self._is_due() or self._has_news():
             replica = self.chaos.random.choice(self.replicas)
             try:
                 done = self.processes[replica].turn()
@@ -308,6 +309,12 @@ class Simulation:
             self.world.laws.check(self.world.forge)
             if done and done != "inbox":
                 self._count()
+
+    def _has_news(self) -> bool:
+        """Asked of the store only when something has come in since."""
+        if self._settled < self.world.received and not self.store.waiting_deliveries(1):
+            self._settled = self.world.received
+        return self._settled < self.world.received
 
     def _is_due(self) -> bool:
         wake = self.store.next_wake()
@@ -389,6 +396,13 @@ class Simulation:
             return
         if target.proposal.waiting:
             return
+        staging = self.world.now_in("staging")
+        pull = self.world.our_open()
+        if pull is not None and any(staging[name] != tag for name, tag in target.proposal.versions):
+            # It conflicts, and there is no plan any more that it could be built anew from.
+            head, base = self.world.forge.head(pull), self.world.git.refs["main"]
+            if self.world.git.merged_files(base, head) is None:
+                return
         raise Broken(f"{target.proposal.id} stays open although people did all: {ready!r}")
 
     def _reason(self, service: str, wanted: str, running: str) -> str | None:
