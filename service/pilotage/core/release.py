@@ -35,7 +35,7 @@ from pilotage.core.rollout_watch import (
     Pending,
     Watch,
 )
-from pilotage.core.watching import applications_of, fold
+from pilotage.core.watching import applications_of, fold, next_looks
 
 _WATCHED = (Outcome.ROLLING_OUT, Outcome.LIVE)
 
@@ -271,6 +271,9 @@ def _show(draft: Draft, release: Promotion, policy: Policy) -> None:
     if release.ended_at is None:
         draft.follow(release)
         draft.wake(draft.now + draft.seen.rhythm.look)
+        for at in next_looks(release, policy):
+            if at > draft.now:
+                draft.wake(at)
         return
     draft.ended.append(release)
     draft.follow(None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import assert_never
 
 from pilotage.core.acts import SyncApplication, TerminateOperation
 from pilotage.core.decision import Draft, EventKind
-from pilotage.core.model import Promotion
+from pilotage.core.model import Outcome, Promotion
 from pilotage.core.policy import Policy
 from pilotage.core.proof import application_names
 from pilotage.core.rollout import judge
@@ -16,6 +18,19 @@ from pilotage.core.snapshot import Sight
 
 def applications_of(policy: Policy, service: str) -> list[str]:
     return application_names(policy.environment.applications, service, policy.environment_name)
+
+
+def next_looks(release: Promotion, policy: Policy) -> Iterator[datetime]:
+    """When the applications that still count want to be looked at, this look's or an earlier's."""
+    for service, outcome in release.outcomes.items():
+        if outcome is Outcome.REVERTING:
+            watches = [revert.watches for revert in release.reverts]
+        elif outcome in (Outcome.ROLLING_OUT, Outcome.LIVE):
+            watches = [release.watches]
+        else:
+            continue
+        for name in applications_of(policy, service):
+            yield from (each[name].look_again_at for each in watches if name in each)
 
 
 def fold(

@@ -688,3 +688,20 @@ def test_a_proposal_beside_a_release_waits_for_its_verdict() -> None:
     decision = decide(before, NOW)
     assert ready(decision).state is not StatusState.SUCCESS
     assert "production is verifying syrf-production-0" in ready(decision).description
+
+
+def test_an_application_that_was_not_looked_at_this_time_keeps_its_next_look() -> None:
+    """A wake for another reason must not postpone the second look that confirms live."""
+    soon = NOW + timedelta(seconds=1)
+    waiting = {f"{name}-production": watch(look_again_at=soon) for name in ("api", "web")}
+    decision = decide(releasing(release(watches=waiting), sights={}), NOW)
+    assert decision.wake_at == soon
+
+
+def test_what_no_longer_counts_keeps_nobody_awake() -> None:
+    """The watch of a service that was overtaken is over, whenever its next look was to be."""
+    soon = NOW + timedelta(seconds=1)
+    outcomes = {"api": Outcome.OVERTAKEN, "web": Outcome.ROLLING_OUT}
+    watches = {"api-production": watch(look_again_at=soon), "web-production": pending()}
+    decision = decide(releasing(release(watches=watches, outcomes=outcomes), sights={}), NOW)
+    assert decision.wake_at > soon
