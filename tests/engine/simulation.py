@@ -33,7 +33,7 @@ from tests.engine.chaos import BEGIN, Chaos, Crash
 from tests.engine.laws import Broken
 from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_git import URL, Clone
-from tests.engine.simulated_github import OWN, REPOSITORY
+from tests.engine.simulated_github import OWN, REPOSITORY, Pull
 from tests.engine.simulated_world import SERVICES, TARGET, World, parsed
 
 _STORM = timedelta(minutes=12)
@@ -396,14 +396,19 @@ class Simulation:
             return
         if target.proposal.waiting:
             return
-        staging = self.world.now_in("staging")
         pull = self.world.our_open()
-        if pull is not None and any(staging[name] != tag for name, tag in target.proposal.versions):
-            # It conflicts, and there is no plan any more that it could be built anew from.
-            head, base = self.world.forge.head(pull), self.world.git.refs["main"]
-            if self.world.git.merged_files(base, head) is None:
-                return
+        if pull is not None and self._conflicts_for_a_person(pull, target.proposal.versions):
+            return
         raise Broken(f"{target.proposal.id} stays open although people did all: {ready!r}")
+
+    def _conflicts_for_a_person(self, pull: Pull, versions: tuple[tuple[str, str], ...]) -> bool:
+        """It cannot be built anew: a person's commit is on it, or staging has gone elsewhere."""
+        git, head = self.world.git, self.world.forge.head(pull)
+        staging = self.world.now_in("staging")
+        moved_on = any(staging[service] != wanted for service, wanted in versions)
+        if not moved_on and git.commits[head].author == OWN:
+            return False
+        return git.merged_files(git.refs["main"], head) is None
 
     def _reason(self, service: str, wanted: str, running: str) -> str | None:
         target = self.store.read_target(TARGET)
