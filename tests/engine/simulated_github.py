@@ -174,7 +174,8 @@ class Forge:
                 made = self.git.commits[base]
                 for commit in reversed(line):
                     step = self.git.merged_files(made.sha, commit.sha)
-                    assert step is not None
+                    if step is None:
+                        return None
                     made = make((made.sha,), step, commit.message, commit.author, at)
                     self.git.add(made)
         pull.state, pull.merged_by, pull.merged_at = "closed", by, self.now()
