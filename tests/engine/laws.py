@@ -57,7 +57,10 @@ class Laws:
 
     def merged(self, pull: Pull, ready: bool) -> None:
         assert pull.merge_commit is not None
-        self._merges.add(pull.merge_commit)
+        for made in self.git.first_parents(pull.merge_commit):
+            if made.sha == pull.merged_onto:
+                break
+            self._merges.add(made.sha)  # a rebase lands several
         self._merged_past_gate |= not ready
         for service, value in self._values(pull.last_head):
             self._rolled_back.pop((service, value), None)

@@ -54,6 +54,7 @@ class Pull:
     merged_by: str | None = None
     merged_at: datetime | None = None
     merge_commit: str | None = None
+    merged_onto: str | None = None
     closed_by: str | None = None
     closed_at: datetime | None = None
     labels: set[str] = field(default_factory=set)
@@ -179,7 +180,7 @@ class Forge:
                     made = make((made.sha,), step, commit.message, commit.author, at)
                     self.git.add(made)
         pull.state, pull.merged_by, pull.merged_at = "closed", by, self.now()
-        pull.merge_commit = self.git.add(made)
+        pull.merge_commit, pull.merged_onto = self.git.add(made), base
         self.chaos.note(f"{by} merges #{pull.number} ({method}) as {made.sha[:7]}")
         self.git.move(MAIN, made.sha, by)
         self.tell_of(pull, "closed", by)
