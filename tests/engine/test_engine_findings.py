@@ -173,3 +173,18 @@ def test_a_replica_that_is_behind_does_not_take_the_merge_for_undone(known: Data
     ended = simulation.store.promotion("syrf-production-1")
     assert ended is not None
     assert ended.state is State.CONFIRMED, simulation.story()
+
+
+def test_a_rollback_to_what_is_being_released_is_not_fought_either(known: Database) -> None:
+    """A newer version went out by hand over our release, and was taken back, unseen."""
+    simulation = Calm(known)
+    simulation.until_ready()
+    simulation.world.merge_ready()
+    simulation.minutes(1)
+    assert simulation.target.release is not None
+    simulation.world.release("staging", "api", "api-v1.2.0", "ci-bot")
+    simulation.world.release("production", "api", "api-v1.2.0", "li")
+    simulation.world.roll_back("api")
+    simulation.minutes(20)
+    quarantined = [(found.service, found.version) for found in simulation.target.quarantine]
+    assert quarantined == [("api", "api-v1.2.0")], simulation.story()

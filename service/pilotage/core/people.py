@@ -371,7 +371,7 @@ def _passing(draft: Draft, moved: Mapping[str, tuple[str, str]]) -> None:
         for change in step.changes:
             name, was, found = change.service, change.before, change.after
             told = moved.get(name) == (was, found) or (name, was) in known
-            if was is None or told or _is_ours(draft, name, found):
+            if was is None or told or _is_put_back(draft, name, found):
                 continue
             if _goes_back(was, found, draft.target.history.get(name, ())):
                 text = f"{by.by} rolled {name} back from {was} to {found} ({by.sha[:7]})"
@@ -408,15 +408,26 @@ def _remembered(known: tuple[str, ...], found: str) -> tuple[str, ...]:
 
 def _is_ours(draft: Draft, service: str, found: str) -> bool:
     """The value that a release of ours promoted, or put back."""
-    for promotion in (draft.release, draft.proposal, *draft.ended):
-        if promotion is None or promotion.merge is None:
-            continue
-        for change in promotion.changes:
-            if change.service == service and found in (change.after, change.before):
-                reverted = promotion.outcomes.get(service) in (Outcome.REVERTING, Outcome.REVERTED)
-                if found == change.after or reverted:
-                    return True
-    return False
+    promoted = any(
+        change.service == service and found == change.after
+        for promotion in _merged_ones(draft)
+        for change in promotion.changes
+    )
+    return promoted or _is_put_back(draft, service, found)
+
+
+def _is_put_back(draft: Draft, service: str, found: str) -> bool:
+    return any(
+        change.service == service and found == change.before
+        for promotion in _merged_ones(draft)
+        for change in promotion.changes
+        if promotion.outcomes.get(service) in (Outcome.REVERTING, Outcome.REVERTED)
+    )
+
+
+def _merged_ones(draft: Draft) -> list[Promotion]:
+    known = (draft.release, draft.proposal, *draft.ended)
+    return [each for each in known if each is not None and each.merge is not None]
 
 
 def _follow_person(draft: Draft, service: str, written: Written) -> None:
