@@ -264,6 +264,28 @@ def test_lists_are_read_also_when_nothing_may_be_seen(
     )
 
 
+def test_names_are_asked_for_without_the_rest(told: Told, argocd: ArgoCD) -> None:
+    """A cluster has hundreds of applications of 9 KB: where they are is all that is wanted."""
+    told.body = json.dumps(
+        {
+            "items": [
+                {
+                    "metadata": {"name": "api", "namespace": "argocd"},
+                    "spec": {"project": "syrf", "sources": [{"repoURL": "x"}]},
+                },
+                {"metadata": {}, "spec": None},
+            ]
+        }
+    ).encode()
+    assert argocd.names() == (ApplicationRef("main", "syrf", "argocd", "api"),)
+    fields = dict(told.asked[0].query)["fields"].split(",")
+    assert fields == ["items.metadata.name", "items.metadata.namespace", "items.spec"]
+    told.body = b'{"items": null}'
+    assert argocd.names() == ()
+    told.body = b'{"items": 3}'
+    assert isinstance(argocd.names(), CannotSee)
+
+
 def test_one_bad_entry_of_a_list_hides_none_of_the_others(told: Told, argocd: ArgoCD) -> None:
     good = recorded("app-suspended")["response"]["body"]
     told.body = json.dumps({"items": [good, None, {"metadata": 7}, good]}).encode()

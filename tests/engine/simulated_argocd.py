@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pilotage.adapters.argocd import Done, Listing, Refused, Written
+from pilotage.adapters.argocd import Done, Refused, Written
 from pilotage.core.application import (
     Application,
     ApplicationRef,
@@ -192,13 +192,13 @@ class Client:
             return CannotSee("502: bad gateway")
         return None
 
-    def list(self) -> Listing | CannotSee:
-        def do() -> Listing | CannotSee:
+    def names(self) -> tuple[ApplicationRef, ...] | CannotSee:
+        def do() -> tuple[ApplicationRef, ...] | CannotSee:
             blind = self._blind()
             if blind is not None:
                 return blind
             cluster = self._cluster
-            return Listing(tuple(cluster.application(app) for app in cluster.running.values()))
+            return tuple(cluster.application(app).ref for app in cluster.running.values())
 
         return self._chaos.around("list applications", do)
 

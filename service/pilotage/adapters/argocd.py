@@ -42,6 +42,9 @@ _MEBIBYTE = 1024 * 1024
 _JSON = "application/json"  # exactly this on every write, bodies or not: else 415
 
 
+_NAMES = "items.metadata.name,items.metadata.namespace,items.spec"
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """In seconds. A refresh blocks until the controller has compared, so it may take long."""
@@ -179,6 +182,27 @@ class ArgoCD:
             "GET", "/api/v1/applications", query, self._timeouts.read, self._limits.listing
         )
         return _read(reply, lambda body: Listing(*answers.applications(body, self.server)))
+
+    def names(self) -> tuple[ApplicationRef, ...] | CannotSee:
+        """Where every application that the token may see is: a tenth of what `list` reads."""
+        reply = self._send(
+            "GET",
+            "/api/v1/applications",
+            [("fields", _NAMES)],
+            self._timeouts.read,
+            self._limits.listing,
+        )
+        return _read(reply, self._named)
+
+    def _named(self, body: bytes) -> tuple[ApplicationRef, ...]:
+        found = wire.read(wire.Names, body).items
+        return tuple(
+            ApplicationRef(
+                self.server, each.spec.project, each.metadata.namespace, each.metadata.name
+            )
+            for each in found
+            if each.metadata.name
+        )
 
     def resource_tree(self, ref: ApplicationRef) -> ResourceTree | CannotSee:
         reply = self._send("GET", _path(ref, "resource-tree"), _about(ref), self._timeouts.read)

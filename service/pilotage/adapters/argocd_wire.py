@@ -246,6 +246,26 @@ class List(_Wire):
     items: tuple[JsonValue, ...] = ()
 
 
+class Name(_Wire):
+    name: str = ""
+    namespace: str = ""
+
+
+class Project(_Wire):
+    project: str = ""
+
+
+class Named(_Wire):
+    """An entry of the list, when only names are asked for."""
+
+    metadata: Name = Name()
+    spec: Project = Project()
+
+
+class Names(_Wire):
+    items: tuple[Named, ...] = ()
+
+
 class ErrorAnswer(_Wire):
     error: Message = ""
     message: Message = ""

@@ -1,7 +1,7 @@
 """The one way in which an edit or a reading says no."""
 
 
-class EditRefused(Exception):  # noqa: N818 - it is a decision, not a defect
+class EditRefused(Exception):
     """The text cannot be read or edited safely there; nothing was produced.
 
     `path` is the path that was asked for (empty when the whole text is meant), `line` the line

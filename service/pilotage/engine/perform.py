@@ -284,8 +284,7 @@ def _contains(git: git_adapter.GitStore, sha: Sha, head: Sha) -> bool:
 
 
 def _reference(server: argocd.ArgoCD, name: str) -> ApplicationRef | CannotSee | None:
-    listing = server.list()
-    if isinstance(listing, CannotSee):
-        return listing
-    found = (each.ref for each in listing.applications if each.ref.name == name)
-    return next(found, None)
+    names = server.names()
+    if isinstance(names, CannotSee):
+        return names
+    return next((found for found in names if found.name == name), None)

@@ -61,13 +61,13 @@ class Applications:
         with self._lock:
             known = self._listed
             if known is None or now - known.at >= timedelta(seconds=1):
-                listing = self.server.list()
-                if isinstance(listing, CannotSee):
-                    return listing
-                if not listing.applications:
+                names = self.server.names()
+                if isinstance(names, CannotSee):
+                    return names
+                if not names:
                     # Without rights the list is empty as well, and says nothing.
                     return CannotSee(f"{self.server.server} shows no application to this token")
-                refs = {found.ref.name: found.ref for found in listing.applications}
+                refs = {found.name: found for found in names}
                 known = self._listed = _Listed(now, refs)
         found = known.refs.get(name)
         if found is not None:
