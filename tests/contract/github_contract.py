@@ -49,7 +49,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str], str]]:
 
 
 def operation_of(method: str, path: str) -> str | None:
-    """`GET /repos/{owner}/{repo}` for a path without `/api/v3`; None if it is not in the extract."""
+    """`GET /repos/{owner}/{repo}` for a path without `/api/v3`; None if the extract lacks it."""
     path = _OLDER_STATUSES.sub(r"\1/commits/\2/statuses", path) if method == "GET" else path
     for known_method, regex, operation in _patterns():
         if known_method == method and regex.fullmatch(path):
