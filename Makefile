@@ -24,8 +24,10 @@ install: $(VENV)/installed ## everything into .venv, pinned by hash
 demo: install ## both stories on a sandbox, then it stays up to be tried (ARGS="--once --json" ends by itself)
 	@$(BIN)/pilotage demo $(ARGS)
 
+# Stories over real sockets wait more than they compute: two workers for each core.
 test: install ## all tests (ARGS="-k name" picks some)
-	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') \
+	  --dist worksteal $(ARGS)
 
 check: install ## ruff, strict types, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
