@@ -7,8 +7,8 @@ at most one proposal (`observing`, `open`) and at most one release (`rolling_out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -277,7 +277,17 @@ class Promotion:
     @property
     def versions(self) -> tuple[tuple[str, str], ...]:
         """The identity of the set: what a closed pull request refuses, exactly."""
-        return tuple(sorted((change.service, change.after) for change in self.changes))
+        return versions_of(self.changes)
+
+    def with_revert(self, index: int, revert: Revert) -> Promotion:
+        """The promotion with one of its putting-backs brought further."""
+        reverts = (*self.reverts[:index], revert, *self.reverts[index + 1 :])
+        return replace(self, reverts=reverts)
+
+
+def versions_of(changes: Iterable[ServiceChange]) -> tuple[tuple[str, str], ...]:
+    """What makes two sets the same set."""
+    return tuple(sorted((change.service, change.after) for change in changes))
 
 
 @dataclass(frozen=True, slots=True)

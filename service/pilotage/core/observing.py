@@ -12,6 +12,7 @@ from pilotage.core.model import (
     Promotion,
     ServiceChange,
     State,
+    versions_of,
 )
 from pilotage.core.proof import Selection, select
 
@@ -102,7 +103,7 @@ def _blocked(draft: Draft, promotion: Promotion) -> Promotion:
 
 def _may_open(draft: Draft, selection: Selection) -> bool:
     seen, target = draft.seen, draft.target
-    versions = tuple(sorted((change.service, change.after) for change in selection.changes))
+    versions = versions_of(selection.changes)
     refused = next((found for found in target.refused if found.versions == versions), None)
     if refused is not None:
         draft.explain(

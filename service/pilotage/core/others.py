@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.core import version
 from pilotage.core.decision import Draft
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.core.model import ServiceChange
 from pilotage.core.outputs import Outputs
+from pilotage.core.plan import is_older
 from pilotage.core.policy import Mode
 from pilotage.core.proof import in_quarantine, obstacle
 from pilotage.core.prose import clipped
@@ -61,7 +61,7 @@ def _problem(draft: Draft, change: ServiceChange) -> str | None:
     """Going back is always allowed; forward needs the proof that ours would need."""
     if change.before == change.after:
         return None
-    if version.step(change.before, change.after) is version.Step.BACK:
+    if is_older(change):
         return None
     found = in_quarantine(change, draft.seen.policy, draft.target)
     if found is None and change.after in draft.target.history.get(change.service, ()):

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pilotage.core import version
 from pilotage.core.model import Proof, ServiceChange, Target
+from pilotage.core.plan import is_older
 from pilotage.core.policy import Policy, Together
 from pilotage.core.rollout import judge_value
 from pilotage.core.rollout_watch import Failed, Held, Live, Pending, State, Watch
@@ -159,7 +160,7 @@ def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle 
     quarantined = in_quarantine(change, policy, target)
     if quarantined is not None:
         return quarantined
-    if version.step(change.before, wanted) is version.Step.BACK:
+    if is_older(change):
         return Obstacle(
             name,
             f"{name} {wanted} is older than {change.before}, which {target.environment} runs",

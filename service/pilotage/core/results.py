@@ -159,7 +159,7 @@ def _reverted(
         pull_request=reverted.pull_request,
         landed_at=now if reverted.sha is not None else None,
     )
-    return _with(promotion, index, revert)
+    return promotion.with_revert(index, revert)
 
 
 def _again(promotion: Promotion, act: RevertCommit) -> Promotion:
@@ -167,9 +167,4 @@ def _again(promotion: Promotion, act: RevertCommit) -> Promotion:
     if index is None:
         return promotion
     revert = promotion.reverts[index]
-    return _with(promotion, index, replace(revert, attempt=revert.attempt + 1))
-
-
-def _with(promotion: Promotion, index: int, revert: Revert) -> Promotion:
-    reverts = (*promotion.reverts[:index], revert, *promotion.reverts[index + 1 :])
-    return replace(promotion, reverts=reverts)
+    return promotion.with_revert(index, replace(revert, attempt=revert.attempt + 1))

@@ -127,7 +127,7 @@ def landed(draft: Draft, release: Promotion, index: int, sha: Sha) -> Promotion:
     kept = release.hold
     if kept is not None and kept.subject is Subject.REVERT:
         kept = None
-    return replace(release, reverts=_with(release, index, revert), hold=kept)
+    return replace(release.with_revert(index, revert), hold=kept)
 
 
 def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
@@ -139,7 +139,7 @@ def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
             if sight is not None:
                 watches[name] = fold(draft, release, policy, watches.get(name), name, sight)
     revert = replace(revert, watches=watches)
-    release = replace(release, reverts=_with(release, index, revert))
+    release = release.with_revert(index, revert)
     for service in revert.services:
         if release.outcomes[service] is Outcome.REVERTING:
             names = applications_of(policy, service)
@@ -180,7 +180,3 @@ def _all(release: Promotion, services: tuple[str, ...], outcome: Outcome, reason
             outcomes[service] = outcome
             reasons[service] = reason
     return replace(release, outcomes=outcomes, reasons=reasons)
-
-
-def _with(release: Promotion, index: int, revert: Revert) -> tuple[Revert, ...]:
-    return (*release.reverts[:index], revert, *release.reverts[index + 1 :])

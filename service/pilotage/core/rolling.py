@@ -13,6 +13,7 @@ from pilotage.core.model import (
     Promotion,
     ServiceChange,
     Superseded,
+    versions_of,
 )
 from pilotage.core.plan import Plan
 from pilotage.core.policy import Roll
@@ -24,7 +25,7 @@ def rolled(
     draft: Draft, promotion: Promotion, pull_request: PullRequest, selection: Selection
 ) -> Promotion:
     """The promotion with a newer proven set, where there is one and the policy lets it in."""
-    newer = tuple(sorted((change.service, change.after) for change in selection.changes))
+    newer = versions_of(selection.changes)
     if not newer or newer == promotion.versions:
         promotion = replace(promotion, waiting=())
         if draft.seen.edited_on_base and _ours(promotion, pull_request):

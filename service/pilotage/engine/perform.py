@@ -151,14 +151,16 @@ class Performer:
     def _close(self, act: ClosePullRequest) -> Result:
         current = self._github.pull_request(self._repository.name, act.number)
         if current.open:
-            marker = hidden(f"closed:{act.promotion}")
-            known = self._github.comments(self._repository.name, act.number)
-            if not any(marker in comment.body for comment in known):
-                self._github.create_comment(
-                    self._repository.name, act.number, f"{act.comment}\n\n{marker}"
-                )
+            self._say_once(act.number, act.comment, f"closed:{act.promotion}")
             self._github.close_pull_request(self._repository.name, act.number)
         return Done()
+
+    def _say_once(self, number: int, text: str, name: str) -> None:
+        """A comment that a retry finds by its hidden marker."""
+        marker = hidden(name)
+        known = self._github.comments(self._repository.name, number)
+        if not any(marker in comment.body for comment in known):
+            self._github.create_comment(self._repository.name, number, f"{text}\n\n{marker}")
 
     def _revert(self, act: RevertCommit) -> Result:
         """Side branch, `pilotage/ready` there, then the same commit fast-forward to the base."""
@@ -263,10 +265,7 @@ class Performer:
         try:
             self._github.react(name, act.comment, act.reaction)
             if act.reply:
-                marker = hidden(f"answer:{act.comment}")
-                known = self._github.comments(name, act.number)
-                if not any(marker in comment.body for comment in known):
-                    self._github.create_comment(name, act.number, f"{act.reply}\n\n{marker}")
+                self._say_once(act.number, act.reply, f"answer:{act.comment}")
         except NotFound:
             return Outrun("the comment is gone")
         return Done()
