@@ -22,6 +22,7 @@ from pilotage.cli import (
     status,
     version,
 )
+from pilotage.cli import set as set_command
 
 _EPILOG = (
     "Exit codes: 0 fine; 1 the answer is no, or something is wrong with what was checked; "
@@ -44,6 +45,7 @@ def build() -> typer.Typer:
     _tryout(app)
     app.command()(check.check)
     app.command()(plan.plan)
+    app.command("set")(set_command.set_one)
     app.command()(status.status)
     app.command()(explain.explain)
     app.command()(rollback.rollback)

@@ -5,8 +5,11 @@ refuses with `EditRefused`. `pilotage.edit.image` does the same inside an image 
 """
 
 from .editor import (
+    Allowed,
     Scalar,
+    Where,
     delete_value,
+    find_line,
     read_value,
     read_values,
     scalars,
@@ -18,13 +21,16 @@ from .refused import EditRefused
 from .scalar import Plain, Source
 
 __all__ = [
+    "Allowed",
     "Document",
     "EditRefused",
     "Missing",
     "Plain",
     "Scalar",
     "Source",
+    "Where",
     "delete_value",
+    "find_line",
     "read_value",
     "read_values",
     "scalars",

@@ -243,6 +243,13 @@ def read_values(
     return {path: _value(stream, path, where.get("document")) for path in paths}
 
 
+def find_line(text: str, path: str, **where: Unpack[Where]) -> int | Missing:
+    """The line, from 1, on which the value at `path` begins. Raises EditRefused."""
+    stream = read(text, where.get("language"))
+    found = find(stream, path, where.get("document"))
+    return found.public() if isinstance(found, Lost) else stream.line(found.at)
+
+
 def _value(stream: Stream, path: str, document: Document | None) -> str | Missing:
     found = find(stream, path, document)
     if isinstance(found, Lost):
