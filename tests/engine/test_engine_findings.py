@@ -9,6 +9,7 @@ import pytest
 
 from pilotage.core.model import State, Target
 from pilotage.store.database import Database
+from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_git import MAIN
 from tests.engine.simulated_github import OWN, REPOSITORY, Pull
 from tests.engine.simulated_world import TARGET, file_text, path
@@ -188,3 +189,59 @@ def test_a_rollback_to_what_is_being_released_is_not_fought_either(known: Databa
     simulation.minutes(20)
     quarantined = [(found.service, found.version) for found in simulation.target.quarantine]
     assert quarantined == [("api", "api-v1.2.0")], simulation.story()
+
+
+def test_a_rollback_by_hand_beside_a_revert_that_waits_is_a_persons(known: Database) -> None:
+    """Our pull request is merged after it and puts nothing back any more."""
+    simulation = Calm(known, outside_gate="revert")
+    world = simulation.world
+    world.protected, world.github.merges_itself = True, False
+    simulation.until_open()
+    world.merge_anyway()
+    simulation.minutes(2)
+    waiting = [each for each in world.forge.pulls.values() if each.open]
+    assert [each.marker for each in waiting] == ["revert:syrf-production-1"], simulation.story()
+    world.roll_back("api")
+    assert world.forge.merge(waiting[0], "maria") is not None
+    simulation.minutes(20)
+    quarantined = [
+        (found.service, found.version, found.by) for found in simulation.target.quarantine
+    ]
+    assert quarantined == [("api", "api-v1.1.0", "li")], simulation.story()
+    assert world.our_open() is None
+
+
+def test_a_revert_that_people_merge_is_ours_although_github_is_out_of_reach(
+    known: Database,
+) -> None:
+    """Whether it was merged is not known yet: nothing is taken for a rollback by hand."""
+    simulation = Calm(known, outside_gate="revert")
+    world = simulation.world
+    world.protected, world.github.merges_itself = True, False
+    simulation.until_open()
+    world.merge_anyway()
+    simulation.minutes(2)
+    waiting = next(each for each in world.forge.pulls.values() if each.open)
+    simulation.chaos.scripted.append((f"GET pull {waiting.number}", "lost before"))
+    assert world.forge.merge(waiting, "maria") is not None
+    simulation.minutes(20)
+    assert not simulation.target.quarantine, simulation.story()
+
+
+def test_two_services_released_by_hand_at_once_are_both_watched(known: Database) -> None:
+    """One at a time, each to a verdict of its own."""
+    simulation = Calm(known)
+    world = simulation.world
+    simulation.minutes(2)
+    world.cluster.tempers["production", "web-v1.2.0"] = Temper.CRASHES
+    world.release("production", "api", "api-v1.1.0", "li")
+    world.release("production", "web", "web-v1.2.0", "maria")
+    simulation.minutes(20)
+    first = simulation.store.promotion("syrf-production-1")
+    assert first is not None
+    assert (first.state, first.services) == (State.CONFIRMED, ("api",)), simulation.story()
+    held = simulation.target.release
+    assert held is not None
+    assert held.services == ("web",)
+    assert held.hold is not None, simulation.story()
+    assert "maria wrote it, so it stays" in held.hold.reason

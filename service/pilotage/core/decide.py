@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from pilotage.core import people, prose
+from pilotage.core import by_hand, people, prose
 from pilotage.core.acts import AnswerComment
 from pilotage.core.decision import Decision, Draft
 from pilotage.core.holding import announced
@@ -30,7 +30,8 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
             draft.wake(next_look(proof))
     reopened(draft)
     _release(draft)
-    people.noticed(draft)
+    by_hand.noticed(draft)
+    by_hand.followed(draft)
     _proposal(draft)
     announced(draft)
     others(draft)

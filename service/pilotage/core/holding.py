@@ -48,6 +48,10 @@ def _announce(draft: Draft, promotion: Promotion) -> None:
 
 
 def quarantine(draft: Draft, entry: Quarantined, promotion: Promotion | None) -> None:
+    """Once: what is there already keeps its reason."""
+    known = {(found.service, found.version) for found in draft.target.quarantine}
+    if (entry.service, entry.version) in known:
+        return
     draft.target = replace(draft.target, quarantine=(*draft.target.quarantine, entry))
     text = f"{entry.service} {entry.version} is in quarantine: {entry.reason}"
     draft.tell(EventKind.QUARANTINED, text, promotion=promotion, by=entry.by)

@@ -131,9 +131,7 @@ def put_back(
     )
 
 
-def released_by_person(
-    draft: Draft, changes: tuple[ServiceChange, ...], written: Written
-) -> Promotion:
+def released_by_person(draft: Draft, changes: tuple[ServiceChange, ...], written: Written) -> None:
     """What a person wrote to the branch is watched like a promotion, and never put back."""
     target = draft.target
     proposed = target.proposal.number if target.proposal is not None else 0
@@ -153,7 +151,7 @@ def released_by_person(
     )
     merge = Merge(written.sha, written.parent, MergeMethod.PUSH, written.by, written.at)
     release = started(promotion, merge)
-    draft.target = replace(target, last_number=number, release=release)
+    waiting = (*target.next_releases, release)
+    draft.target = replace(target, last_number=number, next_releases=waiting)
     text = f"{written.by} wrote {prose.list_changes(changes)} as {written.sha[:7]}; watching it"
     draft.tell(EventKind.PERSON_RELEASED, text, promotion=release, by=written.by)
-    return release

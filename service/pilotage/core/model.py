@@ -375,6 +375,8 @@ class Target:
     environment: str
     proposal: Promotion | None = None
     release: Promotion | None = None
+    next_releases: tuple[Promotion, ...] = ()
+    """What people wrote to the branch while a release was under way, in the order of noticing."""
     last_number: int = 0
     pause: Pause | None = None
     quarantine: tuple[Quarantined, ...] = ()

@@ -1,18 +1,16 @@
-"""What people did: ticks, commands, and what they wrote to the branch themselves."""
+"""What people asked for: ticks and commands."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from difflib import get_close_matches
 
-from pilotage.core import checklist, version
+from pilotage.core import checklist
 from pilotage.core.acts import AnswerComment
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import quarantine
-from pilotage.core.merged import put_back, released_by_person
+from pilotage.core.merged import put_back
 from pilotage.core.model import (
     Command,
     Hold,
@@ -24,10 +22,8 @@ from pilotage.core.model import (
     State,
     Subject,
 )
-from pilotage.core.plan import Plan
-from pilotage.core.snapshot import Known, Unknown, Written
+from pilotage.core.snapshot import Known, Unknown
 
-_REMEMBERED = 10
 _NOT_IN_WORDS = re.compile(r"[^\w. :+/-]")
 _REASON = "reason:"
 
@@ -252,19 +248,9 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     versions = dict(release.versions)
     for service in services:
         text = f"{command.by} rolled it back: {reason}"
-        _quarantined(draft, service, versions[service], text, command.by, command.at)
+        entry = Quarantined(service, versions[service], text, command.at, command.by)
+        quarantine(draft, entry, draft.release)
     return None
-
-
-def _quarantined(
-    draft: Draft, service: str, wanted: str, reason: str, by: str, at: datetime
-) -> None:
-    if any(
-        (found.service, found.version) == (service, wanted) for found in draft.target.quarantine
-    ):
-        return
-    entry = Quarantined(service, wanted, reason, at, by)
-    quarantine(draft, entry, draft.release or draft.proposal)
 
 
 def _pause(draft: Draft, command: Command) -> str | None:
@@ -287,7 +273,8 @@ def _put_in_quarantine(draft: Draft, command: Command) -> str | None:
     wanted, _, reason = rest.partition(" ")
     if not wanted:
         return "expected a service, a version and a reason"
-    _quarantined(draft, service, wanted, reason or "no reason given", command.by, command.at)
+    entry = Quarantined(service, wanted, reason or "no reason given", command.at, command.by)
+    quarantine(draft, entry, draft.release or draft.proposal)
     return None
 
 
@@ -303,139 +290,3 @@ def _lift(draft: Draft, command: Command) -> str | None:
     draft.target = replace(draft.target, quarantine=kept)
     draft.tell(EventKind.LIFTED, f"{service} {wanted} may be proposed again", by=command.by)
     return None
-
-
-def running_now(plan: Plan) -> dict[str, str]:
-    """What the target's files say now, service to version."""
-    before = {name: found.change.before for name, found in plan.services.items()}
-    return {**plan.unchanged, **{name: found for name, found in before.items() if found}}
-
-
-def noticed(draft: Draft) -> None:
-    """Versions on the branch that changed without us: a person's release, or their rollback.
-
-    A person's rollback is never fought: the version that they took away is quarantined.
-    """
-    seen, target = draft.seen, draft.target
-    now = running_now(seen.plan)
-    moved = {
-        service: (target.running[service], found)
-        for service, found in now.items()
-        if target.running.get(service, found) != found
-    }
-    if any(_may_be_our_merge(draft, service, found) for service, (_, found) in moved.items()):
-        return
-    later: dict[str, str] = {}
-    for service, (was, found) in moved.items():
-        written = seen.head_moved_by.get(service)
-        if written is None or written.sha in draft.target.landed or _is_ours(draft, service, found):
-            continue
-        if _is_released(draft, service):
-            later[service] = was
-        known = {(each.service, each.version) for each in draft.target.quarantine}
-        back = _goes_back(was, found, target.history.get(service, ()))
-        if back and (service, was) not in known:
-            text = f"{written.by} rolled {service} back from {was} to {found} ({written.sha[:7]})"
-            draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
-            _quarantined(draft, service, was, text, written.by, draft.now)
-        _follow_person(draft, service, written)
-    _passing(draft, moved)
-    history = {
-        service: _remembered(target.history.get(service, ()), found)
-        for service, found in now.items()
-    }
-    unread = {name: target.running[name] for name in seen.plan.problems if name in target.running}
-    draft.target = replace(
-        draft.target,
-        running=unread | now | later,
-        running_at=target.running_at if later else seen.base,
-        history={**target.history, **history},
-    )
-
-
-def _is_released(draft: Draft, service: str) -> bool:
-    """A release that still has to find out that its value was replaced: theirs is followed then."""
-    release = draft.release
-    watched = (Outcome.ROLLING_OUT, Outcome.LIVE, Outcome.FAILED, Outcome.REVERTING)
-    return release is not None and release.outcomes.get(service) in watched
-
-
-def _passing(draft: Draft, moved: Mapping[str, tuple[str, str]]) -> None:
-    """What went out and was taken back between two looks; `moved` was told of already."""
-    own, landed = draft.seen.own, draft.target.landed
-    known = {(each.service, each.version) for each in draft.target.quarantine}
-    for step in draft.seen.passed:
-        by = step.written
-        if by.sha in landed or by.by == own:
-            continue
-        for change in step.changes:
-            name, was, found = change.service, change.before, change.after
-            told = moved.get(name) == (was, found) or (name, was) in known
-            if was is None or told or _is_put_back(draft, name, found):
-                continue
-            if _goes_back(was, found, draft.target.history.get(name, ())):
-                text = f"{by.by} rolled {name} back from {was} to {found} ({by.sha[:7]})"
-                draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=by.by, service=name)
-                _quarantined(draft, name, was, text, by.by, draft.now)
-
-
-def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:
-    """The proposal's value is on the branch, and whether by its merge has not been read yet.
-
-    Nothing is noticed then: the next look starts from the same place.
-    """
-    promotion = draft.proposal
-    if promotion is None or promotion.pull_request is None:
-        return False
-    if (service, found) not in promotion.versions:
-        return False
-    match draft.seen.pull_request:
-        case Known(value=pull_request):
-            return pull_request.merged
-        case _:
-            return True
-
-
-def _goes_back(was: str, found: str, history: tuple[str, ...]) -> bool:
-    """Told from the versions; from what ran here before only where they cannot be compared."""
-    step = version.step(was, found)
-    return step is version.Step.BACK or (step is version.Step.OTHER and found in history)
-
-
-def _remembered(known: tuple[str, ...], found: str) -> tuple[str, ...]:
-    return known if known[:1] == (found,) else (found, *known)[:_REMEMBERED]
-
-
-def _is_ours(draft: Draft, service: str, found: str) -> bool:
-    """The value that a release of ours promoted, or put back."""
-    promoted = any(
-        change.service == service and found == change.after
-        for promotion in _merged_ones(draft)
-        for change in promotion.changes
-    )
-    return promoted or _is_put_back(draft, service, found)
-
-
-def _is_put_back(draft: Draft, service: str, found: str) -> bool:
-    return any(
-        change.service == service and found == change.before
-        for promotion in _merged_ones(draft)
-        for change in promotion.changes
-        if promotion.outcomes.get(service) in (Outcome.REVERTING, Outcome.REVERTED)
-    )
-
-
-def _merged_ones(draft: Draft) -> list[Promotion]:
-    known = (draft.release, draft.proposal, *draft.ended)
-    return [each for each in known if each is not None and each.merge is not None]
-
-
-def _follow_person(draft: Draft, service: str, written: Written) -> None:
-    release = draft.release
-    if release is not None and release.merge is not None and release.merge.sha == written.sha:
-        return
-    changes = draft.seen.written_changes.get(written.sha, ())
-    if release is not None or not changes:
-        return
-    released_by_person(draft, changes, written)
-    draft.wake(draft.now)

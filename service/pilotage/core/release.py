@@ -218,9 +218,8 @@ def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) 
 
 
 def _quarantine(draft: Draft, release: Promotion, failed: list[str]) -> None:
-    known = {(found.service, found.version) for found in draft.target.quarantine}
     for change in release.changes:
-        if change.service not in failed or (change.service, change.after) in known:
+        if change.service not in failed:
             continue
         reason = release.reasons[change.service]
         entry = Quarantined(change.service, change.after, reason, draft.now)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
+from pilotage.core.by_hand import running_now
 from pilotage.core.model import (
     ServiceChange,
     Sha,
 )
-from pilotage.core.people import running_now
 from pilotage.core.plan import Pattern
 from pilotage.core.snapshot import (
     Snapshot,

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
 from pilotage.core import checklist
+from pilotage.core.by_hand import running_now
 from pilotage.core.forge import PullRequest, Review
 from pilotage.core.model import (
     Merge,
@@ -17,7 +18,6 @@ from pilotage.core.model import (
     Sha,
     State,
 )
-from pilotage.core.people import running_now
 from pilotage.core.plan import versions
 from pilotage.core.rollout_watch import Requests, Watch
 from pilotage.core.snapshot import (
