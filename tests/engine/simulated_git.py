@@ -10,10 +10,12 @@ from functools import lru_cache
 
 from pilotage.adapters.git import (
     Commit,
+    Conflict,
     EmptyCommit,
     Entry,
     File,
     Identity,
+    InvalidName,
     Kind,
     LeaseLost,
     Missing,
@@ -66,6 +68,7 @@ class Server:
         self.chaos = chaos
         self.commits: dict[str, Made] = {}
         self.refs: dict[str, str] = {}
+        self.trees: dict[str, Mapping[str, str]] = {}
         self.on_push: Callable[[str, str | None, str | None, str], None] = lambda *_: None
         self.protects: Callable[[str, str], str | None] = lambda branch, sha: None
         self._ancestors: dict[str, frozenset[str]] = {}
@@ -303,6 +306,44 @@ class Clone:
         if files == before:
             raise EmptyCommit(base)
         made = make((base,), files, message, author.name, when)
+        self._server.add(made)
+        self._known.add(made.sha)
+        return made.sha
+
+    def revert_tree(self, merge: str, mainline_parent: str, head: str) -> str | Conflict:
+        """File by file: one that was changed since, and is not as it was before, conflicts."""
+        brought, old = self._made(merge).files, self._made(mainline_parent).files
+        if not self._server.contains(head, merge):
+            raise InvalidName("revision", head, f"does not contain the merge {merge}")
+        files = dict(self._made(head).files)
+        conflicts = []
+        for path in sorted({*brought, *old}):
+            if brought.get(path) == old.get(path) or files.get(path) == old.get(path):
+                continue
+            if files.get(path) != brought.get(path):
+                conflicts.append(path)
+            elif path in old:
+                files[path] = old[path]
+            else:
+                del files[path]
+        if conflicts:
+            return Conflict(tuple(conflicts))
+        tree = blob_id("".join(f"{path}\0{text}\0" for path, text in sorted(files.items())))
+        self._server.trees[tree] = files
+        return tree
+
+    def write_commit_of_tree(
+        self,
+        parent: str,
+        tree: str,
+        *,
+        message: str,
+        author: Identity,
+        committer: Identity,
+        when: datetime,
+    ) -> str:
+        self._made(parent)
+        made = make((parent,), self._server.trees[tree], message, author.name, when)
         self._server.add(made)
         self._known.add(made.sha)
         return made.sha

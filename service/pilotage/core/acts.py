@@ -52,6 +52,30 @@ class ClosePullRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteFiles:
+    """The whole texts of the files that change; the rest of the base stays."""
+
+    files: Mapping[str, str]
+    kind: Literal["write_files"] = "write_files"
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseMerge:
+    """The base without what `merge` brought on top of `parent`: `tree`, as it was decided upon.
+
+    Whoever retries makes the tree anew, since it may lack the objects, and holds it to this one.
+    """
+
+    merge: Sha
+    parent: Sha
+    tree: Sha
+    kind: Literal["reverse_merge"] = "reverse_merge"
+
+
+RevertContents: TypeAlias = WriteFiles | ReverseMerge
+
+
+@dataclass(frozen=True, slots=True)
 class RevertCommit:
     """Put old values back by a commit on the base branch (or by a pull request where it must be).
 
@@ -65,7 +89,7 @@ class RevertCommit:
     base: Sha
     base_branch: str
     side_branch: str
-    files: Mapping[str, str]
+    contents: RevertContents
     title: str
     message: str
     at: datetime

@@ -112,6 +112,9 @@ class ServiceChange:
     after: str
     writes: tuple[Write, ...]
     differences: tuple[Difference, ...] = ()
+    whole: tuple[str, ...] = ()
+    """Files that were not there before, or of which no value could be read: single values do not
+    put them back."""
 
     @property
     def copied(self) -> tuple[Write, ...]:
@@ -195,6 +198,8 @@ class Revert:
     """The commit on the base branch; None until it has landed."""
     branch: str | None = None
     pull_request: int | None = None
+    why_waiting: str = ""
+    """Why it waits in the pull request: what refused the push, and what refused the merge."""
     landed_at: datetime | None = None
     watches: Mapping[str, Watch] = field(default_factory=dict)
 

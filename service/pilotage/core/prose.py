@@ -98,7 +98,7 @@ def story_marker(promotion: Promotion) -> str:
 def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
     subject = clipped(_filled(policy.environment.commit, policy, promotion), _TITLE_LIMIT)
     lines = [
-        clipped(f"{change.service}: {change.before} -> {change.after}", _LINE_LIMIT)
+        clipped(f"{change.service}: {change.before or 'nothing'} -> {change.after}", _LINE_LIMIT)
         for change in promotion.changes
     ]
     proven = f"Proven in {policy.source_name} at {promotion.source_commit}."
@@ -136,7 +136,7 @@ def revert_message(
 ) -> str:
     subject = revert_title(policy, promotion, services, revert.reason)
     lines = [
-        clipped(f"{change.service}: {change.after} -> {change.before}", _LINE_LIMIT)
+        clipped(f"{change.service}: {change.after} -> {change.before or 'nothing'}", _LINE_LIMIT)
         for change in promotion.changes
         if change.service in services
     ]
@@ -157,8 +157,9 @@ def conclusion(promotion: Promotion, state: State, now: datetime) -> str:
     for service, outcome in promotion.outcomes.items():
         reason = promotion.reasons.get(service, "")
         if outcome is Outcome.REVERTED:
-            back = changes[service].before or "nothing"
-            parts.append(f"{service} runs {version.short(back, service)} again ({reason})")
+            back = changes[service].before
+            runs = f"runs {version.short(back, service)} again" if back else "is taken out again"
+            parts.append(f"{service} {runs} ({reason})")
         elif outcome is Outcome.OVERTAKEN:
             parts.append(f"{service} was overtaken: {reason}")
         elif outcome is Outcome.CONFIRMED and state is State.REVERTED:

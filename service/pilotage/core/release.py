@@ -205,10 +205,16 @@ def _replaced(draft: Draft, release: Promotion) -> Promotion:
 
 
 def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) -> str | None:
-    """Why what ran before the merge is not known to be good to go back to."""
+    """Why what ran before the merge is not known to be good to go back to.
+
+    Of a new service nothing ran.
+    """
+    new = {change.service for change in release.changes if change.whole}
     for service in services:
         for name in applications_of(policy, service):
             before = release.picture.get(name)
+            if before is None and service in new:
+                continue
             if before is None:
                 return f"{name} was never seen before the merge"
             if not was_good(before):

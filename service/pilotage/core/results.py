@@ -32,6 +32,7 @@ from pilotage.core.model import (
     Subject,
     Target,
 )
+from pilotage.core.revert import by_hand, files_of
 
 
 def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:
@@ -131,8 +132,12 @@ def _another_branch(promotion: Promotion) -> Promotion:
 def _held(promotion: Promotion, act: Act, reason: str, now: datetime) -> Promotion:
     if promotion.hold is not None:
         return promotion
-    subject = Subject.REVERT if isinstance(act, RevertCommit) else Subject.ACT
-    return replace(promotion, hold=Hold(subject, reason, now, told=False))
+    if not isinstance(act, RevertCommit):
+        return replace(promotion, hold=Hold(Subject.ACT, reason, now, told=False))
+    staying = [change for change in promotion.changes if change.service not in act.services]
+    commands = by_hand(promotion, keep=files_of(staying))
+    reason = f"cannot put back {', '.join(act.services)}: {reason}. By hand: {commands}"
+    return replace(promotion, hold=Hold(Subject.REVERT, reason, now, told=False))
 
 
 def _index(promotion: Promotion, act: RevertCommit) -> int | None:
@@ -157,6 +162,7 @@ def _reverted(
         sha=reverted.sha,
         branch=act.side_branch,
         pull_request=reverted.pull_request,
+        why_waiting=reverted.why_waiting,
         landed_at=now if reverted.sha is not None else None,
     )
     return promotion.with_revert(index, revert)

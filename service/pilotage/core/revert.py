@@ -1,18 +1,23 @@
 """What exactly to put back, and when not to.
 
 By value first: in today's head the old values go back, only where the value is still the promoted
-one; later edits of other keys and files are not touched.
+one; later edits of other keys and files are not touched. Where that cannot be done, the merge as a
+whole goes back, if it brought nothing else and all of it goes. Else a person is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from pilotage import edit
-from pilotage.core.model import Outcome, Promotion, ServiceChange
+from pilotage.core.model import Merge, MergeMethod, Outcome, Promotion, ServiceChange, Sha
 from pilotage.core.plan import holds
+
+_NAMED = 5
+"""Paths named in a reason before the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,14 @@ class ByValue:
 
     services: tuple[str, ...]
     files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ByMerge:
+    """The merge as a whole goes back, where git can do that; `why` it does not go by value."""
+
+    services: tuple[str, ...]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +51,187 @@ class ByPerson:
     commands: str
 
 
-RevertPlan: TypeAlias = ByValue | Nothing | ByPerson
+RevertPlan: TypeAlias = ByValue | ByMerge | Nothing | ByPerson
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseTree:
+    """The tree of the base branch's head without what the release's merge brought."""
+
+    tree: Sha
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseConflict:
+    """Later work stands on what the merge brought."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedMore:
+    """The merge did more at these paths than set what was promoted: that is somebody's work."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeWithdrawn:
+    """The base branch does not contain the merge any more."""
+
+
+Reverse: TypeAlias = ReverseTree | ReverseConflict | MergedMore | MergeWithdrawn
 
 
 def plan_revert(
     promotion: Promotion, services: Sequence[str], texts: Mapping[str, str | None]
 ) -> RevertPlan:
     """`texts` are the promotion's files at today's head of the base branch."""
+    there = [change for change in promotion.changes if still_there(change, texts)]
+    chosen = [change for change in there if change.service in services]
+    if not chosen:
+        return Nothing("the promoted values are no longer there")
+    names = tuple(change.service for change in chosen)
     files: dict[str, str] = {}
-    reverted: list[str] = []
-    for change in promotion.changes:
-        if change.service not in services or not still_there(change, texts):
-            continue
-        if any(write.before is None for write in change.copied):
-            return _person(promotion, f"{change.service} was new; there is no old value")
+    for change in chosen:
         try:
             files |= _texts(change, {**texts, **files})
-        except edit.EditRefused as refused:
-            return _person(promotion, f"{change.service}: {refused}")
-        reverted.append(change.service)
-    if not reverted:
-        return Nothing("the promoted values are no longer there")
-    return ByValue(tuple(reverted), files)
+        except _NotByValue as refused:
+            staying = [change for change in there if change.service not in services]
+            return _with_merge(promotion, names, staying, f"{change.service}: {refused}")
+    return ByValue(names, files)
 
 
 def still_there(change: ServiceChange, texts: Mapping[str, str | None]) -> bool:
     return holds(change.copied, texts)
 
 
+class _NotByValue(Exception):
+    """Single values are not enough to put a service back."""
+
+
 def _texts(change: ServiceChange, texts: Mapping[str, str | None]) -> dict[str, str]:
+    """What the promoted values' files become. Raises _NotByValue."""
+    if change.whole:
+        raise _NotByValue(f"nothing of {_listed(change.whole)} stood there before")
     changed: dict[str, str] = {}
     for file in {write.file for write in change.copied}:
-        old = {write.path: write.before for write in change.copied if write.file == file}
         text = texts.get(file)
         assert text is not None, "still_there has looked"
-        changed[file] = edit.set_values(text, {path: value or "" for path, value in old.items()})
+        writes = [write for write in change.copied if write.file == file]
+        old = {write.path: write.before for write in writes if write.before is not None}
+        try:
+            text = edit.set_values(text, old)
+            for write in writes:
+                if write.before is None:
+                    text = edit.delete_value(text, write.path)
+        except edit.EditRefused as refused:
+            raise _NotByValue(f"{file}, {refused}") from None
+        changed[file] = text
     return changed
 
 
-def _person(promotion: Promotion, reason: str) -> ByPerson:
-    sha = promotion.merge.sha if promotion.merge else promotion.base
-    mainline = " -m 1" if promotion.merge and promotion.merge.method == "merge" else ""
-    return ByPerson(reason, f"git revert{mainline} {sha} && git push")
+def _with_merge(
+    promotion: Promotion, names: tuple[str, ...], staying: Sequence[ServiceChange], why: str
+) -> ByMerge | ByPerson:
+    if not staying:
+        return ByMerge(names, why)
+    named = ", ".join(change.service for change in staying)
+    reason = f"{why}; and the merge cannot go back as a whole, because {named} stays"
+    return ByPerson(reason, by_hand(promotion, keep=files_of(staying)))
+
+
+def by_merge(promotion: Promotion, planned: ByMerge, reverse: Reverse) -> ReverseTree | ByPerson:
+    """Whether the merge can go back as a whole, now that its reverse was read."""
+    match reverse:
+        case ReverseTree():
+            return reverse
+        case ReverseConflict(paths=paths):
+            reason = f"{planned.why}; and later work on {_listed(paths)} conflicts with the reverse"
+            return ByPerson(f"{reason} of the merge", by_hand(promotion, mend=paths))
+        case MergedMore(paths=paths):
+            reason = f"{planned.why}; and the merge brought more than what was promoted, in "
+            promoted = files_of(promotion.changes)
+            keep = [path for path in paths if path not in promoted]
+            return ByPerson(reason + _listed(paths), by_hand(promotion, keep=keep))
+        case MergeWithdrawn():
+            reason = f"{planned.why}; and the branch no longer contains the merge"
+            return ByPerson(reason, by_hand(promotion))
+        case _ as never:
+            assert_never(never)
+
+
+def beyond_promoted(
+    changes: Sequence[ServiceChange],
+    paths: Iterable[str],
+    before: Mapping[str, str | None],
+    after: Mapping[str, str | None],
+) -> tuple[str, ...]:
+    """Of the paths that a merge changed those where it did more than set what was promoted.
+
+    `before` and `after` are the promoted files at its parent and at the merge: a file that is not
+    there has no entry, one that is no text is None.
+    """
+    return tuple(path for path in paths if not _only_promoted(changes, path, before, after))
+
+
+def _only_promoted(
+    changes: Sequence[ServiceChange],
+    path: str,
+    before: Mapping[str, str | None],
+    after: Mapping[str, str | None],
+) -> bool:
+    values = {
+        write.path: write.after
+        for change in changes
+        for write in change.copied
+        if write.file == path
+    }
+    new = after.get(path)
+    if not values or new is None:
+        return False
+    if path not in before:
+        return True
+    old = before[path]
+    try:
+        return old is not None and edit.set_values(old, values, create=True) == new
+    except edit.EditRefused:
+        return False
+
+
+def by_hand(promotion: Promotion, *, keep: Sequence[str] = (), mend: Sequence[str] = ()) -> str:
+    """The commands that put the merge back, but for the files to `keep`; `mend` are conflicts."""
+    assert promotion.merge is not None, "what is put back was merged"
+    what = _revision(promotion.merge)
+    if mend:
+        add = f"git add -- {shlex.join(mend)}"
+        return f"git revert {what}; mend the files; {add} && git revert --continue && git push"
+    if keep:
+        restore = f"git restore --staged --worktree --source=HEAD -- {shlex.join(keep)}"
+        return f"git revert --no-commit {what} && {restore} && git commit && git push"
+    return f"git revert {what} && git push"
+
+
+def _revision(merge: Merge) -> str:
+    """What `git revert` is told; a push may have been of a merge commit."""
+    match merge.method:
+        case MergeMethod.MERGE | MergeMethod.PUSH:
+            return f"-m 1 {merge.sha}"
+        case MergeMethod.SQUASH:
+            return merge.sha
+        case MergeMethod.REBASE:
+            return f"{merge.parent}..{merge.sha}"
+        case _ as never:
+            assert_never(never)
+
+
+def files_of(changes: Iterable[ServiceChange]) -> list[str]:
+    return sorted({write.file for change in changes for write in change.writes})
+
+
+def _listed(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:_NAMED])
+    return shown if len(paths) <= _NAMED else f"{shown} and {len(paths) - _NAMED} more"
 
 
 def to_put_back(promotion: Promotion, failed: Sequence[str], *, together: bool) -> tuple[str, ...]:

@@ -9,15 +9,37 @@ from dataclasses import replace
 from typing import assert_never
 
 from pilotage.core import prose
-from pilotage.core.acts import ClosePullRequest, RevertCommit
+from pilotage.core.acts import (
+    ClosePullRequest,
+    ReverseMerge,
+    RevertCommit,
+    RevertContents,
+    WriteFiles,
+)
 from pilotage.core.application import Gone
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import hold
 from pilotage.core.model import Outcome, Promotion, Revert, Sha, Subject
 from pilotage.core.policy import OnFailure, Policy
 from pilotage.core.results import revert_key
-from pilotage.core.revert import ByPerson, ByValue, Nothing, plan_revert
-from pilotage.core.rollout_watch import Failed, Held, Live, Overtaken, Pending, Watch
+from pilotage.core.revert import (
+    ByMerge,
+    ByPerson,
+    ByValue,
+    Nothing,
+    by_hand,
+    by_merge,
+    plan_revert,
+)
+from pilotage.core.rollout_watch import (
+    Failed,
+    Held,
+    HoldReason,
+    Live,
+    Overtaken,
+    Pending,
+    Watch,
+)
 from pilotage.core.snapshot import Known, Unknown
 from pilotage.core.watching import applications_of, fold
 
@@ -40,6 +62,17 @@ def _under_way(release: Promotion, revert: Revert) -> bool:
     return any(release.outcomes.get(name) is Outcome.REVERTING for name in revert.services)
 
 
+def to_start(release: Promotion) -> tuple[Revert, ...]:
+    """The putting-backs whose commit is still to be made, unless a person has to say so first."""
+    if release.hold is not None:
+        return ()
+    return tuple(
+        revert
+        for revert in release.reverts
+        if _under_way(release, revert) and revert.sha is None and revert.pull_request is None
+    )
+
+
 def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
     revert = release.reverts[index]
     key = revert_key(release, index, revert)
@@ -53,31 +86,76 @@ def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
         draft.explain("revert", f"{', '.join(revert.services)} waits to be put back")
         return release
     match planned:
-        case ByPerson(reason=reason, commands=commands):
-            return hold(
-                draft, release, Subject.REVERT, f"cannot put back: {reason}. By hand: {commands}"
-            )
+        case ByPerson():
+            return _by_person(draft, release, planned)
         case ByValue(services=services, files=files):
-            draft.explain("revert", f"putting back {', '.join(services)}: {revert.reason}")
-            draft.acts.append(
-                RevertCommit(
-                    key=key,
-                    promotion=release.id,
-                    services=services,
-                    base=draft.seen.base,
-                    base_branch=draft.seen.base_branch,
-                    side_branch=f"pilotage/revert-{release.id}-{index + 1}-{revert.attempt}",
-                    files=files,
-                    title=prose.revert_title(policy, release, services, revert.reason),
-                    message=prose.revert_message(policy, release, services, revert, key),
-                    at=draft.now,
-                    by_pull_request=policy.environment.on_failure is OnFailure.REVERT_PULL_REQUEST,
-                )
-            )
-            others = tuple(name for name in revert.services if name not in services)
-            return _all(release, others, Outcome.OVERTAKEN, "somebody changed the value")
+            return _committed(draft, release, policy, index, services, WriteFiles(files))
+        case ByMerge():
+            return _by_merge(draft, release, policy, index, planned)
         case _ as never:
             assert_never(never)
+
+
+def _by_person(draft: Draft, release: Promotion, planned: ByPerson) -> Promotion:
+    reason = f"cannot put back: {planned.reason}. By hand: {planned.commands}"
+    return hold(draft, release, Subject.REVERT, reason)
+
+
+def _by_merge(
+    draft: Draft, release: Promotion, policy: Policy, index: int, planned: ByMerge
+) -> Promotion:
+    """The reverse is read by the look after the one that found out that it is needed."""
+    merge = release.merge
+    assert merge is not None
+    match draft.seen.reverse:
+        case None:
+            draft.explain("revert", f"not by value, {planned.why}; trying the whole merge")
+            draft.wake(draft.now)
+            return release
+        case Unknown(reason=reason, until=until):
+            draft.explain("revert", f"the reverse of the merge cannot be read: {reason}")
+            draft.wake(until)
+            blind = policy.environment.budgets.budgets.blind
+            if draft.now - release.reverts[index].asked_at < blind:
+                return release
+            why = f"{planned.why}; and the reverse of the merge cannot be read: {reason}"
+            return _by_person(draft, release, ByPerson(why, by_hand(release)))
+        case Known(value=reverse):
+            found = by_merge(release, planned, reverse)
+            if isinstance(found, ByPerson):
+                return _by_person(draft, release, found)
+            contents = ReverseMerge(merge.sha, merge.parent, found.tree)
+            return _committed(draft, release, policy, index, planned.services, contents)
+
+
+def _committed(
+    draft: Draft,
+    release: Promotion,
+    policy: Policy,
+    index: int,
+    services: tuple[str, ...],
+    contents: RevertContents,
+) -> Promotion:
+    revert = release.reverts[index]
+    key = revert_key(release, index, revert)
+    draft.explain("revert", f"putting back {', '.join(services)}: {revert.reason}")
+    draft.acts.append(
+        RevertCommit(
+            key=key,
+            promotion=release.id,
+            services=services,
+            base=draft.seen.base,
+            base_branch=draft.seen.base_branch,
+            side_branch=f"pilotage/revert-{release.id}-{index + 1}-{revert.attempt}",
+            contents=contents,
+            title=prose.revert_title(policy, release, services, revert.reason),
+            message=prose.revert_message(policy, release, services, revert, key),
+            at=draft.now,
+            by_pull_request=policy.environment.on_failure is OnFailure.REVERT_PULL_REQUEST,
+        )
+    )
+    others = tuple(name for name in revert.services if name not in services)
+    return _all(release, others, Outcome.OVERTAKEN, "somebody changed the value")
 
 
 def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
@@ -99,7 +177,8 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
                 draft.acts.append(_no_longer_needed(release, index, number))
             return _all(release, revert.services, Outcome.OVERTAKEN, planned.reason)
         case Known(value=request) if request.open:
-            reason = f"merge #{number} to put production back"
+            why = f" ({revert.why_waiting})" if revert.why_waiting else ""
+            reason = f"merge #{number} to put production back{why}"
             return hold(draft, release, Subject.REVERT, reason)
         case Known():
             reason = f"#{number}, which would put production back, was closed"
@@ -150,11 +229,14 @@ def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
 def _judged(
     draft: Draft, release: Promotion, service: str, watches: list[Watch | None]
 ) -> Promotion:
+    new = any(each.service == service and each.before is None for each in release.changes)
     for watch in watches:
         match watch.outcome if watch is not None else None:
             case Failed(message=message, resource=resource):
                 reason = f"the revert of {service} does not come up: {resource} {message}"
                 return hold(draft, release, Subject.REVERT, reason)
+            case Held(reason=HoldReason.GONE) if new:
+                continue
             case Held(message=message):
                 return hold(draft, release, Subject.REVERT, f"the revert of {service}: {message}")
             case Overtaken(by=by):
@@ -169,7 +251,8 @@ def _judged(
                 continue
             case _ as never:
                 assert_never(never)
-    draft.tell(EventKind.LIVE, f"{service} is back and live", promotion=release)
+    text = f"{service} is {'taken out again' if new else 'back and live'}"
+    draft.tell(EventKind.LIVE, text, promotion=release)
     return replace(release, outcomes={**release.outcomes, service: Outcome.REVERTED})
 
 

@@ -21,6 +21,7 @@ from pilotage.core.model import (
 )
 from pilotage.core.plan import Plan
 from pilotage.core.policy import Policy
+from pilotage.core.revert import Reverse
 from pilotage.core.rollout_watch import Expectation
 
 T = TypeVar("T")
@@ -167,6 +168,8 @@ class Snapshot:
     revert_request: Seen[RevertSeen] | None = None
     release_at_head: Mapping[str, str | None] = field(default_factory=dict)
     """The texts of the release's files at the base branch's head."""
+    reverse: Seen[Reverse] | None = None
+    """The reverse of the release's merge; read only where something waits to go back by merge."""
     head_moved_by: Mapping[str, Written] = field(default_factory=dict)
     """Service to the commit that last changed its version since the target was last looked at."""
     written_changes: Mapping[Sha, tuple[ServiceChange, ...]] = field(default_factory=dict)

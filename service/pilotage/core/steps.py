@@ -11,22 +11,22 @@ from pilotage.core.policy import CopyValue, Pipeline
 def steps(pipeline: Pipeline, before: Tree, after: Tree) -> tuple[ServiceChange, ...]:
     """The services whose copied values differ between two trees of the same environment.
 
-    A file that cannot be read on either side tells nothing and is left out.
+    A file that cannot be read afterwards tells nothing and is left out. One that was not there, or
+    could not be read before, came as a whole.
     """
     changes = []
     for service in sorted(after.files):
-        new = _values(pipeline, after.files[service])
-        if new is None:
+        file, at = after.files[service], pipeline.version_path
+        new = _values(pipeline, file)
+        if new is None or at not in new:
             continue
-        old = _values(pipeline, before.files.get(service)) or {}
-        writes = tuple(
-            Write(after.files[service].path, path, old.get(path), value)
-            for path, value in new.items()
-        )
+        stood = _values(pipeline, before.files.get(service))
+        old = stood or {}
+        writes = tuple(Write(file.path, path, old.get(path), value) for path, value in new.items())
         copied = [rule.copy_ for rule in pipeline.promote if isinstance(rule, CopyValue)]
         if any(write.before != write.after for write in writes if write.path in copied):
-            at = pipeline.version_path
-            changes.append(ServiceChange(service, old.get(at), new[at], writes))
+            whole = (file.path,) if stood is None else ()
+            changes.append(ServiceChange(service, old.get(at), new[at], writes, whole=whole))
     return tuple(changes)
 
 
@@ -38,5 +38,4 @@ def _values(pipeline: Pipeline, file: FileText | None) -> dict[str, str] | None:
         found = edit.read_values(file.text, paths)
     except edit.EditRefused:
         return None
-    values = {path: value for path, value in found.items() if isinstance(value, str)}
-    return values if pipeline.version_path in values else None
+    return {path: value for path, value in found.items() if isinstance(value, str)}

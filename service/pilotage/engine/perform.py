@@ -15,6 +15,7 @@ import structlog
 from pilotage.adapters import argocd
 from pilotage.adapters import git as git_adapter
 from pilotage.adapters.git import (
+    Conflict,
     Identity,
     Protected,
     PushRefused,
@@ -38,20 +39,26 @@ from pilotage.core.acts import (
     Outrun,
     Refused,
     Result,
+    ReverseMerge,
     RevertCommit,
     Reverted,
     SyncApplication,
     TerminateOperation,
+    WriteFiles,
 )
 from pilotage.core.application import Application, ApplicationRef, CannotSee
 from pilotage.core.forge import READY, Status, StatusState, hidden
 from pilotage.core.markdown import escape
 from pilotage.core.model import Sha
 from pilotage.core.outputs import Outputs
+from pilotage.core.prose import clipped
 from pilotage.engine.outside import Outside, Repository
 from pilotage.rendering import render_body
 
 log = structlog.get_logger()
+
+_SAID = 300
+"""Characters of what a server said that are kept."""
 
 
 class NotYet(Exception):
@@ -162,11 +169,43 @@ class Performer:
         if not any(marker in comment.body for comment in known):
             self._github.create_comment(self._repository.name, number, f"{text}\n\n{marker}")
 
+    def _revert_written(self, act: RevertCommit) -> Sha | Outrun:
+        match act.contents:
+            case WriteFiles(files=files):
+                contents: dict[str, bytes | None] = {
+                    path: text.encode() for path, text in files.items()
+                }
+                return self._written(act.base, contents, act.message, act.at)
+            case ReverseMerge() as reverse:
+                return self._reverse_written(act, reverse)
+            case _ as never:
+                assert_never(never)
+
+    def _reverse_written(self, act: RevertCommit, reverse: ReverseMerge) -> Sha | Outrun:
+        """Made anew from the same commits: the store that decided may have been another one."""
+        git = self._repository.trees.git
+        try:
+            tree = git.revert_tree(reverse.merge, reverse.parent, act.base)
+            if isinstance(tree, Conflict) or tree != reverse.tree:
+                return Outrun(f"the reverse of {reverse.merge[:7]} is another one here")
+            return git.write_commit_of_tree(
+                act.base,
+                tree,
+                message=act.message,
+                author=self._identity,
+                committer=self._identity,
+                when=act.at,
+            )
+        except UnknownCommit as unknown:
+            self._repository.trees.forget_fetch()
+            raise NotYet(str(unknown)) from None
+
     def _revert(self, act: RevertCommit) -> Result:
         """Side branch, `pilotage/ready` there, then the same commit fast-forward to the base."""
-        files: dict[str, bytes | None] = {path: text.encode() for path, text in act.files.items()}
         git = self._repository.trees.git
-        sha = self._written(act.base, files, act.message, act.at)
+        sha = self._revert_written(act)
+        if isinstance(sha, Outrun):
+            return sha
         git.fetch()
         head = git.head(act.base_branch)
         if head is not None and _contains(git, sha, head):
@@ -175,7 +214,10 @@ class Performer:
         if head != act.base:
             return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
         if git.head(act.side_branch) != sha:
-            git.push(sha, act.side_branch, git.head(act.side_branch), may_rewrite=True)
+            try:
+                git.push(sha, act.side_branch, git.head(act.side_branch), may_rewrite=True)
+            except PushRefused as refused:
+                return Refused(_refusal(refused))
         ready = Status(StatusState.SUCCESS, "puts back what was live before")
         self._github.set_status(self._repository.name, sha, READY, ready)
         if act.by_pull_request:
@@ -186,7 +228,7 @@ class Performer:
             self._tidy(act.side_branch, sha)
             return Outrun(f"{act.base_branch} has moved on from {act.base[:7]}")
         except PushRefused as refused:
-            return self._revert_request(act, sha, str(refused))
+            return self._revert_request(act, sha, _refusal(refused))
         self._tidy(act.side_branch, sha)
         return Reverted(sha)
 
@@ -219,7 +261,8 @@ class Performer:
         except (Moved, BaseModified) as moved:
             raise NotYet(str(moved)) from None
         except (NotMergeable, Forbidden, GitHubRefused, GitHubConflict) as refused:
-            return Reverted(None, made.number, made.url, f"{why}; {refused}")
+            said = clipped(f"the merge was refused: {refused}", _SAID)
+            return Reverted(None, made.number, made.url, f"{why}; {said}")
         self._tidy(act.side_branch, sha)
         return Reverted(merged, made.number, made.url)
 
@@ -275,6 +318,11 @@ def revert_body(message: str, promotion: str) -> str:
     """The commit's message as Markdown: what the cluster or a person said in it is only text."""
     lines = [escape(line, 1_000) for line in message.splitlines()]
     return "\n".join((*lines, hidden(f"revert:{promotion}")))
+
+
+def _refusal(refused: PushRefused) -> str:
+    """Which branch and which rule: what a person needs who has to mend either."""
+    return clipped(f"the push to {refused.branch} was refused: {refused.message}", _SAID)
 
 
 def _contains(git: git_adapter.GitStore, sha: Sha, head: Sha) -> bool:

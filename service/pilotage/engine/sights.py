@@ -303,7 +303,7 @@ def expected_revert(
         since=revert.landed_at or revert.asked_at,
         writes=writes,
         version_path=policy.pipeline.version_path,
-        images=images_of(policy.pipeline, back),
+        images=images_of(policy.pipeline, back) if change.before is not None else (),
         head=head,
         revert=True,
         terminated=frozenset(release.terminated),

@@ -13,16 +13,28 @@ from typing import TypeVar
 
 from pilotage.adapters.git import (
     Commit,
+    Conflict,
     Entry,
     File,
     GitStore,
+    InvalidName,
     Kind,
+    Missing,
     UnknownCommit,
 )
 from pilotage.core.config import FILE, ConfigError, load_config
-from pilotage.core.model import ServiceChange, Sha, Write
+from pilotage.core.model import Merge, ServiceChange, Sha, Write
 from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan
 from pilotage.core.policy import Config, Pipeline
+from pilotage.core.revert import (
+    MergedMore,
+    MergeWithdrawn,
+    Reverse,
+    ReverseConflict,
+    ReverseTree,
+    beyond_promoted,
+    files_of,
+)
 from pilotage.core.rollout_watch import Relation
 from pilotage.core.steps import steps
 
@@ -249,6 +261,38 @@ class Trees:
             return holds(writes, self.texts(commit, files))
         except UnknownCommit:
             return None
+
+    def reverse(self, merge: Merge, changes: Sequence[ServiceChange], head: Sha) -> Reverse:
+        """`head` without what the merge brought, which must be what was promoted and no more.
+
+        About ten git processes, once for each head. Raises UnknownCommit.
+        """
+        return self._memory.once(
+            ("reverse", merge.sha, merge.parent, head),
+            lambda: self._reverse(merge, changes, head),
+        )
+
+    def _reverse(self, merge: Merge, changes: Sequence[ServiceChange], head: Sha) -> Reverse:
+        paths = self.git.changed_paths(merge.parent, merge.sha)
+        files = files_of(changes)
+        before, after = self._standing(merge.parent, files), self._standing(merge.sha, files)
+        more = beyond_promoted(changes, paths, before, after)
+        if more:
+            return MergedMore(more)
+        try:
+            found = self.git.revert_tree(merge.sha, merge.parent, head)
+        except InvalidName:
+            return MergeWithdrawn()
+        return ReverseConflict(found.paths) if isinstance(found, Conflict) else ReverseTree(found)
+
+    def _standing(self, commit: Sha, files: Sequence[str]) -> dict[str, str | None]:
+        """The files that are there; None for what is no text."""
+        found = self.git.read_files(commit, files)
+        return {
+            path: item.text if isinstance(item, File) else None
+            for path, item in found.items()
+            if not isinstance(item, Missing)
+        }
 
     def relation(self, ours: Sha, other: Sha) -> Relation:
         def ask() -> Relation:

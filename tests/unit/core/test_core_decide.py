@@ -14,6 +14,7 @@ from pilotage.core.acts import (
     Notify,
     OpenPullRequest,
     RevertCommit,
+    WriteFiles,
 )
 from pilotage.core.application import Health
 from pilotage.core.decide import decide
@@ -427,7 +428,7 @@ def test_a_crash_loop_puts_all_back_and_quarantines_what_failed() -> None:
     decision = decide(releasing(failed), NOW)
     act = act_of(decision, RevertCommit)
     assert act.services == ("api", "web")
-    assert act.files == texts(PRODUCTION)
+    assert act.contents == WriteFiles(texts(PRODUCTION))
     assert act.base == BASE
     assert act.title.startswith("rollback(api, web): revert production to api v9.0.4, web v5.0.0")
     assert [found.version for found in decision.target.quarantine] == ["api-v9.1.1"]

@@ -14,9 +14,11 @@ from pilotage.core.acts import (
     Act,
     CommitBranch,
     OpenPullRequest,
+    ReverseMerge,
     RevertCommit,
     SyncApplication,
     TerminateOperation,
+    WriteFiles,
 )
 from pilotage.core.decide import decide
 from pilotage.core.forge import READY, Review, StatusState
@@ -35,6 +37,7 @@ from pilotage.core.model import (
     Subject,
     Target,
 )
+from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
 from pilotage.core.rollout_watch import Held, HoldReason, Overtaken, Watch
 from pilotage.core.snapshot import (
     Known,
@@ -157,9 +160,12 @@ def releases(draw: st.DrawFn) -> Promotion | None:
                 watches=found if landed else {},
             ),
         )
+    api, web = changes()
+    added = replace(api, before=None, whole=(api.writes[0].file,))
     return release(
         id="syrf-production-0",
         number=0,
+        changes=draw(st.sampled_from([(api, web), (added, web)])),
         state=state,
         outcomes=outcomes,
         reasons=dict.fromkeys(STAGING, "crashed"),
@@ -248,6 +254,18 @@ def worlds(draw: st.DrawFn) -> Snapshot:
         others=draw(st.sampled_from([(), (OtherPullRequest(brief(), changes()),)])),
         release_policy=chosen if aim.release and draw(st.booleans()) else None,
         release_at_head=draw(st.sampled_from([{}, texts(now_running)])),
+        reverse=draw(
+            st.none()
+            | unknown
+            | st.sampled_from(
+                [
+                    ReverseTree(OLD_HEAD),
+                    ReverseConflict(("a",)),
+                    MergedMore(("a",)),
+                    MergeWithdrawn(),
+                ]
+            ).map(_known)
+        ),
         revert_request=draw(
             st.none()
             | unknown
@@ -349,7 +367,13 @@ def test_only_what_a_person_asked_for_or_saw_fail_is_put_back(seen: Snapshot) ->
     assert asked or under_way or failed or checks
     for act in reverts:
         assert set(act.services) <= set(STAGING)
-        assert act.files
+        match act.contents:
+            case WriteFiles(files=files):
+                assert files
+            case ReverseMerge(tree=tree):
+                assert seen.reverse == Known(ReverseTree(tree), NOW)
+                assert before is not None
+                assert any(change.whole for change in before.changes)
 
 
 @given(worlds())

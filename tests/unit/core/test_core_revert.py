@@ -8,9 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.model import Outcome, ServiceChange, Write
-from pilotage.core.revert import ByPerson, ByValue, Nothing, plan_revert, to_put_back
+from pilotage.core.model import MergeMethod, Outcome, ServiceChange, Write
+from pilotage.core.revert import (
+    ByMerge,
+    ByPerson,
+    ByValue,
+    MergedMore,
+    MergeWithdrawn,
+    Nothing,
+    Reverse,
+    ReverseConflict,
+    beyond_promoted,
+    by_hand,
+    by_merge,
+    plan_revert,
+    to_put_back,
+)
 from tests.unit.core.worlds import (
+    BASE,
     MERGED,
     PRODUCTION,
     STAGING,
@@ -72,29 +87,165 @@ def test_a_value_that_was_set_with_the_version_goes_back_too() -> None:
     assert "envName: staging" in found.files[API]
 
 
-def test_a_new_service_is_for_a_person() -> None:
-    new = replace(
-        changes()[0],
-        before=None,
-        writes=(Write(API, "service.chartTag", None, "api-v9.1.1"),),
-    )
-    found = plan_revert(release(changes=(new,)), ("api",), texts())
-    assert isinstance(found, ByPerson)
-    assert "api was new" in found.reason
-    assert found.commands == f"git revert -m 1 {MERGED} && git push"
+INSERTED = replace(
+    changes()[0],
+    before=None,
+    writes=(Write(API, "service.chartTag", None, "api-v9.1.1"),),
+)
+ADDED = replace(INSERTED, whole=(API,))
+SHARED = "service: &all\n  on: true\n  chartTag: api-v9.1.1\nold: *all\n"
+"""A value that an alias repeats: an edit of it would change more."""
 
 
-def test_a_file_that_cannot_be_edited_safely_is_for_a_person() -> None:
+def test_a_value_that_was_not_there_goes_back_by_deleting_it() -> None:
+    """Its line goes, whatever a person did with the others."""
     head = texts()
-    head[API] = "envName: &env production\nother: *env\nservice: {chartTag: api-v9.1.1}\n"
-    change = replace(
-        changes()[0],
-        writes=(
-            Write(API, "service.chartTag", "api-v9.0.4", "api-v9.1.1"),
-            Write(API, "envName", "staging", "production"),
-        ),
+    head[API] += "replicas: 5\n"
+    found = plan_revert(release(changes=(INSERTED,)), ("api",), head)
+    assert isinstance(found, ByValue)
+    lines = [line for line in head[API].splitlines(keepends=True) if "chartTag" not in line]
+    assert found.files[API] == "".join(lines)
+
+
+def test_an_inserted_value_beside_an_old_one_goes_back_with_it() -> None:
+    both = (
+        Write(API, "service.chartTag", "api-v9.0.4", "api-v9.1.1"),
+        Write(API, "serviceName", None, "api"),
     )
-    assert isinstance(plan_revert(release(changes=(change,)), ("api",), head), ByPerson)
+    found = plan_revert(release(changes=(replace(changes()[0], writes=both),)), ("api",), texts())
+    assert isinstance(found, ByValue)
+    assert "chartTag: api-v9.0.4" in found.files[API]
+    assert "serviceName" not in found.files[API]
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "why"),
+    [
+        (ADDED, None, f"nothing of {API} stood there before"),
+        (changes()[0], SHARED, f"{API}, line 3, service.chartTag: the alias *all on line 4"),
+        (INSERTED, "service:\n  chartTag: api-v9.1.1\n", "it is the only entry there"),
+    ],
+    ids=["an added file", "a shared value", "an only entry"],
+)
+def test_where_single_values_cannot_go_back_the_merge_does(
+    change: ServiceChange, text: str | None, why: str
+) -> None:
+    head = texts() if text is None else {**texts(), API: text}
+    found = plan_revert(release(changes=(change,)), ("api",), head)
+    assert isinstance(found, ByMerge)
+    assert found.services == ("api",)
+    assert why in found.why
+
+
+def test_the_merge_takes_all_of_its_services_back() -> None:
+    """One of them cannot go by value, so none does; what somebody replaced does not count."""
+    whole = release(changes=(ADDED, changes()[1]))
+    found = plan_revert(whole, BOTH, texts())
+    assert isinstance(found, ByMerge)
+    assert found.services == BOTH
+    replaced = plan_revert(whole, BOTH, texts({"api": "api-v9.1.1", "web": "web-v6.0.0"}))
+    assert isinstance(replaced, ByMerge)
+    assert replaced.services == ("api",)
+
+
+def test_a_service_that_stays_keeps_the_merge_from_going_back() -> None:
+    """The commands put back the rest of the merge, and leave that service's file as it is."""
+    whole = release(changes=(ADDED, changes()[1]))
+    found = plan_revert(whole, ("api",), texts())
+    assert isinstance(found, ByPerson)
+    assert "because web stays" in found.reason
+    web = file_path("production", "web")
+    assert found.commands == (
+        f"git revert --no-commit -m 1 {MERGED} && "
+        f"git restore --staged --worktree --source=HEAD -- {web} && git commit && git push"
+    )
+
+
+WANTED = ByMerge(("api",), "api: it is new")
+
+
+@pytest.mark.parametrize(
+    ("reverse", "reason", "commands"),
+    [
+        (
+            ReverseConflict((API, "a b")),
+            f"api: it is new; and later work on {API}, a b conflicts with the reverse of the merge",
+            f"git revert -m 1 {MERGED}; mend the files; git add -- {API} 'a b' && "
+            "git revert --continue && git push",
+        ),
+        (
+            MergedMore((API, "README.md")),
+            "api: it is new; and the merge brought more than what was promoted, in "
+            f"{API}, README.md",
+            f"git revert --no-commit -m 1 {MERGED} && git restore --staged --worktree "
+            "--source=HEAD -- README.md && git commit && git push",
+        ),
+        (
+            MergedMore(tuple(f"docs/{number}" for number in range(7))),
+            "docs/0, docs/1, docs/2, docs/3, docs/4 and 2 more",
+            "docs/5 docs/6 && git commit",
+        ),
+        (
+            MergeWithdrawn(),
+            "api: it is new; and the branch no longer contains the merge",
+            f"git revert -m 1 {MERGED} && git push",
+        ),
+    ],
+)
+def test_a_merge_that_cannot_go_back_is_for_a_person(
+    reverse: Reverse, reason: str, commands: str
+) -> None:
+    found = by_merge(release(), WANTED, reverse)
+    assert isinstance(found, ByPerson)
+    assert reason in found.reason
+    assert commands in found.commands
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        (MergeMethod.MERGE, f"-m 1 {MERGED}"),
+        (MergeMethod.SQUASH, MERGED),
+        (MergeMethod.REBASE, f"{BASE}..{MERGED}"),
+        (MergeMethod.PUSH, f"-m 1 {MERGED}"),
+    ],
+)
+def test_the_commands_fit_the_way_it_was_merged(method: MergeMethod, what: str) -> None:
+    merged = release()
+    assert merged.merge is not None
+    merged = replace(merged, merge=replace(merged.merge, method=method))
+    assert by_hand(merged) == f"git revert {what} && git push"
+
+
+OLD, NEW = texts(PRODUCTION)[API], texts()[API]
+
+
+@pytest.mark.parametrize(
+    ("paths", "before", "after", "more"),
+    [
+        ((API,), {API: OLD}, {API: NEW}, ()),
+        ((API,), {}, {API: NEW}, ()),
+        ((API, "README.md"), {API: OLD}, {API: NEW}, ("README.md",)),
+        ((API,), {API: OLD}, {API: NEW + "replicas: 5\n"}, (API,)),
+        ((API,), {API: OLD}, {API: "# noted\n" + NEW}, (API,)),
+        ((API,), {API: OLD}, {}, (API,)),
+        ((API,), {API: None}, {API: NEW}, (API,)),
+        ((API,), {API: OLD}, {API: None}, (API,)),
+        ((API,), {API: "a: [\n"}, {API: NEW}, (API,)),
+    ],
+    ids=[
+        "only values", "added", "another file", "another key", "a comment", "removed",
+        "was no text", "is no text", "was broken",
+    ],
+)  # fmt: skip
+def test_what_a_merge_did_beyond_the_promotion_is_found(
+    paths: tuple[str, ...],
+    before: dict[str, str | None],
+    after: dict[str, str | None],
+    more: tuple[str, ...],
+) -> None:
+    """Whatever is not exactly the promoted values is somebody's work."""
+    assert beyond_promoted(changes()[:1], paths, before, after) == more
 
 
 @pytest.mark.parametrize(("together", "expected"), [(True, ("api", "web")), (False, ("api",))])

@@ -19,6 +19,7 @@ from pilotage.core.model import (
     State,
 )
 from pilotage.core.plan import versions
+from pilotage.core.revert import files_of
 from pilotage.core.rollout_watch import Requests, Watch
 from pilotage.core.snapshot import (
     Known,
@@ -123,7 +124,7 @@ def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str
 def _edited_on_base(look: Look, promotion: Promotion) -> bool:
     if promotion.base == look.base:
         return False
-    files = sorted({write.file for change in promotion.changes for write in change.writes})
+    files = files_of(promotion.changes)
     try:
         return bool(look.repository.trees.changed(promotion.base, look.base, files))
     except UnknownCommit:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from pilotage.adapters.git import UnknownCommit
+from pilotage.adapters.git import GitError, UnknownCommit
 from pilotage.core import verification
 from pilotage.core.config import ConfigError
 from pilotage.core.model import (
@@ -14,6 +15,8 @@ from pilotage.core.model import (
     State,
 )
 from pilotage.core.policy import Policy, policy_for
+from pilotage.core.revert import ByMerge, Reverse, files_of, plan_revert
+from pilotage.core.reverting import to_start
 from pilotage.core.snapshot import (
     Known,
     Reading,
@@ -40,11 +43,12 @@ def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
     policy = _pinned(look, release)
     if policy is None:
         return snapshot
-    files = sorted({write.file for change in release.changes for write in change.writes})
+    at_head = look.repository.trees.texts(look.base, files_of(release.changes))
     return replace(
         snapshot,
         release_policy=policy,
-        release_at_head=look.repository.trees.texts(look.base, files),
+        release_at_head=at_head,
+        reverse=_reverse(look, release, at_head),
         sights=_release_sights(look, policy, release),
         revert_sights=_revert_sights(look, policy, release),
         revert_request=_revert_request(look, release),
@@ -105,6 +109,23 @@ def _parent(look: Look, sha: Sha) -> Sha | None:
     except UnknownCommit:
         look.repository.trees.forget_fetch()
         return None
+
+
+def _reverse(
+    look: Look, release: Promotion, at_head: Mapping[str, str | None]
+) -> Seen[Reverse] | None:
+    """Asked of git only where something is to go back now, and cannot by value."""
+    plans = [plan_revert(release, each.services, at_head) for each in to_start(release)]
+    if release.merge is None or not any(isinstance(planned, ByMerge) for planned in plans):
+        return None
+    trees = look.repository.trees
+    try:
+        return Known(trees.reverse(release.merge, release.changes, look.base), look.now)
+    except UnknownCommit as unknown:
+        trees.forget_fetch()
+        return Unknown(str(unknown), look.now, look.now + look.outside.settings.fetch)
+    except GitError as error:
+        return Unknown(str(error), look.now)
 
 
 def _revert_request(look: Look, release: Promotion) -> Seen[RevertSeen] | None:

@@ -1,0 +1,42 @@
+"""What a commit did to the promoted values: what stood there before decides how it goes back."""
+
+from __future__ import annotations
+
+from pilotage.core.model import ServiceChange
+from pilotage.core.plan import FileText, Tree
+from pilotage.core.steps import steps
+from tests.unit.core.worlds import BASE, file_path, pipeline
+
+API = file_path("production", "api")
+NEW = "envName: production\nservice:\n  chartTag: api-v9.1.1\n"
+
+
+def stepped(before: FileText | None, after: str = NEW) -> tuple[ServiceChange, ...]:
+    files = {} if before is None else {"api": before}
+    chosen = pipeline().pipeline
+    old = Tree("production", BASE, files)
+    return steps(chosen, old, Tree("production", BASE, {"api": FileText(API, after)}))
+
+
+def test_a_new_file_came_as_a_whole() -> None:
+    (change,) = stepped(None)
+    assert change.before is None
+    assert change.whole == (API,)
+    assert {write.before for write in change.writes} == {None}
+
+
+def test_a_file_that_could_not_be_read_came_as_a_whole_too() -> None:
+    """What stood there is not known, so no single value of it can go back."""
+    for broken in (FileText(API, "a: ["), FileText(API, "", "is a symlink")):
+        (change,) = stepped(broken)
+        assert change.whole == (API,)
+
+
+def test_an_inserted_version_leaves_the_other_values_what_they_were() -> None:
+    (change,) = stepped(FileText(API, "envName: production\nservice:\n  enabled: true\n"))
+    assert change.whole == ()
+    assert [(write.path, write.before) for write in change.copied] == [("service.chartTag", None)]
+
+
+def test_a_file_without_a_version_afterwards_is_left_out() -> None:
+    assert stepped(FileText(API, NEW), "envName: production\n") == ()
