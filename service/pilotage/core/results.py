@@ -32,7 +32,7 @@ from pilotage.core.model import (
     Subject,
     Target,
 )
-from pilotage.core.revert import by_hand, files_of
+from pilotage.core.revert import files_of, git_commands
 
 
 def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:
@@ -135,7 +135,7 @@ def _held(promotion: Promotion, act: Act, reason: str, now: datetime) -> Promoti
     if not isinstance(act, RevertCommit):
         return replace(promotion, hold=Hold(Subject.ACT, reason, now, told=False))
     staying = [change for change in promotion.changes if change.service not in act.services]
-    commands = by_hand(promotion, keep=files_of(staying))
+    commands = git_commands(promotion, keep=files_of(staying))
     reason = f"cannot put back {', '.join(act.services)}: {reason}. By hand: {commands}"
     return replace(promotion, hold=Hold(Subject.REVERT, reason, now, told=False))
 

@@ -138,7 +138,7 @@ def _with_merge(
         return ByMerge(names, why)
     named = ", ".join(change.service for change in staying)
     reason = f"{why}; and the merge cannot go back as a whole, because {named} stays"
-    return ByPerson(reason, by_hand(promotion, keep=files_of(staying)))
+    return ByPerson(reason, git_commands(promotion, keep=files_of(staying)))
 
 
 def by_merge(promotion: Promotion, planned: ByMerge, reverse: Reverse) -> ReverseTree | ByPerson:
@@ -148,15 +148,15 @@ def by_merge(promotion: Promotion, planned: ByMerge, reverse: Reverse) -> Revers
             return reverse
         case ReverseConflict(paths=paths):
             reason = f"{planned.why}; and later work on {_listed(paths)} conflicts with the reverse"
-            return ByPerson(f"{reason} of the merge", by_hand(promotion, mend=paths))
+            return ByPerson(f"{reason} of the merge", git_commands(promotion, mend=paths))
         case MergedMore(paths=paths):
             reason = f"{planned.why}; and the merge brought more than what was promoted, in "
             promoted = files_of(promotion.changes)
             keep = [path for path in paths if path not in promoted]
-            return ByPerson(reason + _listed(paths), by_hand(promotion, keep=keep))
+            return ByPerson(reason + _listed(paths), git_commands(promotion, keep=keep))
         case MergeWithdrawn():
             reason = f"{planned.why}; and the branch no longer contains the merge"
-            return ByPerson(reason, by_hand(promotion))
+            return ByPerson(reason, git_commands(promotion))
         case _ as never:
             assert_never(never)
 
@@ -199,7 +199,9 @@ def _only_promoted(
         return False
 
 
-def by_hand(promotion: Promotion, *, keep: Sequence[str] = (), mend: Sequence[str] = ()) -> str:
+def git_commands(
+    promotion: Promotion, *, keep: Sequence[str] = (), mend: Sequence[str] = ()
+) -> str:
     """The commands that put the merge back, but for the files to `keep`; `mend` are conflicts."""
     assert promotion.merge is not None, "what is put back was merged"
     what = _revision(promotion.merge)

@@ -27,8 +27,8 @@ from pilotage.core.revert import (
     ByPerson,
     ByValue,
     Nothing,
-    by_hand,
     by_merge,
+    git_commands,
     plan_revert,
 )
 from pilotage.core.rollout_watch import (
@@ -119,7 +119,7 @@ def _by_merge(
             if draft.now - release.reverts[index].asked_at < blind:
                 return release
             why = f"{planned.why}; and the reverse of the merge cannot be read: {reason}"
-            return _by_person(draft, release, ByPerson(why, by_hand(release)))
+            return _by_person(draft, release, ByPerson(why, git_commands(release)))
         case Known(value=reverse):
             found = by_merge(release, planned, reverse)
             if isinstance(found, ByPerson):

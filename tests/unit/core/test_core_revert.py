@@ -19,8 +19,8 @@ from pilotage.core.revert import (
     Reverse,
     ReverseConflict,
     beyond_promoted,
-    by_hand,
     by_merge,
+    git_commands,
     plan_revert,
     to_put_back,
 )
@@ -214,7 +214,7 @@ def test_the_commands_fit_the_way_it_was_merged(method: MergeMethod, what: str) 
     merged = release()
     assert merged.merge is not None
     merged = replace(merged, merge=replace(merged.merge, method=method))
-    assert by_hand(merged) == f"git revert {what} && git push"
+    assert git_commands(merged) == f"git revert {what} && git push"
 
 
 OLD, NEW = texts(PRODUCTION)[API], texts()[API]
