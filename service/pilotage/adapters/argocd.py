@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +19,7 @@ import httpx
 from pydantic import SecretStr
 
 from pilotage.adapters import argocd_answers as answers
+from pilotage.adapters import argocd_declared as declared
 from pilotage.adapters import argocd_wire as wire
 from pilotage.core.application import (
     Application,
@@ -33,6 +34,7 @@ from pilotage.core.application import (
     ResourceTree,
     SyncWindows,
 )
+from pilotage.core.declared import Declared
 from pilotage.core.rollout_watch import Requests
 
 Answer = TypeVar("Answer")
@@ -204,6 +206,36 @@ class ArgoCD:
             if each.metadata.name
         )
 
+    def declared(self) -> Declared | CannotSee:
+        """What every application is declared to read, and what ApplicationSets make of files.
+
+        Two lists, however many there are; a third, of whole applications, only for an
+        ApplicationSet that does not say which its children are, as older servers' do not.
+        """
+        query, path = [("fields", declared.APPLICATION_FIELDS)], "/api/v1/applications"
+        reply = self._send("GET", path, query, self._timeouts.read, self._limits.listing)
+        applications = _read(reply, lambda body: declared.applications(body, self.server))
+        if isinstance(applications, CannotSee):
+            return applications
+        path = "/api/v1/applicationsets"
+        reply = self._send("GET", path, [], self._timeouts.read, self._limits.listing)
+        sets = _read(reply, declared.application_sets)
+        if isinstance(sets, CannotSee):
+            return Declared(applications, (), sets.reason)
+        return self._with_children(Declared(applications, sets))
+
+    def _with_children(self, found: Declared) -> Declared:
+        if all(each.children for each in found.sets):
+            return found
+        listing = self.list()
+        if isinstance(listing, CannotSee):
+            return replace(found, unseen=listing.reason)
+        sets = tuple(
+            each if each.children else replace(each, children=_owned(listing, each.name))
+            for each in found.sets
+        )
+        return replace(found, sets=sets)
+
     def resource_tree(self, ref: ApplicationRef) -> ResourceTree | CannotSee:
         reply = self._send("GET", _path(ref, "resource-tree"), _about(ref), self._timeouts.read)
         return _read(reply, answers.tree)
@@ -296,6 +328,12 @@ class ArgoCD:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             kind = type(error).__name__
             return CannotSee(f"{self.server} could not be reached: {kind} ({method} {path})")
+
+
+def _owned(listing: Listing, application_set: str) -> tuple[str, ...]:
+    return tuple(
+        each.ref.name for each in listing.applications if each.application_set == application_set
+    )
 
 
 def checked_url(url: str) -> str:

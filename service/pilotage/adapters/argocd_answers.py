@@ -78,7 +78,7 @@ def _application(answer: wire.Application, server: str) -> Application:
         images=status.summary.images,
         resources=tuple(_resource(each) for each in status.resources),
         automated=automated is not None and automated.enabled is not False,
-        generate_paths=_split(paths) if paths is not None else None,
+        generate_paths=generate_paths(paths) if paths is not None else None,
         application_set=next(
             (owner.name for owner in metadata.owner_references if owner.kind == "ApplicationSet"),
             "",
@@ -257,5 +257,5 @@ def _known(kind: Callable[[str], Item], value: str, other: Item) -> Item:
         return other
 
 
-def _split(paths: str) -> tuple[str, ...]:
+def generate_paths(paths: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in paths.split(";") if part.strip())

@@ -56,7 +56,7 @@ Message = Annotated[StrictStr, BeforeValidator(_message)]
 Stamp = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
     @model_validator(mode="before")
@@ -67,12 +67,12 @@ class _Wire(BaseModel):
         return {name: value for name, value in data.items() if value is not None}
 
 
-class _Owner(_Wire):
+class _Owner(Wire):
     kind: StrictStr = ""
     name: StrictStr = ""
 
 
-class _Metadata(_Wire):
+class _Metadata(Wire):
     name: Annotated[StrictStr, Field(min_length=1)]
     namespace: StrictStr = ""
     uid: StrictStr = ""
@@ -81,7 +81,7 @@ class _Metadata(_Wire):
     owner_references: tuple[_Owner, ...] = ()
 
 
-class Source(_Wire):
+class Source(Wire):
     repo_url: StrictStr = Field(default="", alias="repoURL")
     target_revision: StrictStr = ""
     path: StrictStr = ""
@@ -89,15 +89,15 @@ class Source(_Wire):
     ref: StrictStr = ""
 
 
-class _Automated(_Wire):
+class _Automated(Wire):
     enabled: StrictBool | None = None
 
 
-class _SyncPolicy(_Wire):
+class _SyncPolicy(Wire):
     automated: _Automated | None = None
 
 
-class Sources(_Wire):
+class Sources(Wire):
     source: dict[StrictStr, JsonValue] | None = None
     sources: tuple[dict[StrictStr, JsonValue], ...] = ()
 
@@ -107,19 +107,19 @@ class _Spec(Sources):
     sync_policy: _SyncPolicy | None = None
 
 
-class HealthStatus(_Wire):
+class HealthStatus(Wire):
     status: StrictStr = ""
     message: Message = ""
 
 
-class _SyncStatus(_Wire):
+class _SyncStatus(Wire):
     status: StrictStr = ""
     revision: StrictStr = ""
     revisions: tuple[StrictStr, ...] = ()
     compared_to: Sources = Sources()
 
 
-class _Named(_Wire):
+class _Named(Wire):
     group: StrictStr = ""
     kind: StrictStr = ""
     namespace: StrictStr = ""
@@ -151,12 +151,12 @@ class SyncOperation(Sources):
     resources: tuple[JsonValue, ...] = ()
 
 
-class _Initiator(_Wire):
+class _Initiator(Wire):
     username: StrictStr = ""
     automated: StrictBool = False
 
 
-class Operation(_Wire):
+class Operation(Wire):
     sync: SyncOperation | None = None
     initiated_by: _Initiator = _Initiator()
 
@@ -167,7 +167,7 @@ class SyncResult(Sources):
     resources: tuple[_Result, ...] = ()
 
 
-class OperationState(_Wire):
+class OperationState(Wire):
     phase: StrictStr
     message: Message = ""
     operation: Operation = Operation()
@@ -177,16 +177,16 @@ class OperationState(_Wire):
     finished_at: Stamp | None = None
 
 
-class _Condition(_Wire):
+class _Condition(Wire):
     type: StrictStr = ""
     message: Message = ""
 
 
-class _Summary(_Wire):
+class _Summary(Wire):
     images: tuple[StrictStr, ...] = ()
 
 
-class _Status(_Wire):
+class _Status(Wire):
     sync: _SyncStatus = _SyncStatus()
     health: HealthStatus = HealthStatus()
     operation_state: OperationState | None = None
@@ -196,14 +196,14 @@ class _Status(_Wire):
     summary: _Summary = _Summary()
 
 
-class Application(_Wire):
+class Application(Wire):
     metadata: _Metadata
     spec: _Spec
     status: _Status = _Status()
     operation: Operation | None = None
 
 
-class _Info(_Wire):
+class _Info(Wire):
     name: StrictStr = ""
     value: StrictStr = ""
 
@@ -221,58 +221,58 @@ class Node(_Named):
     created_at: Stamp | None = None
 
 
-class Tree(_Wire):
+class Tree(Wire):
     nodes: tuple[Node, ...] = ()
 
 
-class _Window(_Wire):
+class _Window(Wire):
     kind: StrictStr = ""
     schedule: StrictStr = ""
     duration: StrictStr = ""
     manual_sync: StrictBool = False
 
 
-class Windows(_Wire):
+class Windows(Wire):
     active_windows: tuple[_Window, ...] = ()
     assigned_windows: tuple[_Window, ...] = ()
     can_sync: StrictBool = False
 
 
-class Manifests(_Wire):
+class Manifests(Wire):
     manifests: tuple[StrictStr, ...] = ()
 
 
-class List(_Wire):
+class List(Wire):
     items: tuple[JsonValue, ...] = ()
 
 
-class Name(_Wire):
+class Name(Wire):
     name: str = ""
     namespace: str = ""
 
 
-class Project(_Wire):
+class Project(Wire):
     project: str = ""
 
 
-class Named(_Wire):
+class Named(Wire):
     """An entry of the list, when only names are asked for."""
 
     metadata: Name = Name()
     spec: Project = Project()
 
 
-class Names(_Wire):
+class Names(Wire):
     items: tuple[Named, ...] = ()
 
 
-class ErrorAnswer(_Wire):
+class ErrorAnswer(Wire):
     error: Message = ""
     message: Message = ""
     code: StrictInt = 0
 
 
-class UserInfo(_Wire):
+class UserInfo(Wire):
     """`logged_in` is the test of a token: without a valid one the answer is empty, not an error."""
 
     logged_in: StrictBool = False
@@ -280,34 +280,34 @@ class UserInfo(_Wire):
     groups: tuple[StrictStr, ...] = ()
 
 
-class CanI(_Wire):
+class CanI(Wire):
     value: StrictStr = ""
 
 
-class Version(_Wire):
+class Version(Wire):
     version: StrictStr = Field(default="", alias="Version")
 
 
-class _FrameMetadata(_Wire):
+class _FrameMetadata(Wire):
     name: StrictStr = ""
     namespace: StrictStr = ""
 
 
-class _FrameApplication(_Wire):
+class _FrameApplication(Wire):
     metadata: _FrameMetadata = _FrameMetadata()
 
 
-class _FrameResult(_Wire):
+class _FrameResult(Wire):
     type: StrictStr = ""
     application: _FrameApplication = _FrameApplication()
 
 
-class _FrameError(_Wire):
+class _FrameError(Wire):
     http_code: StrictInt = Field(default=0, alias="http_code")
     message: Message = ""
 
 
-class Frame(_Wire):
+class Frame(Wire):
     """One event of the stream, or the error that ends it."""
 
     result: _FrameResult | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
-from posixpath import normpath
 
 from pilotage.core.application import (
     Application,
@@ -18,6 +16,7 @@ from pilotage.core.application import (
     Resource,
     is_commit,
 )
+from pilotage.core.path_patterns import covers
 from pilotage.core.rollout_watch import (
     Budgets,
     Clock,
@@ -223,7 +222,7 @@ class Case:
             return False
         bases = [self.application.sources[index].path for index in self.sources]
         return not any(
-            _under(file, pattern, base)
+            covers(pattern, base, file)
             for file in facts.differs
             for pattern in patterns
             for base in bases
@@ -271,15 +270,3 @@ def short(revision: str) -> str:
 
 def _at(items: tuple[str, ...], index: int) -> str:
     return items[index] if index < len(items) else ""
-
-
-def _under(file: str, pattern: str, base: str) -> bool:
-    """Argo CD's rule: relative to the source's path unless it begins with a slash."""
-    place = pattern.removeprefix("/") if pattern.startswith("/") else f"{base}/{pattern}"
-    place = normpath(place).strip("/")
-    return (
-        place in (".", "")
-        or file == place
-        or file.startswith(f"{place}/")
-        or fnmatchcase(file, place)
-    )

@@ -50,10 +50,13 @@ def applications(*actions: str, of: str = "*/*") -> tuple[Rule, ...]:
 
 
 def default_accounts() -> tuple[Account, ...]:
-    """`admin` may everything, `pilotage` get and sync, `readonly` get."""
+    """`admin` may everything, `pilotage` get and sync, `readonly` get applications."""
     return (
         Account("admin", (Rule("*", "*", "*"),)),
-        Account("pilotage", applications("get", "sync")),
+        Account(
+            "pilotage",
+            (*applications("get", "sync"), Rule("applicationsets", "get", "*/*")),
+        ),
         Account("readonly", (*applications("get"), Rule("projects", "get", "*"))),
     )
 

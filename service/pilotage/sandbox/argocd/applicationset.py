@@ -65,6 +65,13 @@ class ApplicationSetController:
         self._sets[definition.name] = (definition, new_uid())
         self._reconcile(definition.name, live=live)
 
+    def all(self) -> list[tuple[ApplicationSet, str, list[Application]]]:
+        """Each set with its uid and its children, by name."""
+        return [
+            (definition, uid, [a for a in self._store.applications.values() if a.owner == name])
+            for name, (definition, uid) in sorted(self._sets.items())
+        ]
+
     def wake(self, name: str) -> None:
         if name in self._sets and name not in self._woken:
             self._woken.add(name)

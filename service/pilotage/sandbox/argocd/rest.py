@@ -19,6 +19,7 @@ from pilotage.sandbox.argocd.documents import resource_tree, stamp
 from pilotage.sandbox.argocd.git import GitUnavailableError, UnknownRevisionError
 from pilotage.sandbox.argocd.managed import managed_resources, manifest_texts
 from pilotage.sandbox.argocd.render import RenderError
+from pilotage.sandbox.argocd.set_documents import application_set_document, project_of
 from pilotage.sandbox.argocd.state import Json
 from pilotage.sandbox.argocd.stream import Changes, FrameStream, mask
 
@@ -67,6 +68,20 @@ def list_applications(
         wanted = [field.removeprefix("items.") for field in fields.split(",")]
         found = [mask(one, [field for field in wanted if field in _LISTED]) for one in found]
     return ok({"metadata": {"resourceVersion": version}, "items": found or None})
+
+
+@router.get("/api/v1/applicationsets")
+def list_application_sets(cd: Cd, caller: Caller, projects: Words = None) -> Response:
+    """Whole ones: this list knows no `fields`. Without rights it is empty, and not null."""
+    with cd.store.lock:
+        found = [
+            application_set_document(definition, uid, children)
+            for definition, uid, children in cd.application_sets.all()
+            if caller.can("applicationsets", "get", f"{project_of(definition)}/{definition.name}")
+            and project_of(definition) in (projects or [project_of(definition)])
+        ]
+        version = str(cd.store.resource_version)
+    return ok({"metadata": {"resourceVersion": version}, "items": found})
 
 
 @router.get("/api/v1/stream/applications")
