@@ -397,16 +397,14 @@ class Simulation:
         if target.proposal.waiting:
             return
         pull = self.world.our_open()
-        if pull is not None and self._conflicts_for_a_person(pull, target.proposal.versions):
+        if pull is not None and self._conflicts_for_a_person(pull):
             return
         raise Broken(f"{target.proposal.id} stays open although people did all: {ready!r}")
 
-    def _conflicts_for_a_person(self, pull: Pull, versions: tuple[tuple[str, str], ...]) -> bool:
-        """It cannot be built anew: a person's commit is on it, or staging has gone elsewhere."""
+    def _conflicts_for_a_person(self, pull: Pull) -> bool:
+        """It cannot be built anew: a person's commit is on it."""
         git, head = self.world.git, self.world.forge.head(pull)
-        staging = self.world.now_in("staging")
-        moved_on = any(staging[service] != wanted for service, wanted in versions)
-        if not moved_on and git.commits[head].author == OWN:
+        if git.commits[head].author == OWN:
             return False
         return git.merged_files(git.refs["main"], head) is None
 

@@ -245,3 +245,89 @@ def test_two_services_released_by_hand_at_once_are_both_watched(known: Database)
     assert held.services == ("web",)
     assert held.hold is not None, simulation.story()
     assert "maria wrote it, so it stays" in held.hold.reason
+
+
+class Edited(Calm):
+    """Both services wait in one pull request that people have ticked; its files get edited."""
+
+    def __init__(self, known: Database, **policy: str) -> None:
+        super().__init__(known, roll="until-touched", **policy)
+
+    def until_both_are_ready(self) -> Pull:
+        self.world.release("staging", "web", "web-v1.2.0", "ci-bot")
+        self.world.release("staging", "api", "api-v1.1.0", "ci-bot")
+        self.minutes(4)
+        self.world.tick(every=True)
+        self.minutes(1)
+        pull = self.world.our_open()
+        assert pull is not None
+        assert self.is_ready(pull), self.story()
+        return pull
+
+    def comment_in(self, service: str) -> None:
+        name = path("production", service)
+        text = self.world.git.main().files[name]
+        self.world.git.commit(MAIN, {name: f"{text}# seen\n"}, "Comment\n", "li")
+
+    def merged(self, pull: Pull) -> dict[str, str]:
+        """What production's files say after people have merged it."""
+        self.world.tick(every=True)
+        self.minutes(1)
+        assert self.is_ready(pull), self.story()
+        assert self.world.forge.merge(pull, "maria") is not None, self.story()
+        assert "# seen" in self.world.git.main().files[path("production", "api")]
+        return self.world.now_in("production")
+
+
+def test_a_set_of_which_a_part_is_in_production_is_rebuilt_on_an_edited_base(
+    known: Database,
+) -> None:
+    """Although the rest, as a set of its own, was refused once."""
+    simulation = Edited(known)
+    first = simulation.until_open()
+    simulation.world.forge.close(first, "maria")
+    pull = simulation.until_both_are_ready()
+    simulation.world.release("production", "web", "web-v1.2.0", "li")
+    simulation.comment_in("api")
+    simulation.minutes(20)
+    row = next(line for line in pull.body.splitlines() if line.startswith("| web |"))
+    assert "unchanged" in row
+    assert simulation.merged(pull) == {"api": "api-v1.1.0", "web": "web-v1.2.0"}
+
+
+def test_a_set_that_staging_has_left_is_rebuilt_on_an_edited_base(known: Database) -> None:
+    """What is proposed is what was recorded, not what staging runs today."""
+    simulation = Edited(known)
+    pull = simulation.until_both_are_ready()
+    simulation.world.cluster.tempers["staging", "api-v1.3.0"] = Temper.CRASHES
+    simulation.world.release("staging", "api", "api-v1.3.0", "ci-bot")
+    simulation.comment_in("api")
+    simulation.minutes(5)
+    assert simulation.merged(pull) == {"api": "api-v1.1.0", "web": "web-v1.2.0"}
+
+
+def test_a_set_that_a_newer_one_waits_for_is_rebuilt_on_an_edited_base(known: Database) -> None:
+    simulation = Edited(known)
+    pull = simulation.until_both_are_ready()
+    simulation.world.release("staging", "api", "api-v1.3.0", "ci-bot")
+    simulation.minutes(5)
+    simulation.comment_in("api")
+    simulation.minutes(2)
+    proposal = simulation.target.proposal
+    assert proposal is not None
+    assert [each.after for each in proposal.waiting] == ["api-v1.3.0", "web-v1.2.0"]
+    assert simulation.merged(pull) == {"api": "api-v1.1.0", "web": "web-v1.2.0"}
+
+
+def test_what_a_person_released_beyond_the_set_is_not_taken_back_by_it(known: Database) -> None:
+    """The branch stays in conflict, and the gate says why."""
+    simulation = Edited(known)
+    pull = simulation.until_both_are_ready()
+    head = simulation.world.forge.head(pull)
+    simulation.world.release("production", "web", "web-v1.4.0", "li")
+    simulation.minutes(20)
+    assert simulation.world.forge.head(pull) == head
+    assert not simulation.is_ready(pull)
+    proposal = simulation.target.proposal
+    assert proposal is not None
+    assert "web-v1.2.0 is older than web-v1.4.0" in (proposal.ready or ""), simulation.story()

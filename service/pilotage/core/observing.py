@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.acts import Notify, OpenPullRequest
-from pilotage.core.branch import commit_branch, show_first
+from pilotage.core.branch import commit_branch, planned, show_first
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import (
     Promotion,
@@ -157,7 +157,8 @@ def _open(draft: Draft, promotion: Promotion) -> None:
     )
     number = max(target.last_number, promotion.number)
     draft.target = replace(target, last_number=number, run_hint=None, proposal=promotion)
-    commit_branch(draft, promotion, seen.plan, expected=None)
+    files = planned(seen.plan, promotion.changes)
+    commit_branch(draft, promotion, files, expected=None)
     draft.acts.append(
         OpenPullRequest(
             key=f"{promotion.id}/open/{run}",

@@ -138,6 +138,8 @@ def _notes(promotion: Promotion, pull_request: PullRequest | None) -> tuple[str,
 
 def _row(target: Target, policy: Policy, change: ServiceChange) -> ChangeRow:
     name = change.service
+    if change.before == change.after and not change.copied:
+        return ChangeRow(name, change.after, None)
     proof = find(target.proofs, name, change.after)
     return ChangeRow(
         service=name,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pilotage.core import prose
-from pilotage.core.branch import commit_branch
+from pilotage.core.branch import commit_branch, commit_keys, planned, rebase
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
@@ -15,34 +15,55 @@ from pilotage.core.model import (
     Superseded,
     versions_of,
 )
-from pilotage.core.plan import Plan
+from pilotage.core.plan import is_older
 from pilotage.core.policy import Roll
 from pilotage.core.proof import Selection
 from pilotage.core.snapshot import Known, Unknown
+from pilotage.edit import EditRefused
 
 
 def rolled(
     draft: Draft, promotion: Promotion, pull_request: PullRequest, selection: Selection
 ) -> Promotion:
-    """The promotion with a newer proven set, where there is one and the policy lets it in."""
-    newer = versions_of(selection.changes)
-    if not newer or newer == promotion.versions:
-        promotion = replace(promotion, waiting=())
-        if draft.seen.edited_on_base and _ours(promotion, pull_request):
-            return _rebuilt(draft, promotion)
+    """The promotion with a newer proven set, where there is one and the policy lets it in.
+
+    Where there is none, the same set on today's base when a file of it was edited there.
+    """
+    if _is_being_written(draft, promotion):
+        draft.explain("branch", f"{promotion.branch} is being written")
         return promotion
-    if any(refused.versions == newer for refused in draft.target.refused):
-        return replace(promotion, waiting=())
-    if _may_roll(draft, promotion, pull_request):
-        return _rebuilt(draft, promotion, selection.changes)
-    if promotion.waiting != selection.changes:
-        text = f"waits for `/pilotage roll`: {prose.list_changes(selection.changes)}"
+    newer = versions_of(selection.changes)
+    refused = any(found.versions == newer for found in draft.target.refused)
+    if not newer or newer == promotion.versions or refused:
+        promotion = replace(promotion, waiting=())
+    elif _may_roll(draft, promotion, pull_request):
+        return _rolled_on(draft, promotion, selection.changes)
+    else:
+        promotion = _waiting(draft, promotion, selection.changes)
+    if draft.seen.edited_on_base and _may_write(draft, promotion, pull_request):
+        return _rebuilt(draft, promotion)
+    return promotion
+
+
+def _is_being_written(draft: Draft, promotion: Promotion) -> bool:
+    """A commit that was decided and is not done yet: the next one goes on top of its result."""
+    return any(key.startswith(commit_keys(promotion)) for key in draft.seen.pending)
+
+
+def _waiting(draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, ...]) -> Promotion:
+    if promotion.waiting != changes:
+        text = f"waits for `/pilotage roll`: {prose.list_changes(changes)}"
         draft.tell(EventKind.WAITING, text, promotion=promotion)
-    return replace(promotion, waiting=selection.changes)
+    return replace(promotion, waiting=changes)
 
 
 def _ours(promotion: Promotion, pull_request: PullRequest) -> bool:
     return promotion.branch_head is not None and pull_request.head == promotion.branch_head
+
+
+def _may_write(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> bool:
+    free = promotion.hold is None and draft.target.config_problem is None
+    return free and draft.may_act and _ours(promotion, pull_request)
 
 
 def _may_roll(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> bool:
@@ -53,7 +74,7 @@ def _may_roll(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> 
             "merge or close this pull request",
         )
         return False
-    if not draft.may_act or promotion.hold is not None or draft.target.config_problem:
+    if not _may_write(draft, promotion, pull_request):
         return False
     match draft.seen.policy.environment.roll:
         case Roll.ALWAYS:
@@ -77,37 +98,44 @@ def touched(draft: Draft, promotion: Promotion) -> bool:
             return False
 
 
-def _rebuilt(
-    draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, ...] | None = None
-) -> Promotion:
-    """The same branch and pull request on today's base, with a newer set if one is given."""
-    seen = draft.seen
-    plan = seen.plan
-    if changes is None:
-        if not all(_same_step(change, plan) for change in promotion.changes):
-            return promotion
-        rolled = replace(promotion, base=seen.base, generation=promotion.generation + 1)
-    else:
-        rolled = replace(
-            promotion,
-            changes=changes,
-            base=seen.base,
-            source_commit=plan.source,
-            generation=promotion.generation + 1,
-            ticks=(),
-            waiting=(),
-            roll_asked=False,
-            superseded=(*promotion.superseded, *_replaced(promotion, changes, draft.now))[-30:],
-        )
-        text = f"rolled on to {prose.list_changes(changes)}"
-        draft.tell(EventKind.ROLLED, text, promotion=rolled)
-    commit_branch(draft, rolled, plan, expected=promotion.branch_head)
+def _rolled_on(draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, ...]) -> Promotion:
+    """The same branch and pull request with a newer set, on today's base."""
+    plan = draft.seen.plan
+    rolled = replace(
+        promotion,
+        changes=changes,
+        base=draft.seen.base,
+        source_commit=plan.source,
+        generation=promotion.generation + 1,
+        ticks=(),
+        waiting=(),
+        roll_asked=False,
+        superseded=(*promotion.superseded, *_replaced(promotion, changes, draft.now))[-30:],
+    )
+    text = f"rolled on to {prose.list_changes(changes)}"
+    draft.tell(EventKind.ROLLED, text, promotion=rolled)
+    commit_branch(draft, rolled, planned(plan, changes), expected=promotion.branch_head)
     return rolled
 
 
-def _same_step(change: ServiceChange, plan: Plan) -> bool:
-    planned = plan.services.get(change.service)
-    return planned is not None and planned.change.after == change.after
+def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
+    """The same set on today's base, wherever the source environment has gone since.
+
+    What would take a newer value back is left in conflict, and its gate says so.
+    """
+    seen = draft.seen
+    try:
+        found = rebase(promotion.changes, seen.policy.pipeline.version_path, seen.proposal_at_head)
+    except EditRefused as refused:
+        text = f"{promotion.branch} cannot be built on {seen.base[:7]}: {refused}"
+        draft.explain("branch", text, "mend the file, or close the pull request")
+        return promotion
+    promotion = replace(promotion, changes=found.changes)
+    if any(is_older(change) for change in found.changes):
+        return promotion
+    rebuilt = replace(promotion, base=seen.base, generation=promotion.generation + 1)
+    commit_branch(draft, rebuilt, found.files, expected=promotion.branch_head)
+    return rebuilt
 
 
 def _replaced(

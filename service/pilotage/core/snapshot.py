@@ -149,6 +149,8 @@ class Snapshot:
     pull_request: Seen[PullRequest] | None = None
     edited_on_base: bool = False
     """A file that the open pull request edits has changed on the base branch since."""
+    proposal_at_head: Mapping[str, str | None] = field(default_factory=dict)
+    """Then: the texts of its files at the base branch's head; None where none can be read."""
     versions_on_head: Seen[Mapping[str, str]] | None = None
     """What the pull request's head holds for its services, and for those that people added."""
     reviews: Seen[tuple[Review, ...]] | None = None

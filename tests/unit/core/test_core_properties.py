@@ -250,6 +250,7 @@ def worlds(draw: st.DrawFn) -> Snapshot:
         approvers=draw(st.none() | unknown | st.just(Known(frozenset({"maria"}), NOW))),
         merged=draw(st.none() | unknown | st.just(Known(seen, NOW))),
         edited_on_base=draw(st.booleans()),
+        proposal_at_head=draw(st.sampled_from([{}, texts(now_running)])),
         foreign=draw(st.none() | st.just(brief())),
         others=draw(st.sampled_from([(), (OtherPullRequest(brief(), changes()),)])),
         release_policy=chosen if aim.release and draw(st.booleans()) else None,

@@ -55,10 +55,13 @@ def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
         return replace(snapshot, merged=_merged(look, current))
     if not current.open:
         return snapshot
+    files = files_of(promotion.changes)
+    edited = _edited_on_base(look, promotion, files)
     return replace(
         snapshot,
         versions_on_head=_versions_on_head(look, promotion, current.head),
-        edited_on_base=_edited_on_base(look, promotion),
+        edited_on_base=edited,
+        proposal_at_head=look.repository.trees.texts(look.base, files) if edited else {},
         reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
         approvers=_approvers(look, number),
         sights=_picture(look, promotion),
@@ -121,10 +124,9 @@ def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str
     return found
 
 
-def _edited_on_base(look: Look, promotion: Promotion) -> bool:
+def _edited_on_base(look: Look, promotion: Promotion, files: list[str]) -> bool:
     if promotion.base == look.base:
         return False
-    files = files_of(promotion.changes)
     try:
         return bool(look.repository.trees.changed(promotion.base, look.base, files))
     except UnknownCommit:
