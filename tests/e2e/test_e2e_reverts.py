@@ -112,8 +112,8 @@ def test_a_failed_version_is_put_back_by_value_and_everything_else_stays(tmp_pat
 
 @pytest.mark.parametrize("rules", ["pull request", "approval", "closed", "by hand"])
 def test_a_revert_that_protection_refuses_goes_by_pull_request(tmp_path: Path, rules: str) -> None:
-    """Merged at once where the rules let it; else held, announced with what to do, and a person
-    merges it, closes it, or puts the value back with a commit of their own."""
+    """Merged at once where the rules let it; else held, announced with what to do and which rules
+    refused it, and a person merges it, closes it, or puts the value back by a commit of theirs."""
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.argocd.fail_next_deployment("api-production")
@@ -142,6 +142,8 @@ def test_a_revert_that_protection_refuses_goes_by_pull_request(tmp_path: Path, r
         hold = until_held(service, 1, Subject.REVERT)
         revert = world.pulls()[1]
         assert f"merge #{revert.number}" in hold.reason
+        assert "the push to main was refused: error: GH006" in hold.reason, "the rule is named"
+        assert "the merge was refused: " in hold.reason
         assert service.ready(revert) == "success"
         service.until(lambda: "to put production back" in story(pull), "the comment says it")
         promotion = service.promotion(1)
