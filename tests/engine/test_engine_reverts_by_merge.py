@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
+from pilotage.core.acts import Act, Outrun, Result, ReverseMerge, RevertCommit
 from pilotage.core.model import Outcome, State
+from pilotage.core.outputs import Outputs
+from pilotage.engine.perform import Performer
 from pilotage.store.database import Database
 from tests.engine.simulated_git import MAIN
 from tests.engine.simulated_github import OWN
@@ -69,3 +74,33 @@ def test_a_new_file_that_was_edited_since_is_left_to_a_person(known: Database) -
     assert held.hold is not None
     assert f"later work on {NEW} conflicts" in held.hold.reason
     assert world.git.refs[MAIN] == before
+
+
+def test_a_tree_that_comes_out_differently_is_decided_anew(
+    known: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes to the branch is what was decided upon, or nothing."""
+    perform = Performer.perform
+    results: list[Result] = []
+
+    def differing(self: Performer, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+        if isinstance(act, RevertCommit):
+            assert isinstance(act.contents, ReverseMerge)
+            if not results:
+                act = replace(act, contents=replace(act.contents, tree="0" * 40))
+            results.append(perform(self, act, outputs, now))
+            return results[-1]
+        return perform(self, act, outputs, now)
+
+    monkeypatch.setattr(Performer, "perform", differing)
+    simulation = Calm(known, outside_gate="revert")
+    world = simulation.world
+    pull = simulation.until_open()
+    files = {NEW: file_text("production", "new", "new-v1.0.0")}
+    world.git.commit(pull.branch, files, "A new service\n", "li")
+    world.merge_anyway()
+    simulation.minutes(20)
+    assert [type(each).__name__ for each in results] == ["Outrun", "Reverted"], simulation.story()
+    assert isinstance(results[0], Outrun)
+    assert "is another one here" in results[0].reason
+    assert NEW not in world.git.main().files
