@@ -45,12 +45,16 @@ class Allowed(Where, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One scalar of a text: where it is, what it means, and exactly how it is written."""
+    """One scalar of a text: where it is, what it means, and exactly how it is written.
+
+    `start` is the character of the text at which `source` begins.
+    """
 
     path: str
     value: str
     line: int
     document: int
+    start: int
     source: Source
 
 
@@ -277,6 +281,7 @@ def scalars(text: str, *, language: Language | None = None) -> list[Scalar]:
     itself a collection.
     """
     stream = read(text, language)
+    mark = len(text) - len(stream.text)
     found: list[Scalar] = []
     for document, root in enumerate(stream.roots):
         rest: list[tuple[tuple[Step, ...], int]] = [((), root)]
@@ -284,9 +289,10 @@ def scalars(text: str, *, language: Language | None = None) -> list[Scalar]:
             steps, at = rest.pop()
             event = stream.events[at]
             if event.kind is Kind.SCALAR:
-                source = Source(stream.text[_body(stream, event) : event.end])
-                path = format_path(steps)
-                found.append(Scalar(path, meaning(event), event.line + 1, document, source))
+                start = _body(stream, event)
+                source = Source(stream.text[start : event.end])
+                place = event.line + 1, document, mark + start
+                found.append(Scalar(format_path(steps), meaning(event), *place, source))
             else:
                 rest.extend(reversed(list(_children(stream, steps, at))))
     return found

@@ -83,8 +83,7 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
         if stream.language == "json":
             _json_judge(ordered, expected, new)
         else:
-            for splice in ordered:
-                _yaml_judge(stream, splice, shift, expected, new)
+            _yaml_judge(stream, ordered, shift, expected, new)
     except _NotTheSameError as error:
         paths = ", ".join(splice.path for splice in ordered)
         line = stream.line(ordered[0].at)
@@ -183,20 +182,25 @@ class _Shift:
 
 
 def _yaml_judge(
-    stream: Stream, splice: Splice, shift: _Shift, expected: list[Event], new: str
+    stream: Stream, splices: Sequence[Splice], shift: _Shift, expected: list[Event], new: str
 ) -> None:
-    if splice.strings:
-        _check_strings(splice)
-    first, last = stream.events[splice.first], splice.last
-    wanted = expected[shift.event(splice.first) : shift.event(stream.close[last] + 1)]
-    begin = shift.start(first.start)
-    end = max(shift.end(stream.text_end(last)), shift.after(splice))
-    line = new[begin - first.column : begin]
-    if "?" not in line and _reads_as(_whole_lines(new, begin, end, first.column), wanted):
-        return
-    # An entry that cannot stand alone (an explicit key, a tag with a handle): the whole text.
-    if not _reads_as(new, expected):
-        raise _NotTheSameError("a second reader, ruamel.yaml, would read it differently")
+    """Each entry is read once, however many of its values have changed."""
+    entries: set[tuple[int, int, int]] = set()
+    for splice in splices:
+        if splice.strings:
+            _check_strings(splice)
+        end = max(shift.end(stream.text_end(splice.last)), shift.after(splice))
+        entries.add((splice.first, splice.last, end))
+    for first, last, end in sorted(entries):
+        event = stream.events[first]
+        wanted = expected[shift.event(first) : shift.event(stream.close[last] + 1)]
+        begin = shift.start(event.start)
+        line = new[begin - event.column : begin]
+        if "?" in line or not _reads_as(_whole_lines(new, begin, end, event.column), wanted):
+            # It cannot stand alone (an explicit key, a tag with a handle): the whole text.
+            if not _reads_as(new, expected):
+                raise _NotTheSameError("a second reader, ruamel.yaml, would read it differently")
+            return
 
 
 def _whole_lines(text: str, begin: int, end: int, column: int) -> str:
@@ -211,11 +215,14 @@ def _reads_as(text: str, wanted: Sequence[Event]) -> bool:
         raise _NotTheSameError("what would have to be read a second time is too large")
     core = [_plainly(event.kind.name, event.value, event.anchor) for event in wanted]
     core = [item for item in core if not item[0].startswith("DOCUMENT")]
-    try:
-        read = list(_ruamel_events(text))
-    except (ruamel.yaml.error.YAMLError, ValueError):
-        return False
-    return core in (read, read[1:-1])
+    # A tab that separates ends ruamel.yaml's reading. One within a value does not pass as a space.
+    for shown in (text, text.replace("\t", " ")) if "\t" in text else (text,):
+        try:
+            read = list(_ruamel_events(shown))
+        except (ruamel.yaml.error.YAMLError, ValueError):
+            continue
+        return core in (read, read[1:-1])
+    return False
 
 
 def _plainly(kind: str, value: str, anchor: str | None) -> tuple[str, str, str]:

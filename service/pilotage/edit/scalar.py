@@ -103,7 +103,7 @@ def write(value: str, event: Event, *, flow: bool, is_json: bool) -> str:
         if value and not fits_plain(value, flow=flow):
             raise EditRefused(f"{value[:40]!r} cannot be written without quotes")
         return str(value)
-    if not event.style and _is_core(event.tag):
+    if not isinstance(value, Plain) and _is_core(event.tag):
         tag = str(event.tag).replace(_CORE_TAG, "!!")
         raise EditRefused(f"it is tagged {tag}, and the new value is a string")
     if event.style == "'" and _PRINTABLE.fullmatch(value):

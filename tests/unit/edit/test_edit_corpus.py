@@ -1,200 +1,106 @@
 """Real files: every scalar of every file set and put back gives the same bytes.
 
-The files are those that the installed packages ship, those of this project, and those below, which
-are written as teams write theirs: comments in columns, odd indentation, flow mappings, templates
-in block scalars, several documents, CRLF.
+The files are those of `tests/data/corpus`, written as teams write theirs (comments in columns, odd
+indentation, flow mappings, templates in block scalars, several documents, anchors, tabs), those
+that the installed packages ship, and those of this project. `PILOTAGE_CORPUS=/some/folder` adds any
+folder of YAML and JSON.
 """
 
+import os
 import sysconfig
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 import pilotage.edit.image
-from pilotage.edit import EditRefused, Scalar, delete_value, scalars, set_value, set_values
+from pilotage.edit import EditRefused, delete_value, scalars, set_value
+from tests.unit.edit.corpus import check
 
 PROJECT = Path(__file__).parents[3]
+WRITTEN = PROJECT / "tests" / "data" / "corpus"
 PACKAGES = Path(sysconfig.get_path("purelib"))
-ONE_BY_ONE = 25  # of a file; fewer of one that is large
-LARGE = 250_000
+FOLDER = os.environ.get("PILOTAGE_CORPUS")
+ENDS = (".yaml", ".yml", ".json")
+USUAL = {"together": 500, "alone": 40_000}
+FEW = {"together": 500, "alone": 4_000}
+ALL = {"together": 1_000_000, "alone": 1_000_000}
 
-WRITTEN = {
-    "values.yaml": """\
-        # Default values for checkout.   \t
-        ## @param image.tag  The tag
-        image:
-            repository:   registry.example:5000/shop/checkout   # port and all
-            tag:          "1.10"      # quoted: it is no number
-            pullPolicy: IfNotPresent
-
-            pullSecrets: [ ]
-        replicaCount: 3
-        resources: {limits: {cpu: 500m, memory: 1Gi}, requests: {cpu: .5, memory: '512Mi' } }
-
-        podAnnotations: {
-           "prometheus.io/scrape": 'true',   # annotations are strings
-           "prometheus.io/port"  : "8080" ,
-        }
-        config: |
-          server:
-            port: 8080   # not a comment of ours
-
-          tag: "v0"
-        script: >-
-            one
-            two
-
-              three
-        env:
-        - name: LOG_LEVEL
-          value: info
-        -   name:   "QUOTE 'S"
-            value:  'It''s "fine"'
-        - {name: EMPTY, value: }
-        - name: NONE
-          value:
-        sha: 0123456
-        exponent: 12e5
-        when: 2026-11-21
-        time: 12:30
-        switch: off
-        nothing: ~
-        multi: one
-          two
-           three
-        folded: "one
-          two\\
-          three \\u00e9"
-        é: "ü"   # 日本語
-        😀: [ 😀, "😀", '😀' ]
-        """,
-    "manifests.yaml": """\
-        %YAML 1.1
-        ---
-        apiVersion: apps/v1
-        kind: Deployment
-        metadata: &meta
-          name: checkout-service
-          labels: &labels
-            app.kubernetes.io/name: checkout
-            "app.kubernetes.io/version": &version "1.2.0"
-        spec:
-          selector: {matchLabels: *labels}
-          template:
-            metadata:
-              labels:
-                <<: *labels
-                extra: "yes"
-            spec:
-              containers:
-                - name: app
-                  image: !!str registry:5000/shop/checkout:1.2.0@sha256:0000000000000000000000000000000000000000000000000000000000000000
-                  args: ["--version", *version, '--x={{ .y }}']
-        ...
-        ---
-        # a document of comments
-        ---
-        - - deep
-          - [er, [and, {er: "!"}]]
-        -
-          - x
-        --- # the last
-        just text
-        """,  # noqa: E501
-    "kustomization.yaml": """\
-        apiVersion: kustomize.config.k8s.io/v1beta1
-        kind: Kustomization
-        resources: [../../base]
-        images:
-          - name: shop/checkout
-            newTag: 1.2.0
-          - {name: shop/basket, digest: "sha256:1111111111111111111111111111111111111111111111111111111111111111"}
-        patches:
-          - target: {kind: Deployment}
-            patch: |-
-              - op: replace
-                path: /spec/replicas
-                value: 3
-        """,  # noqa: E501
-    "state.json": """\
-        {
-          "version" :\t"1.2.0",
-          "list": [1, -2.5e-3, true, false, null, "", {"a": []}, {}],
-          "escapes": "\\ud83d\\ude00 \\/ \\u00e9 \\" \\\\ é",
-            "odd"  :   { "x":1 ,"y" : [ ] }
-        }
-        """,
+VARIANTS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: text,
+    "with CRLF": lambda text: text.replace("\r\n", "\n").replace("\n", "\r\n"),
+    "without the last line end": lambda text: text.rstrip(),
+    "with a byte order mark": lambda text: "\ufeff" + text.removeprefix("\ufeff"),
+}
+# Tagged as a number or a boolean, and block scalars that are empty or give their indentation.
+REFUSED = {
+    "helm-values-documented.yaml": 1,
+    "odd-spaces.yaml": 1,
+    "scalars.yaml": 3,
+    "sequences.yml": 1,
 }
 
 
-def _written() -> dict[str, str]:
-    texts = {name: dedent(text) for name, text in WRITTEN.items()}
-    texts |= {f"CRLF {name}": text.replace("\n", "\r\n") for name, text in texts.items()}
-    texts |= {f"cut {name}": text.rstrip() for name, text in texts.items()}
-    return texts | {"mark " + name: "\ufeff" + text for name, text in texts.items()}
+def _below(*roots: Path) -> dict[str, Path]:
+    found = (path for root in roots for path in sorted(root.rglob("*")) if path.suffix in ENDS)
+    files = [path for path in found if path.is_file() and not path.is_symlink()]
+    return {_name(path, roots): path for path in files if ".git" not in path.parts}
 
 
-def _shipped() -> dict[str, Path]:
-    roots = [PACKAGES, PROJECT / "policies", PROJECT / "docs", PROJECT / ".github"]
-    files = [p for root in roots for end in ("yaml", "yml", "json") for p in root.rglob(f"*.{end}")]
-    return {str(path.relative_to(path.parents[1])): path for path in sorted(files)}
+def _name(path: Path, roots: Iterable[Path]) -> str:
+    root = next(root for root in roots if path.is_relative_to(root))
+    return path.relative_to(root.parent).as_posix()
 
 
-TEXTS = _written()
-FILES = _shipped()
+OWN = _below(WRITTEN)
+SHIPPED = _below(PACKAGES, PROJECT / "policies", PROJECT / "docs", PROJECT / ".github")
+GIVEN = _below(Path(FOLDER)) if FOLDER else {}
 
 
-def _round(text: str, document: int, group: list[Scalar], value: str) -> None:
-    """All of `group` set at once and put back at once."""
-    paths = {scalar.path: value for scalar in group}
-    new = set_values(text, paths, document=document, block_scalars=True, shared=True)
-    assert new != text or all(scalar.value == value for scalar in group)
-    back = {scalar.path: scalar.source for scalar in group}
-    assert set_values(new, back, document=document, block_scalars=True, shared=True) == text
-
-
-def _check(text: str) -> int:
-    found = list(scalars(text))
-    groups = defaultdict(list)
-    counts = Counter((scalar.document, scalar.path) for scalar in found)
-    for scalar in found:
-        is_empty_document = scalar.path == "." and not scalar.source
-        if counts[scalar.document, scalar.path] == 1 and not is_empty_document:
-            groups[scalar.document].append(scalar)
-    for document, group in groups.items():
-        _round(text, document, group, "v1.0")
-        count = min(ONE_BY_ONE, max(LARGE // len(text), 1))
-        for scalar in group[:: len(group) // count + 1]:
-            _round(text, document, [scalar], "1.10")
-    return sum(map(len, groups.values()))
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_every_scalar_of_files_as_teams_write_them(name: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", OWN)
+def test_every_scalar_of_files_as_teams_write_them(name: str, variant: str) -> None:
     """Block scalars, aliased values and all: each comes back byte for byte."""
-    assert _check(TEXTS[name]) >= 9
+    text = VARIANTS[variant](_text(OWN[name]))
+    report = check(text, **(USUAL if variant == "as it is" else FEW))
+    assert report.scalars >= 2
+    assert report.refused.total() == REFUSED.get(OWN[name].name, 0), report.refused
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_scalar_of_files_that_packages_ship(name: str) -> None:
     """Files that nobody wrote for this test; what is no YAML is refused as such."""
-    text = FILES[name].read_bytes().decode()
+    _check(name, SHIPPED[name], FEW)
+
+
+@pytest.mark.skipif(not GIVEN, reason="PILOTAGE_CORPUS names no folder")
+@pytest.mark.parametrize("name", GIVEN)
+def test_every_scalar_of_files_of_a_given_folder(name: str) -> None:
+    """Any repository's files: `PILOTAGE_CORPUS=/some/clone make test ARGS="-k given_folder"`."""
+    _check(name, GIVEN[name], ALL)
+
+
+def _check(name: str, file: Path, much: dict[str, int]) -> None:
     try:
-        _check(text)
-    except EditRefused as refused:
+        check(_text(file), **much)
+    except (EditRefused, UnicodeDecodeError) as refused:
         pytest.skip(f"{name}: {refused}")
+
+
+def _text(file: Path) -> str:
+    return file.read_bytes().decode()
 
 
 def test_the_corpus_is_there() -> None:
     """A corpus that shrinks to nothing would pass for the wrong reason."""
-    assert len(FILES) >= 10
+    assert len(OWN) >= 25
+    assert len(SHIPPED) >= 10
 
 
 def test_every_entry_of_a_values_file_can_be_deleted_or_is_refused() -> None:
     """What is deleted is one entry; the other scalars are all there as before."""
-    text = TEXTS["values.yaml"]
+    text = _text(WRITTEN / "helm-values.yaml")
     deleted = 0
     for scalar in scalars(text):
         try:
@@ -212,7 +118,7 @@ def test_every_entry_of_a_values_file_can_be_deleted_or_is_refused() -> None:
 def test_the_tags_of_a_manifest_are_found_by_name() -> None:
     """The path that a person would write leads to the image."""
     path = "spec.template.spec.containers[name=app].image"
-    text = TEXTS["manifests.yaml"]
+    text = _text(WRITTEN / "manifests.yaml")
     old = pilotage.edit.read_value(text, path, document="kind=Deployment")
     assert isinstance(old, str)
     new = pilotage.edit.image.replace_tag(old, "1.3.0")

@@ -48,6 +48,7 @@ REFUSED = [
     ("# only a comment\n", "a", None, "the text is empty"),
     ("{a}\n", "a", 1, "not even a colon"),
     ("a: !!int 3\n", "a", 1, "tagged !!int"),
+    ('a: !!int "3"\n', "a", 1, "tagged !!int"),
 ]
 
 

@@ -383,3 +383,24 @@ def test_the_tag_of_an_image_is_promoted_in_every_kind(kind: str) -> None:
     assert old == "registry:5000/shop/checkout:1.2.0"
     new = set_value(text, path, replace_tag(str(old), "1.3.0"), document=document)
     assert new == text.replace("checkout:1.2.0", "checkout:1.3.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a: v\t\nb: 1\n", "a"),
+        ("a: 'v'\t# c\nb: 1\n", "a"),
+        ("a:\t\n  b:\tv\t\n", "a.b"),
+        ("- v\t\n- 1\n", "[0]"),
+        ("? k\n: v\nb: 1\t\n", "k"),
+    ],
+)
+def test_tabs_that_only_separate_are_kept(text: str, path: str) -> None:
+    """ruamel.yaml, the second reader, does not know them; files that people keep have them."""
+    assert set_value(text, path, "new") == text.replace("v", "new")
+
+
+def test_a_tab_within_a_value_is_no_space() -> None:
+    """The second reader is shown the text without tabs: what has one is not said to be the same."""
+    with pytest.raises(EditRefused, match="second reader"):
+        set_value('a: {x: v, y: "t\tt"}\t\n', "a.x", "new")
