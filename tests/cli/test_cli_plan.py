@@ -19,7 +19,7 @@ def test_it_shows_what_would_be_promoted(tmp_path: Path, run: Run) -> None:
     assert ran.code == 0, ran.err
     assert "syrf/production from staging" in ran.out
     assert "1 service would be promoted" in ran.out
-    assert "api: api-v9.0.4 -> api-v9.1.1 (minor)" in ran.out
+    assert "api: api-v9.0.4 -> api-v9.1.1, minor" in ran.out
     assert '-    chartTag:   "api-v9.0.4"   # moved by CI' in ran.out
     assert '+    chartTag:   "api-v9.1.1"   # moved by CI' in ran.out
     assert "api also differs in replicas: not promoted" in ran.out
@@ -95,7 +95,29 @@ def test_an_older_version_in_staging_is_pointed_out(tmp_path: Path, run: Run) ->
     files = two_services()
     files[file("staging", "api")] = values("staging", "api-v8.0.0")
     ran = run("plan", a_clone(tmp_path, files))
-    assert "api api-v8.0.0 is older than api-v9.0.4" in ran.out
+    assert "api: api-v9.0.4 -> api-v8.0.0, back (-1 major)" in ran.out
+    assert "api api-v8.0.0 is older than api-v9.0.4, which production runs: release" in ran.out
+    allowed = CONFIG.replace("    files:", "    versions: { backwards: allow }\n    files:")
+    ran = run("plan", a_clone(tmp_path / "allowed", files, allowed))
+    assert "api goes back, if staging itself went back" in ran.out
+
+
+@pytest.mark.runbook("SYRF-15")
+@pytest.mark.parametrize(
+    ("version", "rules", "said"),
+    [
+        ("latest", "{}", "api latest is no version that stays what it is"),
+        ("4be19f2", "{ scheme: semver }", "api 4be19f2 is no semantic version"),
+        ("1.0.0-rc.1", "{ prereleases: refuse }", "api 1.0.0-rc.1 is a prerelease (rc.1)"),
+    ],
+)
+def test_a_version_that_the_rules_refuse_is_pointed_out(
+    tmp_path: Path, run: Run, version: str, rules: str, said: str
+) -> None:
+    files = two_services()
+    files[file("staging", "api")] = values("staging", version)
+    ruled = CONFIG.replace("    files:", f"    versions: {rules}\n    files:")
+    assert said in run("plan", a_clone(tmp_path, files, ruled)).out
 
 
 def test_a_wrong_configuration_stops_it(tmp_path: Path, run: Run) -> None:
@@ -179,12 +201,15 @@ def test_as_json(tmp_path: Path, run: Run) -> None:
     assert found["commit"] == git(clone, "rev-parse", "HEAD").strip()
     (target,) = found["targets"]
     (change,) = target["changes"]
-    told = {name: change[name] for name in ("service", "before", "after", "step", "file")}
+    told = {
+        name: change[name] for name in ("service", "before", "after", "step", "distance", "file")
+    }
     assert told == {
         "service": "api",
         "before": "api-v9.0.4",
         "after": "api-v9.1.1",
         "step": "minor",
+        "distance": "minor",
         "file": API,
     }
     assert change["not_promoted"] == [{"path": "replicas", "source": "1", "running": "3"}]

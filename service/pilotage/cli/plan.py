@@ -64,7 +64,7 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
         "mode": target.pipeline.mode.value,
         "changes": [
             {
-                **_change(each.change),
+                **_change(each.change, target),
                 "file": each.file,
                 "diff": unified(each.file, before[each.file] or "", each.text),
             }
@@ -76,18 +76,20 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
         "problems": [
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],
-        "notes": _notes(target, plan),
+        "notes": [*_against(clone, target, plan), *_notes(target, plan)],
     }
 
 
-def _change(change: ServiceChange) -> dict[str, Any]:
-    from pilotage.core import version
+def _change(change: ServiceChange, target: Target) -> dict[str, Any]:
+    from pilotage.core.distance import distance
 
+    found = distance(change.before, change.after, target.pipeline.versions.scheme)
     return {
         "service": change.service,
         "before": change.before,
         "after": change.after,
-        "step": version.step(change.before, change.after).value,
+        "step": found.step.value,
+        "distance": str(found),
         "not_promoted": [
             {"path": each.path, "source": each.source, "running": each.running}
             for each in change.differences
@@ -95,18 +97,30 @@ def _change(change: ServiceChange) -> dict[str, Any]:
     }
 
 
+def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
+    """What the rules for versions have against this set, as far as files alone tell."""
+    from pilotage.core.policy import policy_for
+    from pilotage.core.version_rules import is_older, refused
+
+    pipeline, _, environment = target.id.partition("/")
+    assert clone.config is not None
+    policy = policy_for(clone.config, pipeline, environment, clone.commit)
+    assert policy is not None
+    notes = []
+    for change in plan.changes:
+        found = refused(change, policy, source_ran=True)
+        if found is not None:
+            notes.append(f"{found.reason}: {found.next_step}")
+        elif is_older(change, policy):
+            notes.append(f"{change.service} goes back, if {target.source} itself went back")
+    return notes
+
+
 def _notes(target: Target, plan: Plan) -> list[str]:
-    """What the service would hold against this set, as far as files alone tell."""
-    from pilotage.core import version
+    """What else the service would hold against this set, as far as files alone tell."""
     from pilotage.core.policy import Mode, Together
 
     notes = []
-    for change in plan.changes:
-        if version.step(change.before, change.after) is version.Step.BACK:
-            notes.append(
-                f"{change.service} {change.after} is older than {change.before}: "
-                "it is not promoted by itself"
-            )
     if plan.problems and plan.services and target.pipeline.together is Together.ALL:
         notes.append("`together: all`: nothing is promoted while one service cannot be")
     if target.pipeline.mode is Mode.OBSERVE:
@@ -133,8 +147,8 @@ def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
             say("")
         say(f"{target['target']} from {target['from']} at {clone.commit[:7]}: {_summary(target)}")
         for change in target["changes"]:
-            step = change["step"]
-            say(f"  {change['service']}: {change['before']} -> {change['after']} ({step})")
+            step = change["distance"]
+            say(f"  {change['service']}: {change['before']} -> {change['after']}, {step}")
         for problem in target["problems"]:
             say(f"  {problem['service']} cannot be promoted: {problem['text']}")
         _show_rest(target)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilotage.core import version
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.distance import Step, distance
 from pilotage.core.holding import quarantine
 from pilotage.core.merged import released_by_person
 from pilotage.core.model import Origin, Outcome, Quarantined
@@ -75,7 +75,7 @@ def _taken_back(draft: Draft, service: str, step: tuple[str, str], written: Writ
     known = {(each.service, each.version) for each in draft.target.quarantine}
     if (service, was) in known:
         return
-    if not _goes_back(was, found, draft.target.history.get(service, ())):
+    if not _goes_back(draft, service, was, found):
         return
     text = f"{written.by} rolled {service} back from {was} to {found} ({written.sha[:7]})"
     draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
@@ -106,10 +106,11 @@ def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:
             return True
 
 
-def _goes_back(was: str, found: str, history: tuple[str, ...]) -> bool:
+def _goes_back(draft: Draft, service: str, was: str, found: str) -> bool:
     """Told from the versions; from what ran here before only where they cannot be compared."""
-    step = version.step(was, found)
-    return step is version.Step.BACK or (step is version.Step.OTHER and found in history)
+    step = distance(was, found, draft.seen.policy.pipeline.versions.scheme).step
+    ran_here = found in draft.target.history.get(service, ())
+    return step is Step.BACK or (step in (Step.OTHER, Step.SAME) and ran_here)
 
 
 def _remembered(known: tuple[str, ...], found: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def observing(draft: Draft) -> None:
         draft.propose(None)
         return
     changes = selection.changes or seen.plan.changes
+    draft.explain("plan", prose.list_steps(seen.policy, changes))
     promotion = _blocked(draft, _observed(draft, changes))
     draft.propose(promotion)
     if selection.changes and _may_open(draft, selection):

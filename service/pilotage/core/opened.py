@@ -87,6 +87,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     closed = blockers(gates)
     for gate in gates:
         draft.explain(gate.name, gate.reason, gate.next_step)
+    draft.explain("plan", prose.list_steps(seen.policy, promotion.changes))
     ready = "; ".join(gate.reason for gate in closed)
     if promotion.ready != ready:
         text = f"not ready to merge: {ready}" if ready else "ready to merge: every gate is open"

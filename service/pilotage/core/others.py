@@ -12,11 +12,11 @@ from pilotage.core.decision import Draft
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.core.model import ServiceChange
 from pilotage.core.outputs import Outputs
-from pilotage.core.plan import is_older
 from pilotage.core.policy import Mode
 from pilotage.core.proof import in_quarantine, obstacle
 from pilotage.core.prose import clipped
 from pilotage.core.snapshot import OtherPullRequest
+from pilotage.core.version_rules import is_older
 
 
 def others(draft: Draft) -> None:
@@ -61,7 +61,7 @@ def _problem(draft: Draft, change: ServiceChange) -> str | None:
     """Going back is always allowed; forward needs the proof that ours would need."""
     if change.before == change.after:
         return None
-    if is_older(change):
+    if is_older(change, draft.seen.policy):
         return None
     found = in_quarantine(change, draft.seen.policy, draft.target)
     if found is None and change.after in draft.target.history.get(change.service, ()):

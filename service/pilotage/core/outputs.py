@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pilotage.core.distance import Distance
 from pilotage.core.forge import Status
 from pilotage.core.model import Difference, Sha, Superseded
-from pilotage.core.version import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class ChangeRow:
     service: str
     before: str | None
     after: str | None
-    step: Step | None = None
+    step: Distance | None = None
     live_since: datetime | None = None
     compare_url: str | None = None
 
@@ -63,6 +63,8 @@ class BodyPage:
     rollback_command: str
     policy: str
     notes: tuple[str, ...] = ()
+    going_back: tuple[ChangeRow, ...] = ()
+    """Rows whose version after the merge is older than the one now."""
     link: str = ""
 
 

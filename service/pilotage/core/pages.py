@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from pilotage.core import checklist, version
+from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
 from pilotage.core.model import Outcome, Promotion, ServiceChange, Sha, State, Target
@@ -97,8 +98,9 @@ def _body(
     policy = seen.policy
     closed = blockers(gates)
     services = set(promotion.services)
+    rows = [_row(target, policy, change) for change in promotion.changes]
     unchanged = [
-        ChangeRow(name, found, None)
+        ChangeRow(name, version.cut(found), None)
         for name, found in seen.plan.unchanged.items()
         if name not in services
     ]
@@ -112,7 +114,10 @@ def _body(
         source=policy.source_name,
         blockers=tuple(gate.reason for gate in closed),
         next_step=next((gate.next_step for gate in closed if gate.next_step), ""),
-        rows=(*(_row(target, policy, change) for change in promotion.changes), *unchanged[:20]),
+        rows=(*rows, *unchanged[:20]),
+        going_back=tuple(
+            row for row in rows if row.step is not None and row.step.step is Step.BACK
+        ),
         proven=_proven(policy, target, promotion),
         people=_people(policy, promotion),
         differences=tuple(each for change in promotion.changes for each in change.differences)[:40],
@@ -143,9 +148,9 @@ def _row(target: Target, policy: Policy, change: ServiceChange) -> ChangeRow:
     proof = find(target.proofs, name, change.after)
     return ChangeRow(
         service=name,
-        before=change.before,
-        after=change.after,
-        step=version.step(change.before, change.after),
+        before=version.cut(change.before) if change.before is not None else None,
+        after=version.cut(change.after),
+        step=distance(change.before, change.after, policy.pipeline.versions.scheme),
         live_since=proof.live_since if proof else None,
         compare_url=_compare(policy, change),
     )
@@ -161,7 +166,8 @@ def _compare(policy: Policy, change: ServiceChange) -> str | None:
 
 
 def _tag(template: str, value: str) -> str:
-    return template.replace("{value}", value).replace("{version}", version.plain(value))
+    tag, _ = version.split(value)
+    return template.replace("{value}", tag or value).replace("{version}", version.plain(value))
 
 
 def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, ...]:
@@ -202,7 +208,7 @@ def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[str, ...]:
     for service, planned in seen.plan.services.items():
         found = quarantined.get((service, planned.change.after))
         if found is not None and service not in services:
-            notes.append(f"{service} {found.version} is in quarantine: {found.reason}")
+            notes.append(f"{service} {version.cut(found.version)} is in quarantine: {found.reason}")
     if seen.plan.only_in_source:
         names = ", ".join(seen.plan.only_in_source[:10])
         notes.append(f"only in {seen.policy.source_name}: {names}")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilotage import edit
-from pilotage.core import version
 from pilotage.core.config import Problem
 from pilotage.core.model import Difference, ServiceChange, Sha, Write
 from pilotage.core.policy import CopyValue, Pipeline, SetValue
@@ -169,10 +168,6 @@ def holds(writes: tuple[Write, ...], texts: Mapping[str, str | None]) -> bool:
         if any(present.get(path) != value for path, value in paths.items()):
             return False
     return True
-
-
-def is_older(change: ServiceChange) -> bool:
-    return version.step(change.before, change.after) is version.Step.BACK
 
 
 def _filled(template: str, service: str, environment: str) -> str:

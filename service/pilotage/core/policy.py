@@ -39,6 +39,7 @@ from pilotage.core.policy_values import (
 from pilotage.core.policy_values import duration as duration
 from pilotage.core.policy_values import duration_text as duration_text
 from pilotage.core.rollout_watch import Budgets
+from pilotage.core.version import Scheme
 
 OWN_ITEMS = frozenset({"staging-healthy", "soak"})
 """The boxes that the service ticks itself."""
@@ -74,6 +75,24 @@ class OutsideGate(StrEnum):
     NOTE = "note"
     HOLD = "hold"
     REVERT = "revert"
+
+
+class Backwards(StrEnum):
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+class Prereleases(StrEnum):
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+class VersionRules(_Section):
+    """Which versions may go out; that the source environment runs them goes without saying."""
+
+    scheme: Scheme = Scheme.ANY
+    backwards: Backwards = Backwards.REFUSE
+    prereleases: Prereleases = Prereleases.ALLOW
 
 
 class CopyValue(_Section):
@@ -260,6 +279,7 @@ class Pipeline(_Section):
     files: str
     promote: tuple[Rule, ...] = Field(json_schema_extra={"minItems": 1})
     together: Together = Together.ALL
+    versions: VersionRules = VersionRules()
     services: Mapping[str, ServiceSource] = {}
     environments: Mapping[Name, Environment] = Field(min_length=2)
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pilotage.core import version
 from pilotage.core.model import Proof, ServiceChange, Target
-from pilotage.core.plan import is_older
 from pilotage.core.policy import Policy, Together
 from pilotage.core.rollout import judge_value
 from pilotage.core.rollout_watch import Failed, Held, Live, Pending, State, Watch
 from pilotage.core.snapshot import Sight, Snapshot
+from pilotage.core.version import cut
+from pilotage.core.version_rules import refused
 
 _REMEMBERED = 5
 """Proven versions kept for each service after the source has moved on."""
@@ -160,18 +160,10 @@ def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle 
     quarantined = in_quarantine(change, policy, target)
     if quarantined is not None:
         return quarantined
-    if is_older(change):
-        return Obstacle(
-            name,
-            f"{name} {wanted} is older than {change.before}, which {target.environment} runs",
-            lasting=True,
-        )
-    if version.moves(change.before, wanted):
-        return Obstacle(
-            name,
-            f"{name} {wanted} is no version that stays what it is",
-            "name a version such as v1.2.3, or a commit",
-        )
+    source_ran = find(target.proofs, name, change.before or "") is not None
+    against = refused(change, policy, source_ran)
+    if against is not None:
+        return Obstacle(name, against.reason, against.next_step, lasting=True)
     proof = find(target.proofs, name, wanted)
     if proof is not None and proof.proven:
         return None
@@ -183,13 +175,13 @@ def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obst
     for found in target.quarantine:
         if (found.service, found.version) == (name, wanted):
             lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
-            reason = f"{name} {wanted} is in quarantine: {found.reason}"
+            reason = f"{name} {cut(wanted)} is in quarantine: {found.reason}"
             return Obstacle(name, reason, lift, lasting=True)
     return None
 
 
 def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Obstacle:
-    label = f"{name} {wanted}"
+    label = f"{name} {cut(wanted)}"
     if proof is None or (proof.live_since is None and proof.obstacle is None):
         return Obstacle(name, f"{label} has not been seen live in {policy.source_name} yet")
     if proof.live_since is None or proof.obstacle is not None:

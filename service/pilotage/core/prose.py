@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pilotage.core import version
+from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
 from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
@@ -38,9 +39,30 @@ def _inert(text: str) -> str:
 
 
 def list_changes(changes: Iterable[ServiceChange]) -> str:
-    """`api v9.1.1, web v5.0.1`, or the first few and how many more."""
-    names = [f"{each.service} {version.short(each.after, each.service)}" for each in changes]
-    shown = ", ".join(names[:_NAMED])
+    """`api v9.1.1, web back to v5.0.0`, or the first few and how many more."""
+    return _first(", ", [_named(each) for each in changes])
+
+
+def _named(change: ServiceChange) -> str:
+    back = distance(change.before, change.after).step is Step.BACK
+    to = "back to " if back else ""
+    return f"{change.service} {to}{version.short(change.after, change.service)}"
+
+
+def list_steps(policy: Policy, changes: Iterable[ServiceChange]) -> str:
+    """`api v9.0.4 to v9.2.0: minor (+2)`, or the first few and how many more."""
+    return _first("; ", [_step(policy, each) for each in changes])
+
+
+def _step(policy: Policy, change: ServiceChange) -> str:
+    name, scheme = change.service, policy.pipeline.versions.scheme
+    before = version.short(change.before, name) if change.before is not None else "nothing"
+    found = distance(change.before, change.after, scheme)
+    return f"{name} {before} to {version.short(change.after, name)}: {found}"
+
+
+def _first(between: str, names: Sequence[str]) -> str:
+    shown = between.join(names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
 

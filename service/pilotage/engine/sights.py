@@ -218,15 +218,21 @@ def _version_source(values: Sequence[Value], application: Application | None) ->
     if application is None:
         return None
     for value in values:
-        wanted = version.parse(value.new)
+        wanted = _numbered(value.new)
         if wanted is None:
             continue
-        prefix = value.new.removesuffix(str(wanted))
         for index, source in enumerate(application.sources):
-            found = version.parse(source.target_revision)
-            if found is not None and source.target_revision.removesuffix(str(found)) == prefix:
+            if _numbered(source.target_revision) == wanted:
                 return index
     return None
+
+
+def _numbered(value: str) -> tuple[type, str] | None:
+    """Semantic version or date, and what stands before it; None for anything else."""
+    found = version.read(value)
+    if not isinstance(found, version.Semantic | version.Calendar):
+        return None
+    return type(found), value.removesuffix(version.plain(value))
 
 
 def images_of(pipeline: Pipeline, change: ServiceChange) -> tuple[Image, ...]:

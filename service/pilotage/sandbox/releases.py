@@ -70,6 +70,7 @@ def releases(world: World) -> APIRouter:
 
 def next_version(value: str, step: str) -> str:
     """`api-v9.1.1` and minor is `api-v9.2.0`."""
-    found = version.parse(value) or Version(0)
+    read = version.read(value, version.Scheme.SEMVER)
+    found = read.number if isinstance(read, version.Semantic) else Version(0)
     bumped: Version = found.next_version(step)
     return f"{value.removesuffix(str(found))}{bumped}"

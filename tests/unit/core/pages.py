@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pilotage.core.distance import Distance, Step
 from pilotage.core.model import Difference, Superseded
 from pilotage.core.outputs import (
     Advice,
@@ -16,7 +17,6 @@ from pilotage.core.outputs import (
     ChangeRow,
     StoryPage,
 )
-from pilotage.core.version import Step
 from tests.unit.core.worlds import MERGED, NOW, ago
 
 HOSTILE = (
@@ -69,7 +69,7 @@ def body(**changed: Any) -> BodyPage:
                 "api",
                 "api-v9.0.4",
                 "api-v9.1.1",
-                Step.MINOR,
+                Distance(Step.MINOR),
                 ago(days=2),
                 "https://github.com/acme/syrf/compare/api-v9.0.4...api-v9.1.1",
             ),
@@ -127,7 +127,7 @@ def hostile_bodies(draw: st.DrawFn) -> BodyPage:
         hostile,
         st.none() | hostile,
         st.none() | hostile,
-        st.none() | st.sampled_from(Step),
+        st.none() | st.builds(Distance, st.sampled_from(Step), st.sampled_from(["", "+2"])),
         st.none() | st.just(NOW),
         st.none() | hostile,
     )

@@ -87,7 +87,7 @@ MISTAKES = {
     GOOD.replace("preset:", "presets:"): [
         ".pilotage.yaml:3: pipelines.syrf: `promote` is required here",
         ".pilotage.yaml:4: pipelines.syrf.presets: unknown key; known here: environments, files, "
-        "mode, preset, promote, services, together (did you mean `preset`?)",
+        "mode, preset, promote, services, together, versions (did you mean `preset`?)",
     ],
     GOOD.replace("cluster-gitops", "cluster-gitop"): [
         ".pilotage.yaml:4: pipelines.syrf.preset: there is no preset cluster-gitop; there are "
@@ -98,6 +98,10 @@ MISTAKES = {
     in_pipeline("    mode: observer"): [
         ".pilotage.yaml:5: pipelines.syrf.mode: expected observe or propose, found 'observer' "
         "(did you mean `observe`?)"
+    ],
+    in_pipeline("    versions: { scheme: semvar }"): [
+        ".pilotage.yaml:5: pipelines.syrf.versions.scheme: expected any or semver or calver or "
+        "digest or commit, found 'semvar' (did you mean `semver`?)"
     ],
     in_production("gates: { soak: 15 }"): [
         ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.soak: expected a "

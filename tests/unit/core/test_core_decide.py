@@ -185,6 +185,21 @@ def test_an_older_version_is_not_proposed() -> None:
     assert "is older than api-v9.0.4, which production runs" in said(decision)
 
 
+@pytest.mark.runbook("SYRF-15")
+def test_an_older_version_is_proposed_where_that_is_allowed() -> None:
+    known = (*proofs({"api": "api-v9.0.3"}), *proofs({"api": "api-v9.0.4"}))
+    decision = decide(
+        snapshot(
+            policy=pipeline(versions="{ backwards: allow }"),
+            staging={"api": "api-v9.0.3"},
+            target=target(proofs=known),
+        ),
+        NOW,
+    )
+    assert "open_pull_request" in kinds(decision)
+    assert "api v9.0.4 to v9.0.3: back (-1 patch)" in said(decision)
+
+
 def test_the_next_look_is_never_in_the_past_and_never_never() -> None:
     decision = decide(snapshot(), NOW)
     assert NOW <= decision.wake_at <= NOW + timedelta(minutes=5)

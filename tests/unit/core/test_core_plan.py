@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core.model import Difference, Write
-from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, is_older, plan, versions
+from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan, versions
 from tests.unit.core.worlds import (
     BASE,
     PRODUCTION,
     SOURCE,
     STAGING,
-    changes,
     file_path,
     policy,
     tree,
@@ -162,13 +161,6 @@ def test_holds_asks_for_every_promoted_value() -> None:
     assert not holds(writes, {})
     assert not holds(writes, {FILE: "["})
     assert holds((), {})
-
-
-@pytest.mark.runbook("SYRF-15")
-def test_older_is_told_from_the_versions() -> None:
-    back = changes({"api": "api-v9.0.3"}, {"api": "api-v9.0.4"})[0]
-    assert is_older(back)
-    assert not any(is_older(change) for change in changes())
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,21 @@ def test_why_a_version_may_not_go_out(reason: str, changed: dict[str, Any]) -> N
     assert reason in hindrance(**changed)
 
 
+@pytest.mark.runbook("SYRF-15")
+def test_a_going_back_of_staging_goes_out_where_it_is_allowed() -> None:
+    """Staging ran what production runs and left it; else production was brought forward by hand."""
+    change = changes({"api": "api-v9.1.1"}, {"api": "api-v9.2.0"})[0]
+    rules = pipeline(versions="{ backwards: allow }")
+    both = (proof("api", "api-v9.1.1"), proof("api", "api-v9.2.0"))
+    assert obstacle(change, rules, target(proofs=both)) is None
+    found = obstacle(change, rules, target(proofs=both[:1]))
+    assert found is not None
+    assert "staging was never seen to run" in found.reason
+    unproven = obstacle(change, rules, target(proofs=both[1:]))
+    assert unproven is not None
+    assert "has not been seen live in staging yet" in unproven.reason
+
+
 def test_quarantine_is_for_one_version_of_one_service() -> None:
     other = (
         Quarantined("api", "api-v9.1.0", "crashed", NOW),

@@ -221,6 +221,33 @@ def test_the_body_of_an_open_request() -> None:
     assert render_body(page).count("- [x]") == 4
 
 
+DIGEST = "@sha256:abc1234" + "0" * 57
+
+
+@pytest.mark.runbook("SYRF-15")
+def test_how_far_it_goes_stands_beside_each_service() -> None:
+    """Also that it goes back, in the title and at the top of the body."""
+    back = {"api": "api-v9.0.3", "web": f"web-v5.3.0{DIGEST}"}
+    promotion = proposal(changes=changes(back))
+    page = body_of(opened(promotion, staging=back))
+    assert [(row.after, str(row.step)) for row in page.rows] == [
+        ("api-v9.0.3", "back (-1 patch)"),
+        ("web-v5.3.0@sha256:abc1234…", "minor (+3)"),
+    ]
+    assert [row.service for row in page.going_back] == ["api"]
+    assert (
+        "> **This goes back:** api from api-v9.0.4 to the older api-v9.0.3. Staging went back, and "
+        "the policy allows it."
+    ) in render_body(page).splitlines()
+    assert prose.title(policy(), promotion) == (
+        "Promote syrf to production: api back to v9.0.3, web v5.3.0@sha256:abc1234…"
+    )
+
+
+def test_the_body_of_a_promotion_that_goes_forward_says_nothing_of_going_back() -> None:
+    assert "goes back" not in render_body(body_of(opened()))
+
+
 def test_a_service_that_stays_is_shown_as_it_is() -> None:
     page = body_of(
         opened(
