@@ -13,6 +13,7 @@ from pilotage.core.model import Origin, Outcome, Quarantined
 from pilotage.core.plan import Plan
 from pilotage.core.results import revert_key
 from pilotage.core.snapshot import Known, Written
+from pilotage.core.version import cut
 
 _REMEMBERED = 10
 
@@ -77,7 +78,8 @@ def _taken_back(draft: Draft, service: str, step: tuple[str, str], written: Writ
         return
     if not _goes_back(draft, service, was, found):
         return
-    text = f"{written.by} rolled {service} back from {was} to {found} ({written.sha[:7]})"
+    way = f"from {cut(was)} to {cut(found)} ({written.sha[:7]})"
+    text = f"{written.by} rolled {service} back {way}"
     draft.tell(EventKind.PERSON_ROLLED_BACK, text, by=written.by, service=service)
     entry = Quarantined(service, was, text, draft.now, written.by)
     quarantine(draft, entry, draft.release or draft.proposal)

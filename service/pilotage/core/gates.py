@@ -14,6 +14,7 @@ from pilotage.core import checklist
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
 from pilotage.core.snapshot import Known, Snapshot, Unknown
+from pilotage.core.version import cut
 
 
 class Verdict(StrEnum):
@@ -70,7 +71,9 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
             for service, wanted in promotion.versions:
                 if versions.get(service) != wanted:
                     found = versions.get(service, "nothing readable")
-                    reason = f"the branch holds {service} {found}, not the proven {wanted}"
+                    reason = (
+                        f"the branch holds {service} {cut(found)}, not the proven {cut(wanted)}"
+                    )
                     return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             for service in versions.keys() - set(promotion.services):
                 reason = f"the branch also sets {service} to {versions[service]}, not in this set"

@@ -5,6 +5,7 @@ Times are absolute, so that a page changes only when a decision does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
@@ -121,7 +122,9 @@ def _body(
         proven=_proven(policy, target, promotion),
         people=_people(policy, promotion),
         differences=tuple(each for change in promotion.changes for each in change.differences)[:40],
-        superseded=promotion.superseded,
+        superseded=tuple(
+            replace(old, version=version.cut(old.version)) for old in promotion.superseded
+        ),
         waiting=tuple(_row(target, policy, change) for change in promotion.waiting),
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),

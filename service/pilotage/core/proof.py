@@ -16,7 +16,7 @@ from pilotage.core.rollout import judge_value
 from pilotage.core.rollout_watch import Failed, Held, Live, Pending, State, Watch
 from pilotage.core.snapshot import Sight, Snapshot
 from pilotage.core.version import cut
-from pilotage.core.version_rules import refused
+from pilotage.core.version_rules import Refused, refused
 
 _REMEMBERED = 5
 """Proven versions kept for each service after the source has moved on."""
@@ -160,14 +160,19 @@ def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle 
     quarantined = in_quarantine(change, policy, target)
     if quarantined is not None:
         return quarantined
-    source_ran = find(target.proofs, name, change.before or "") is not None
-    against = refused(change, policy, source_ran)
+    against = against_rules(change, policy, target)
     if against is not None:
         return Obstacle(name, against.reason, against.next_step, lasting=True)
     proof = find(target.proofs, name, wanted)
     if proof is not None and proof.proven:
         return None
     return _unproven(name, wanted, proof, policy)
+
+
+def against_rules(change: ServiceChange, policy: Policy, target: Target) -> Refused | None:
+    """What `versions:` of the configuration has against it."""
+    ran = find(target.proofs, change.service, change.before or "")
+    return refused(change, policy, source_ran=ran is not None)
 
 
 def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:

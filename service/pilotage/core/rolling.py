@@ -15,9 +15,8 @@ from pilotage.core.model import (
     Superseded,
     versions_of,
 )
-from pilotage.core.plan import is_older
 from pilotage.core.policy import Roll
-from pilotage.core.proof import Selection
+from pilotage.core.proof import Selection, against_rules
 from pilotage.core.snapshot import Known, Unknown
 from pilotage.edit import EditRefused
 
@@ -121,7 +120,8 @@ def _rolled_on(draft: Draft, promotion: Promotion, changes: tuple[ServiceChange,
 def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
     """The same set on today's base, wherever the source environment has gone since.
 
-    What would take a newer value back is left in conflict, and its gate says so.
+    What the rules for versions refuse, as to take a newer value back, is left in conflict, and its
+    gate says so.
     """
     seen = draft.seen
     try:
@@ -131,7 +131,7 @@ def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
         draft.explain("branch", text, "mend the file, or close the pull request")
         return promotion
     promotion = replace(promotion, changes=found.changes)
-    if any(is_older(change) for change in found.changes):
+    if any(against_rules(change, seen.policy, draft.target) for change in found.changes):
         return promotion
     rebuilt = replace(promotion, base=seen.base, generation=promotion.generation + 1)
     commit_branch(draft, rebuilt, found.files, expected=promotion.branch_head)

@@ -99,7 +99,7 @@ def _of_target(store: Store, target: Target, report: Report) -> Answer:
         return _carried(target, carrying)
     for entry in target.quarantine:
         if entry.service == report.service and same(entry.version, report.value):
-            reason = f"{entry.version} is in quarantine: {entry.reason}"
+            reason = f"{version.cut(entry.version)} is in quarantine: {entry.reason}"
             return Answer(Answered.REFUSED, reason, target.id)
     running = target.running.get(report.service)
     if running is not None and same(running, report.value):
@@ -157,7 +157,7 @@ def _on_its_way(target: Target, promotion: Promotion) -> str:
         for proof in target.proofs:
             same_set = (proof.service, proof.version) == (change.service, change.after)
             if same_set and not proof.proven:
-                return f"{proof.service} {proof.version}: {shown.waiting(proof)}"
+                return f"{proof.service} {version.cut(proof.version)}: {shown.waiting(proof)}"
     return "proven; the pull request comes next"
 
 

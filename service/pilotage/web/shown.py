@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from pilotage.core.model import Hold, Pause, Promotion, Proof, Revert, State, Target
+from pilotage.core.version import cut
 from pilotage.store import Event, Report, TargetRow
 
 Shown = dict[str, JsonValue]
@@ -133,7 +134,7 @@ def reasons(found: Target) -> list[JsonValue]:
         lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
     lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
     for entry in found.quarantine:
-        text = f"{entry.version} is in quarantine by {entry.by}: {entry.reason}"
+        text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
         step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
         lines.append(_reason(entry.service, text, step))
     return lines
@@ -166,7 +167,7 @@ def promotion_reasons(found: Promotion) -> list[JsonValue]:
     for service, reason in found.reasons.items():
         lines.append(_reason(service, reason))
     for each in found.waiting:
-        text = f"{each.after} is proven and waits, because a person has touched this set"
+        text = f"{cut(each.after)} is proven and waits, because a person has touched this set"
         lines.append(_reason(each.service, text, "/pilotage roll"))
     return lines
 

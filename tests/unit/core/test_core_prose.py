@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from pilotage.core import prose
 from pilotage.core.decide import decide
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
-from pilotage.core.model import Outcome, Quarantined, Reason, Revert, ServiceChange, State
+from pilotage.core.model import (
+    Outcome,
+    Quarantined,
+    Reason,
+    Revert,
+    ServiceChange,
+    State,
+    Superseded,
+)
 from pilotage.core.outputs import BodyPage, StoryPage
 from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known
@@ -242,6 +250,19 @@ def test_how_far_it_goes_stands_beside_each_service() -> None:
     assert prose.title(policy(), promotion) == (
         "Promote syrf to production: api back to v9.0.3, web v5.3.0@sha256:abc1234…"
     )
+
+
+def test_digests_are_cut_wherever_people_read_them() -> None:
+    """In the status, the list of what was superseded, and in why the gate is closed."""
+    wanted, old = f"api-v9.2.0{DIGEST}", f"api-v9.1.0{DIGEST}"
+    promotion = proposal(
+        changes=changes({"api": wanted}), superseded=(Superseded("api", old, NOW, NOW),)
+    )
+    before = opened(promotion, staging={"api": wanted}, versions_on_head=Known({"api": old}, NOW))
+    decision = decide(before, NOW)
+    texts = [render_body(body_of(before)), *(each.text for each in decision.target.because)]
+    assert "the branch holds api api-v9.1.0@sha256:abc1234…, not the proven" in "".join(texts)
+    assert not [text for text in texts if DIGEST in text]
 
 
 def test_the_body_of_a_promotion_that_goes_forward_says_nothing_of_going_back() -> None:
