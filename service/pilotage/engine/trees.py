@@ -265,7 +265,7 @@ class Trees:
     def reverse(self, merge: Merge, changes: Sequence[ServiceChange], head: Sha) -> Reverse:
         """`head` without what the merge brought, which must be what was promoted and no more.
 
-        About ten git processes, once for each head. Raises UnknownCommit.
+        Nine git processes, once for each head. Raises UnknownCommit.
         """
         return self._memory.once(
             ("reverse", merge.sha, merge.parent, head),
