@@ -19,9 +19,10 @@ from pilotage.core.acts import Notify, Refused
 from pilotage.core.model import Outcome, State
 from pilotage.core.policy import HttpCheck
 from pilotage.core.rollout_watch import Held
+from pilotage.engine.attention import Attention
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside, Repository
-from pilotage.engine.tick import Attention, Ticker
+from pilotage.engine.tick import Ticker
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
 from pilotage.settings import Settings

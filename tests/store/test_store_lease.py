@@ -12,7 +12,7 @@ from sqlalchemy.exc import StatementError
 
 from pilotage.core.acts import Done
 from pilotage.store import Event, LeaseLost, Store
-from pilotage.store.targets import take
+from pilotage.store.targets import TAKE
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -289,7 +289,7 @@ def test_eight_workers_do_two_hundred_jobs_once_each(store: Store) -> None:
 
 
 def test_on_postgresql_workers_pass_over_a_row_that_another_one_is_taking() -> None:
-    statement = str(take("worker", NOW, NOW + MINUTE).compile(dialect=POSTGRESQL))
+    statement = str(TAKE.compile(dialect=POSTGRESQL))
     words = " ".join(statement.split())
     assert words.startswith("UPDATE target SET")
     assert "ORDER BY target.due_at LIMIT" in words

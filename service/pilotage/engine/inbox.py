@@ -66,23 +66,33 @@ class Inbox:
         self._store = store
         self._attentive = attentive
         self._lock = threading.Lock()
+        self._asked = False
 
     def settle(self, now: datetime) -> bool:
-        """Settles what waits, oldest first. False when nothing did."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
-            deliveries = self._store.waiting_deliveries(_AT_ONCE)
-            for delivery in deliveries:
-                settled = self._settled(delivery)
-                mail = [posted(target, letter, now) for target, letter in settled.letters]
-                self._store.settle(
-                    delivery.id, settled.note, ignored=settled.ignored, mail=mail, now=now
-                )
-                log.info("delivery", id=delivery.id, event_name=delivery.event, note=settled.note)
-            return bool(deliveries)
-        finally:
-            self._lock.release()
+        """Settles what waits, oldest first. False when nothing did.
+
+        One thread at a time: for who comes meanwhile, the one who settles looks again.
+        """
+        some = False
+        self._asked = True
+        while self._asked and self._lock.acquire(blocking=False):
+            try:
+                self._asked = False
+                some |= self._settle_some(now)
+            finally:
+                self._lock.release()
+        return some
+
+    def _settle_some(self, now: datetime) -> bool:
+        deliveries = self._store.waiting_deliveries(_AT_ONCE)
+        for delivery in deliveries:
+            settled = self._settled(delivery)
+            mail = [posted(target, letter, now) for target, letter in settled.letters]
+            self._store.settle(
+                delivery.id, settled.note, ignored=settled.ignored, mail=mail, now=now
+            )
+            log.info("delivery", id=delivery.id, event_name=delivery.event, note=settled.note)
+        return bool(deliveries)
 
     def _settled(self, delivery: Delivery) -> _Settled:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,6 +30,7 @@ from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.results import apply, is_stale, told
 from pilotage.core.snapshot import Known, Snapshot
+from pilotage.engine.attention import Attention
 from pilotage.engine.converge import Convergence, Mirror
 from pilotage.engine.mail import Post, sort
 from pilotage.engine.observe import CannotObserve, NotPromoted, Observer
@@ -55,20 +56,6 @@ _FINAL = (
 )
 _BOUND = (CommitBranch, OpenPullRequest, RevertCommit)
 """One of these that was not done keeps what comes after it waiting: the next needs its result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """What a target wants to hear of: names of Argo CD's applications.
-
-    A change in `applications` is looked at at once; one in `others`, where nothing is under way,
-    not before `others_from`.
-    """
-
-    target: str
-    applications: frozenset[str]
-    others: frozenset[str]
-    others_from: datetime
 
 
 class Ticker:

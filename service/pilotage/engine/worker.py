@@ -1,6 +1,6 @@
 """The threads of one process: they settle what came in, lease what is due, and wait for more.
 
-Nothing sleeps: a thread waits on one condition, until the next row is due or something arrives.
+Nothing sleeps: the threads wait in one room, until the next row is due or something arrives.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,15 +15,15 @@ import structlog
 from pilotage.adapters.argocd_stream import ApplicationStream
 from pilotage.core.application import ApplicationKey
 from pilotage.engine.alone import Folder
+from pilotage.engine.attention import Listening
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside
-from pilotage.engine.tick import Attention, Ticker
-from pilotage.store import LeaseLost, Store, StoreUnavailable
+from pilotage.engine.tick import Ticker
+from pilotage.engine.waiting import WaitingRoom
+from pilotage.store import Lease, LeaseLost, Store, StoreUnavailable
 
 log = structlog.get_logger()
 
-_LOOK_AT_STORE = timedelta(seconds=5)
-"""Another replica may have written a row that nobody told us of."""
 _AFTER_ERROR = timedelta(seconds=15)
 
 
@@ -42,15 +41,11 @@ class Engine:
         self._store = store
         self._clock = clock
         self._ticker = Ticker(outside, store, clock)
-        self._inbox = Inbox(outside, store, self._notified)
-        self._condition = threading.Condition()
-        self._pokes = 0
+        self._listening = Listening(clock)
+        self._inbox = Inbox(outside, store, self._listening.heard)
+        self._room = WaitingRoom(clock)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._attention: dict[str, Attention] = {}
-        self._changed: dict[str, set[str]] = {}
-        self._heard: dict[str, datetime] = {}
-        """Application to when it was last heard of, by whatever way."""
         self._folder: Folder | None = None
         self._listeners: list[Callable[[str], None]] = []
 
@@ -107,7 +102,7 @@ class Engine:
     def stop(self, timeout: float = 30) -> None:
         """Lets each thread finish what it does; nothing is cut off half done."""
         self._stopping.set()
-        self.poke()
+        self._room.close()
         for thread in self._threads:
             thread.join(timeout)
         if self._folder is not None:
@@ -116,103 +111,62 @@ class Engine:
 
     def poke(self) -> None:
         """Something was written to the store: look at once."""
-        with self._condition:
-            self._pokes += 1
-            self._condition.notify_all()
+        self._room.call()
 
     def _listen(self, stream: ApplicationStream) -> None:
         stream.run(self._application_changed, self._stopping)
 
     def _application_changed(self, key: ApplicationKey) -> None:
-        """A frame is an alarm clock for the targets that wait for this application.
-
-        Frames of applications that nobody waits for are many: one of them asks for one look.
-        """
-        with self._condition:
-            targets = self._notified(key.name)
-            fresh = [target for target in targets if key.name not in self._changed.get(target, ())]
-            for target in fresh:
-                self._changed.setdefault(target, set()).add(key.name)
-            found = [each for each in self._attention.values() if key.name in each.others]
-            for each in found:
-                self._attention[each.target] = replace(each, others=frozenset())
-        now = self._clock()
-        wakes = [([target], now) for target in fresh]
-        wakes += [([each.target], max(now, each.others_from)) for each in found]
-        if wakes:
-            try:
-                for targets, at in wakes:
-                    self._store.wake(targets, at)
-            except StoreUnavailable as error:
-                log.warning("cannot wake", reason=str(error))
-            self.poke()
+        """A frame is an alarm clock for the targets that wait for this application."""
+        wakes = self._listening.changed(key.name)
+        if not wakes:
+            return
+        try:
+            for target, at in wakes:
+                self._store.wake([target], at)
+        except StoreUnavailable as error:
+            log.warning("cannot wake", reason=str(error))
+        self.poke()
 
     def _work(self, name: str) -> None:
         owner = f"{name}-{secrets.token_hex(4)}"
-        while not self._stopping.is_set():
-            with self._condition:
-                pokes = self._pokes
+        told = True
+        while not self._room.closed:
             try:
-                busy = self.turn(owner)
-                until = None if busy else self._store.next_wake()
+                if told and self._inbox.settle(self._clock()):
+                    self._room.call()  # what was settled has made targets due
+                told = False
+                worked, due = self.turn(owner)
             except StoreUnavailable as error:
                 log.warning("the database cannot be used", reason=str(error))
-                busy, until = False, self._clock() + _AFTER_ERROR
-            if busy:
-                continue
-            with self._condition:
-                if self._pokes == pokes and not self._stopping.is_set():
-                    self._condition.wait(self._seconds(until))
+                worked, due, told = False, self._clock() + _AFTER_ERROR, True
+            told |= self._room.answer() if worked else self._room.rest(due)
 
-    def _seconds(self, until: datetime | None) -> float:
-        longest = _LOOK_AT_STORE.total_seconds()
-        if until is None:
-            return longest
-        return max(0.0, min(longest, (until - self._clock()).total_seconds()))
-
-    def turn(self, owner: str) -> bool:
-        """Settles what came in, then does one due tick. False when there was nothing to do."""
-        settled = self._inbox.settle(self._clock())
+    def turn(self, owner: str) -> tuple[bool, datetime | None]:
+        """Does one tick, if one is due; whether it did, and when the next is due."""
         lease = self._store.lease(owner, self._clock(), self._outside.settings.lease)
-        if lease is None:
-            return settled
-        with self._condition:
-            changed = frozenset(self._changed.pop(lease.target, ()))
+        due = self._store.next_wake()
+        if lease is not None:
+            self._room.hand_on(due)
+            self._tick(lease)
+        return lease is not None, due
+
+    def _tick(self, lease: Lease) -> None:
+        changed = self._listening.take(lease.target)
         began = self._clock()
         try:
             attention = self._ticker.tick(lease, changed)
         except LeaseLost as error:
             log.warning("somebody else has the target", reason=str(error))
-            return True
+            return
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("a tick failed", target=lease.target)
             self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
-            return True
-        if attention is not None:
-            self._attend(attention, began)
-        for listener in tuple(self._listeners):
-            listener(lease.target)
-        return True
-
-    def _notified(self, application: str) -> list[str]:
-        """Notes that an application was heard of; the targets that wait for it."""
-        with self._condition:
-            self._heard[application] = self._clock()
-            found = self._attention.items()
-            return [target for target, each in found if application in each.applications]
-
-    def _attend(self, attention: Attention, began: datetime) -> None:
-        """What was heard since the look began, of an application that nobody waited for before,
-        may be newer than what was seen of it: it is looked at once more."""
-        with self._condition:
-            before = self._attention.get(attention.target)
-            self._attention[attention.target] = attention
-            new = attention.applications - (before.applications if before else frozenset())
-            missed = {name for name in new if name in self._heard and self._heard[name] >= began}
-            if missed:
-                self._changed.setdefault(attention.target, set()).update(missed)
-        if missed:
+            return
+        if attention is not None and self._listening.attend(attention, began):
             self._store.wake([attention.target], self._clock())
             self.poke()
+        for listener in tuple(self._listeners):
+            listener(lease.target)

@@ -100,7 +100,9 @@ def _sqlite(url: URL, shown: str) -> Engine:
         # A transaction that reads first and writes later fails at once when another one wrote in
         # between, whatever the time-out: a writer takes its lock at the beginning.
         reads_only = connection.get_execution_options().get("reads_only")
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -37,13 +37,11 @@ def receive(connection: Connection, delivery: Delivery) -> bool:
     return connection.scalar(new) is not None
 
 
+_WAITING = select(deliveries).where(deliveries.c.state == "new").order_by(deliveries.c.number)
+
+
 def waiting(connection: Connection, limit: int) -> tuple[Delivery, ...]:
-    rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.state == "new")
-        .order_by(deliveries.c.number)
-        .limit(limit)
-    )
+    rows = connection.execute(_WAITING.limit(limit))
     return tuple(
         Delivery(row.id, row.kind, row.event, row.repository, row.body, row.received_at)
         for row in rows

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy import insert as plain_insert
 
 from pilotage.core.acts import Act, Committed, Done, Opened, Outrun, Refused, Result, Reverted
@@ -37,6 +37,16 @@ _whole_target = (
     .outerjoin(_proposal, _proposal.c.id == targets_table.c.proposal_id)
     .outerjoin(_release, _release.c.id == targets_table.c.release_id)
 )
+_load_target = _whole_target.where(targets.HELD)
+_load_mail = select(mails).where(mails.c.target == bindparam("lease_target")).order_by(mails.c.id)
+_load_pending = (
+    select(acts_table)
+    .where(
+        acts_table.c.target == bindparam("lease_target"),
+        acts_table.c.state == ActState.PENDING,
+    )
+    .order_by(acts_table.c.number)
+)
 
 
 def read_target(connection: Connection, target_id: str) -> Target | None:
@@ -50,17 +60,11 @@ def load(connection: Connection, lease: Lease) -> Loaded:
     Raises:
         LeaseLost: somebody else has the target.
     """
-    row = connection.execute(_whole_target.where(targets.holds(lease))).one_or_none()
+    row = connection.execute(_load_target, targets.key(lease)).one_or_none()
     if row is None:
         raise targets.lost(lease)
-    messages = connection.execute(
-        select(mails).where(mails.c.target == lease.target).order_by(mails.c.id)
-    )
-    pending = connection.execute(
-        select(acts_table)
-        .where(acts_table.c.target == lease.target, acts_table.c.state == ActState.PENDING)
-        .order_by(acts_table.c.number)
-    )
+    messages = connection.execute(_load_mail, {"lease_target": lease.target})
+    pending = connection.execute(_load_pending, {"lease_target": lease.target})
     return Loaded(
         target=_target(row),
         mail=tuple(
@@ -116,18 +120,12 @@ def record(
     Raises:
         LeaseLost: somebody else has the target; nothing is kept.
     """
-    written = connection.execute(
-        update(targets_table)
-        .where(targets.holds(lease))
-        .values(
-            document=target_text(target),
-            proposal_id=target.proposal.id if target.proposal else None,
-            release_id=target.release.id if target.release else None,
-            wake_at=targets.wake_after(wake_at),
-        )
-    )
-    if written.rowcount != 1:
-        raise targets.lost(lease)
+    columns: dict[str, object] = {
+        "document": target_text(target),
+        "proposal_id": target.proposal.id if target.proposal else None,
+        "release_id": target.release.id if target.release else None,
+    }
+    targets.record(connection, lease, columns, wake_at)
     _write_promotions(connection, lease, _distinct(target, promotions), now)
     _write_acts(connection, lease, acts, now)
     append(connection, lease, events)

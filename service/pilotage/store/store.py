@@ -174,7 +174,7 @@ class Store:
         `owner` must differ between workers. When nothing is due, no write lock is taken.
         """
         with self._database.read() as connection:
-            if connection.scalar(targets.due(now)) is None:
+            if targets.due(connection, now) is None:
                 return None
         with self._database.write() as connection:
             return targets.lease(connection, owner, now, lease_for)

@@ -17,8 +17,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Update,
+    bindparam,
     case,
     func,
     literal,
@@ -30,6 +30,16 @@ from pilotage.store.database import insert
 from pilotage.store.errors import LeaseLost
 from pilotage.store.records import Lease, TargetRow
 from pilotage.store.schema import Moment, target
+
+# What every look says is put together once: that costs more than running it.
+_NOW = bindparam("now", type_=Moment())
+_WAKE = bindparam("wake", type_=Moment())
+HELD = (
+    (target.c.id == bindparam("lease_target"))
+    & (target.c.fence == bindparam("lease_fence"))
+    & (target.c.lease_owner == bindparam("lease_owner_name"))
+)
+"""The row of the lease whose `key` goes along."""
 
 
 def ensure(
@@ -121,43 +131,52 @@ def _earlier(column: ColumnElement[datetime], at: datetime) -> ColumnElement[dat
     return case((column < at, column), else_=literal(at, Moment()))
 
 
+_NEXT_DUE = select(func.min(target.c.due_at))
+
+
 def next_due(connection: Connection) -> datetime | None:
-    earliest: datetime | None = connection.scalar(select(func.min(target.c.due_at)))
+    earliest: datetime | None = connection.scalar(_NEXT_DUE)
     return earliest
 
 
-def due(now: datetime) -> Select[str]:
+_DUE = select(target.c.id).where(target.c.due_at <= _NOW).order_by(target.c.due_at).limit(1)
+
+
+def due(connection: Connection, now: datetime) -> str | None:
     """The target that has waited longest, if any may be taken now."""
-    return select(target.c.id).where(target.c.due_at <= now).order_by(target.c.due_at).limit(1)
+    return connection.scalar(_DUE, {"now": now})
 
 
-def take(owner: str, now: datetime, until: datetime) -> Update:
-    """Lease one due target, in one statement that no two workers can both win."""
-    chosen = due(now).with_for_update(skip_locked=True).scalar_subquery()
-    return (
-        update(target)
-        .where(target.c.id == chosen)
-        .values(lease_owner=owner, due_at=until, fence=target.c.fence + 1, woken_at=None)
-        .returning(target.c.id, target.c.fence)
-    )
+TAKE = (
+    update(target)
+    .where(target.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(fence=target.c.fence + 1, woken_at=None)
+    .returning(target.c.id, target.c.fence)
+)
+"""One statement that no two workers can both win."""
 
 
 def lease(connection: Connection, owner: str, now: datetime, lease_for: timedelta) -> Lease | None:
+    """The due target that has waited longest, if any."""
     until = now + lease_for
-    row = connection.execute(take(owner, now, until)).one_or_none()
+    given = {"now": now, "lease_owner": owner, "due_at": until}
+    row = connection.execute(TAKE, given).one_or_none()
     return Lease(row.id, owner, row.fence, until) if row is not None else None
 
 
-def holds(lease: Lease) -> ColumnElement[bool]:
-    return (
-        (target.c.id == lease.target)
-        & (target.c.fence == lease.fence)
-        & (target.c.lease_owner == lease.owner)
-    )
+def key(lease: Lease) -> dict[str, object]:
+    return {
+        "lease_target": lease.target,
+        "lease_fence": lease.fence,
+        "lease_owner_name": lease.owner,
+    }
 
 
 def lost(lease: Lease) -> LeaseLost:
     return LeaseLost(lease.target, lease.owner, lease.fence)
+
+
+_HOLD_STILL = select(target.c.id).where(HELD).with_for_update()
 
 
 def hold_still(connection: Connection, lease: Lease) -> None:
@@ -166,26 +185,54 @@ def hold_still(connection: Connection, lease: Lease) -> None:
     Raises:
         LeaseLost: it moved on.
     """
-    if connection.scalar(select(target.c.id).where(holds(lease)).with_for_update()) is None:
+    if connection.scalar(_HOLD_STILL, key(lease)) is None:
         raise lost(lease)
+
+
+_CHANGE = update(target).where(HELD)
 
 
 def renew(connection: Connection, lease: Lease, now: datetime, lease_for: timedelta) -> Lease:
     until = now + lease_for
-    renewed = connection.execute(update(target).where(holds(lease)).values(due_at=until))
+    renewed = connection.execute(_CHANGE, key(lease) | {"due_at": until})
     if renewed.rowcount != 1:
         raise lost(lease)
     return replace(lease, until=until)
 
 
+def _releasing(wake_at: ColumnElement[datetime | None]) -> Update:
+    return _CHANGE.values(lease_owner=None, wake_at=wake_at, due_at=wake_at, woken_at=None)
+
+
+def _recording(wake_at: ColumnElement[datetime | None]) -> Update:
+    return _CHANGE.values(wake_at=wake_at)
+
+
+_EARLIER = case((target.c.woken_at < _WAKE, target.c.woken_at), else_=_WAKE)
+"""`wake`, unless an earlier wake was asked for while the lease ran."""
+_RELEASE, _RELEASE_AT = _releasing(target.c.wake_at), _releasing(_EARLIER)
+_RECORD, _RECORD_AT = _recording(target.c.woken_at), _recording(_EARLIER)
+
+
 def release(connection: Connection, lease: Lease, wake_at: datetime | None) -> None:
-    wanted = target.c.wake_at if wake_at is None else wake_after(wake_at)
-    released = connection.execute(
-        update(target)
-        .where(holds(lease))
-        .values(lease_owner=None, wake_at=wanted, due_at=wanted, woken_at=None)
-    )
+    """Give it back, due at `wake_at`, or without one when it was recorded to be."""
+    if wake_at is None:
+        released = connection.execute(_RELEASE, key(lease))
+    else:
+        released = connection.execute(_RELEASE_AT, key(lease) | {"wake": wake_at})
     if released.rowcount != 1:
+        raise lost(lease)
+
+
+def record(
+    connection: Connection, lease: Lease, columns: dict[str, object], wake_at: datetime | None
+) -> None:
+    """Write columns of the row under its lease."""
+    if wake_at is None:
+        written = connection.execute(_RECORD, key(lease) | columns)
+    else:
+        written = connection.execute(_RECORD_AT, key(lease) | columns | {"wake": wake_at})
+    if written.rowcount != 1:
         raise lost(lease)
 
 
@@ -197,10 +244,3 @@ def free(connection: Connection, now: datetime) -> int:
         .values(lease_owner=None, due_at=now, woken_at=None, fence=target.c.fence + 1)
     )
     return freed.rowcount
-
-
-def wake_after(wake_at: datetime | None) -> ColumnElement[datetime | None]:
-    """`wake_at`, unless an earlier wake was asked for while the lease ran."""
-    if wake_at is None:
-        return target.c.woken_at
-    return case((target.c.woken_at < wake_at, target.c.woken_at), else_=literal(wake_at, Moment()))
