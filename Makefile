@@ -37,8 +37,8 @@ check: install ## ruff, strict types, import rules
 format: install ## mend what ruff can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: install ## the figures of docs/benchmarks.md (ROWS=idle picks one)
-	@$(BIN)/python -m tests.bench $(ROWS)
+bench: install ## figures against their targets (ROWS=idle picks one; ARGS=--write: docs/benchmarks.md)
+	@$(BIN)/python -m tests.bench $(ARGS) $(ROWS)
 
 lock: ## pin everything again, with hashes, naming no host
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \

@@ -7,21 +7,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`most`: the largest value that meets the target."""
+    """`most`: the largest value that meets the target; `least`: the smallest. One of them."""
 
-    row: str
     what: str
     value: float
     unit: str
-    most: float
+    most: float | None = None
+    least: float | None = None
 
     @property
     def met(self) -> bool:
-        return self.value <= self.most
+        above = self.least is None or self.value >= self.least
+        return above and (self.most is None or self.value <= self.most)
 
-    def __str__(self) -> str:
-        verdict = "met" if self.met else "MISSED"
-        return (
-            f"{self.row:<8} {self.what:<52} {self.value:>8.2f} {self.unit:<10}"
-            f" target <= {self.most:g} {self.unit}: {verdict}"
+    @property
+    def measured(self) -> str:
+        return f"{self.value:,.2f} {self.unit}"
+
+    @property
+    def target(self) -> str:
+        bounds = (("at most", self.most), ("at least", self.least))
+        return " and ".join(
+            f"{word} {bound:,g} {self.unit}" for word, bound in bounds if bound is not None
         )
+
+    @property
+    def verdict(self) -> str:
+        return "met" if self.met else "missed"

@@ -23,7 +23,7 @@ from pilotage.sandbox.argocd import create_app as argocd_app
 from pilotage.sandbox.github import GitHub, Limits, Permission
 from pilotage.sandbox.github import create_app as github_app
 from pilotage.sandbox.serve import Server
-from pilotage.store import Store
+from pilotage.store import Store, StoreError
 from tests.bench.figure import Figure
 
 OWNER = "acme"
@@ -143,8 +143,8 @@ def _watched(process: subprocess.Popen[bytes], folder: Path) -> list[Figure]:
     used = _processor_seconds(process.pid) - before
     share = 100 * used / (time.monotonic() - begun)
     return [
-        Figure("idle", "1,000 waiting targets: processor, git included", share, "% of a core", 2),
-        Figure("idle", "1,000 waiting targets: memory", _megabytes(process.pid), "MB", 150),
+        Figure("processor, git included", share, "% of a core", most=2),
+        Figure("memory", _megabytes(process.pid), "MB", most=150),
     ]
 
 
@@ -154,7 +154,7 @@ def _until_open(process: subprocess.Popen[bytes], folder: Path) -> None:
     wanted, end = REPOSITORIES * OPEN * len(REGIONS), time.monotonic() + 600
     while time.monotonic() < end and process.poll() is None:
         time.sleep(2)
-        if not database.exists():
+        if not _migrated(database):
             continue
         with Store.open(f"sqlite:///{database}", migrate=False) as store:
             opened = [
@@ -169,6 +169,16 @@ def _until_open(process: subprocess.Popen[bytes], folder: Path) -> None:
             return
     log = (folder / "serve.log").read_text(errors="replace")[-2000:]
     raise SystemExit(f"the targets did not come to rest:\n{log}")
+
+
+def _migrated(database: Path) -> bool:
+    if not database.exists():
+        return False
+    try:
+        Store.open(f"sqlite:///{database}", migrate=False).close()
+    except StoreError:
+        return False
+    return True
 
 
 def _processor_seconds(pid: int) -> float:

@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pilotage.clock import utc_now
 from pilotage.core import prose
 from pilotage.core.decide import decide
 from pilotage.core.model import ENDED, Promotion, State, Target
 from pilotage.engine.mail import Post
 from pilotage.engine.observe import Observer
 from pilotage.engine.outside import Outside
-from pilotage.engine.worker import Engine, utc_now
+from pilotage.engine.worker import Engine
 from pilotage.sandbox.argocd import Timings
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.serve import Server

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from pilotage.clock import utc_now
 from pilotage.core.model import Command, State
 from pilotage.engine.mail import Commanded, posted
-from pilotage.engine.worker import utc_now
 from pilotage.sandbox.github.webhooks import Delivery, signature
 from pilotage.sandbox.world import BOT, CI, SECRET, TOKEN, World
 from tests.e2e.harness import TARGET, Service, quick_world

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pilotage.clock import utc_now
 from pilotage.core.model import Command, Promotion, State
 from pilotage.engine.mail import Commanded, posted
-from pilotage.engine.worker import utc_now
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import BOT, World, config_text, layout, path_of
 from tests.e2e.harness import FAST, TARGET, Service, quick_world

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pilotage.clock import utc_now
 from pilotage.core.model import State
-from pilotage.engine.worker import utc_now
 from pilotage.sandbox.argocd import Timings
 from pilotage.sandbox.github import Permission, PullRequest
 from pilotage.sandbox.github.faults import Asked

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from pilotage.clock import utc_now
 from pilotage.engine.inbox import Inbox
-from pilotage.engine.worker import utc_now
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import SECRET, World
 from pilotage.store import Delivery

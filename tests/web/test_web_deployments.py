@@ -99,6 +99,10 @@ def test_a_wrong_bearer_is_401_and_nothing_is_kept(service: Service, token: str)
         ({**TOLD, "repository": "acme"}, "repository: "),
         ({**TOLD, "sevice": "api"}, "sevice: "),
         ({key: value for key, value in TOLD.items() if key != "value"}, "value: Field required"),
+        ({**TOLD, "service": "a\0i"}, "service: Value error, has a control character"),
+        ({**TOLD, "value": "\x1b[1m"}, "value: Value error, has a control character"),
+        ({**TOLD, "environment": "\u202e"}, "environment: Value error, has a control character"),
+        ({**TOLD, "run_url": "https://ci\n"}, "run_url: Value error, has a control character"),
     ],
 )
 def test_another_shape_is_400_with_what_was_expected(

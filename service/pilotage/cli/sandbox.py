@@ -55,16 +55,17 @@ def sandbox(
                 with_argocd=not github_only,
             ) as world:
                 world.hook(service_url)
-                _tell(world, _written(world, place), as_json=as_json)
+                _tell(world, written(world, place), as_json=as_json)
                 _until_interrupted()
         except ServerFailed as error:
             fail(str(error), Exit.USAGE)
 
 
-def _written(world: World, folder: Path) -> Path:
+def written(world: World, folder: Path) -> Path:
     """The settings as a file that only this person may read."""
     config = folder / "pilotage.toml"
     config.touch(mode=0o600)
+    config.chmod(0o600)  # one that was there before keeps its mode otherwise
     config.write_text(world.settings_file(folder / "data"), encoding="utf-8")
     return config
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -200,19 +201,29 @@ def read_argocd(body: bytes) -> ArgoCDNotice:
     return _read(ArgoCDNotice, body)
 
 
+def _one_line(text: str) -> str:
+    if any(not each.isprintable() for each in text):
+        raise ValueError("has a control character, such as NUL or a line break")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""What names something. No database need be able to keep a NUL."""
+
+
 class Deployment(_Part):
     """`POST /api/v1/deployments`: what CI deployed where."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    repository: Annotated[Line, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
     """The GitOps repository, or the service's own that the configuration names."""
-    environment: Annotated[str, Field(min_length=1, max_length=100)]
-    service: Annotated[str, Field(min_length=1, max_length=100)]
-    value: Annotated[str, Field(min_length=1, max_length=300)]
+    environment: Annotated[Line, Field(min_length=1, max_length=100)]
+    service: Annotated[Line, Field(min_length=1, max_length=100)]
+    value: Annotated[Line, Field(min_length=1, max_length=300)]
     """The version as it stands in the file, or without its prefix."""
-    run: Annotated[str, Field(max_length=60)] = ""
-    run_url: Annotated[str, Field(max_length=1_000)] = ""
+    run: Annotated[Line, Field(max_length=60)] = ""
+    run_url: Annotated[Line, Field(max_length=1_000)] = ""
 
 
 def read_deployment(body: bytes) -> Deployment:

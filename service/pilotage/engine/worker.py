@@ -8,11 +8,12 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from pilotage.adapters.argocd_stream import ApplicationStream
+from pilotage.clock import utc_now
 from pilotage.core.application import ApplicationKey
 from pilotage.engine.alone import Folder
 from pilotage.engine.attention import Listening
@@ -25,10 +26,6 @@ from pilotage.store import Lease, LeaseLost, Store, StoreUnavailable
 log = structlog.get_logger()
 
 _AFTER_ERROR = timedelta(seconds=15)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Engine:

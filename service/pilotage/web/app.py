@@ -12,10 +12,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pilotage.clock import utc_now
 from pilotage.settings import Settings
 from pilotage.store import Store, StoreError, StoreUnavailable
 from pilotage.web import api, health, hooks, pages
-from pilotage.web.backend import Backend, Engine, utc_now
+from pilotage.web.backend import Backend, Engine
 
 log = structlog.get_logger()
 

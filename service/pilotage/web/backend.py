@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from pilotage.clock import utc_now
 from pilotage.settings import Settings
 from pilotage.store import Store
 
@@ -25,10 +26,6 @@ class Engine(Protocol):
     """The part of `pilotage.engine.worker.Engine` that the web uses."""
 
     def poke(self) -> None: ...
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

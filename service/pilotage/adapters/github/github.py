@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
@@ -22,6 +22,7 @@ from pilotage.adapters.github.failures import merge_failure
 from pilotage.adapters.github.paths import segment
 from pilotage.adapters.github.sign_in import SignIn
 from pilotage.adapters.github.transport import Counts, Transport
+from pilotage.clock import utc_now
 from pilotage.core import forge
 from pilotage.core.model import BodyEdit, Sha
 
@@ -29,10 +30,6 @@ DEFAULT_URL = "https://api.github.com"
 MOST_FILES = 3_000
 PUSH_TIME = timedelta(minutes=10)
 TEAM_MEMORY = timedelta(minutes=5)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class GitHub:
@@ -50,7 +47,7 @@ class GitHub:
         base_url: str = DEFAULT_URL,
         timeout: int = 20,
         team_memory: timedelta = TEAM_MEMORY,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._transport = Transport(base_url, timeout, clock)
         self._sign_in = SignIn(credential, self._transport)

@@ -3,15 +3,16 @@
 import hashlib
 import hmac
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from pilotage.sandbox.argocd.accounts import Account
 from pilotage.sandbox.argocd.answers import (
     ApiError,
+    AppNamespace,
     Caller,
     Cd,
     body_of,
@@ -25,7 +26,6 @@ from pilotage.sandbox.argocd.stand_in import ArgoCD
 from pilotage.sandbox.argocd.state import Application, Deployed, Json, Operation
 
 router = APIRouter()
-AppNamespace = Annotated[str, Query(alias="appNamespace")]
 
 
 @router.post("/api/v1/applications/{name}/sync")

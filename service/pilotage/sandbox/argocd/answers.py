@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -64,6 +64,7 @@ def the_account(request: Request) -> Account:
 
 
 Cd = Annotated[ArgoCD, Depends(the_argocd)]
+AppNamespace = Annotated[str, Query(alias="appNamespace")]
 Caller = Annotated[Account, Depends(the_account)]
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pilotage.sandbox.argocd.accounts import UnauthenticatedError
 from pilotage.sandbox.argocd.answers import (
     ApiError,
+    AppNamespace,
     Caller,
     Cd,
     ok,
@@ -46,7 +47,7 @@ def list_applications(
     selector: str = "",
     repo: str = "",
     name: str = "",
-    app_namespace: Annotated[str, Query(alias="appNamespace")] = "",
+    app_namespace: AppNamespace = "",
     fields: str = "",
 ) -> Response:
     with cd.store.lock:
@@ -95,7 +96,7 @@ async def get_application(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    app_namespace: Annotated[str, Query(alias="appNamespace")] = "",
+    app_namespace: AppNamespace = "",
     refresh: str | None = None,
 ) -> Response:
     app = visible(cd, caller, name, project, app_namespace)
@@ -114,10 +115,10 @@ def get_resource_tree(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
 ) -> Response:
     with cd.store.lock:
-        app = visible(cd, caller, name, project, appNamespace)
+        app = visible(cd, caller, name, project, app_namespace)
         return ok(resource_tree(app, cd.store.clock()))
 
 
@@ -127,10 +128,10 @@ def get_managed_resources(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
 ) -> Response:
     with cd.store.lock:
-        return ok(managed_resources(visible(cd, caller, name, project, appNamespace)))
+        return ok(managed_resources(visible(cd, caller, name, project, app_namespace)))
 
 
 @router.get("/api/v1/applications/{name}/events")
@@ -139,10 +140,10 @@ def get_events(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
 ) -> Response:
     with cd.store.lock:
-        app = visible(cd, caller, name, project, appNamespace)
+        app = visible(cd, caller, name, project, app_namespace)
         version = str(cd.store.resource_version)
         return ok({"metadata": {"resourceVersion": version}, "items": app.events})
 
@@ -153,10 +154,10 @@ def get_sync_windows(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
 ) -> Response:
     with cd.store.lock:
-        window = visible(cd, caller, name, project, appNamespace).window
+        window = visible(cd, caller, name, project, app_namespace).window
     if window is None:
         return ok({"canSync": True})
     shown = {
@@ -175,13 +176,13 @@ def get_manifests(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
     revision: str = "",
     revisions: Words = None,
     sourcePositions: Words = None,  # noqa: N803
 ) -> Response:
     with cd.store.lock:
-        app = visible(cd, caller, name, project, appNamespace)
+        app = visible(cd, caller, name, project, app_namespace)
         instead = {0: revision} if revision and not app.multi else {}
         if app.multi:
             positions = [int(p) - 1 for p in sourcePositions or () if p.isdecimal()]
@@ -202,11 +203,11 @@ def get_revision_metadata(
     cd: Cd,
     caller: Caller,
     project: str = "",
-    appNamespace: str = "",  # noqa: N803
+    app_namespace: AppNamespace = "",
     sourceIndex: str = "",  # noqa: N803
 ) -> Response:
     with cd.store.lock:
-        app = visible(cd, caller, name, project, appNamespace)
+        app = visible(cd, caller, name, project, app_namespace)
         index = int(sourceIndex) if sourceIndex.isdecimal() else 0
         if revision == "HEAD":
             raise ApiError(2, "revision HEAD must be resolved")

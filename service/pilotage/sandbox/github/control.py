@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pilotage.clock import utc_now
 from pilotage.sandbox.github import (
     apps,
     boxes,
@@ -44,7 +45,7 @@ from pilotage.sandbox.github.model import (
     Team,
     WorkflowRun,
 )
-from pilotage.sandbox.github.state import State, utc_now
+from pilotage.sandbox.github.state import State
 from pilotage.sandbox.github.webhooks import Webhooks
 
 ALL_EVENTS = (

@@ -24,10 +24,6 @@ from pilotage.sandbox.github.model import (
 from pilotage.sandbox.github.webhooks import Webhooks
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class State:
     """Everything in memory except git. Whoever reads or writes it holds `lock`."""
 
