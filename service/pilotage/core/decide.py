@@ -8,6 +8,7 @@ from typing import assert_never
 
 from pilotage.core import by_hand, people, prose
 from pilotage.core.acts import AnswerComment
+from pilotage.core.applications import explained
 from pilotage.core.decision import Decision, Draft
 from pilotage.core.holding import announced
 from pilotage.core.model import State
@@ -35,6 +36,7 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
     _proposal(draft)
     announced(draft)
     others(draft)
+    draft.because += explained(seen)
     return _answered(draft).finished()
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.acts import Notify
+from pilotage.core.applications import pinned
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
@@ -62,6 +63,7 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
         draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=merge.by)
         return
     release = started(replace(promotion, changes=found.changes), merge)
+    release = pinned(release, draft.seen.found_in_target)
     draft.tell(EventKind.MERGED, text, promotion=release, by=merge.by, commit=merge.sha)
     draft.propose(None)
     draft.follow(_judged_gate(draft, release, merge))
@@ -150,7 +152,7 @@ def released_by_person(draft: Draft, changes: tuple[ServiceChange, ...], written
         origin=Origin.PERSON,
     )
     merge = Merge(written.sha, written.parent, MergeMethod.PUSH, written.by, written.at)
-    release = started(promotion, merge)
+    release = pinned(started(promotion, merge), draft.seen.found_in_target)
     waiting = (*target.next_releases, release)
     draft.target = replace(target, last_number=number, next_releases=waiting)
     text = f"{written.by} wrote {prose.list_changes(changes)} as {written.sha[:7]}; watching it"

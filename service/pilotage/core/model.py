@@ -260,6 +260,8 @@ class Promotion:
     ready: str | None = None
     """What keeps the merge closed; "" when every gate passes; None before the first look."""
     merge: Merge | None = None
+    applications: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Service to its applications, as they were found until the merge; none with written names."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a service failed, was put back or was overtaken."""

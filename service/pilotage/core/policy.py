@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from pilotage.core.policy_values import (
+    AUTO,
     ITEM,
     REPOSITORY,
     Applications,
@@ -253,6 +254,11 @@ class Environment(_Section):
     budgets: WatchBudgets = WatchBudgets()
     commands: People = People()
     notify: Names = ()
+
+    @property
+    def finds_applications(self) -> bool:
+        """Whether they are those that read the files, instead of those named here."""
+        return self.applications == (AUTO,)
 
     @model_validator(mode="after")
     def _checked(self) -> Environment:

@@ -107,9 +107,19 @@ Duration = Annotated[
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
+AUTO = "auto"
+
+
+def _auto_alone(names: tuple[str, ...]) -> tuple[str, ...]:
+    if AUTO in names and len(names) > 1:
+        raise ValueError(f"{AUTO} stands alone: either all applications are found, or all named")
+    return names
+
+
 Applications = Annotated[
     tuple[Annotated[str, filled_by("service", "environment")], ...],
     Field(min_length=1),
+    AfterValidator(_auto_alone),
     BeforeValidator(_one_or_many),
     WithJsonSchema(_NAMES_SCHEMA),
 ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pilotage.core.applications import source_names
 from pilotage.core.model import Proof, ServiceChange, Target
 from pilotage.core.policy import Policy, Together
 from pilotage.core.rollout import judge_value
@@ -42,13 +43,6 @@ class Selection:
     obstacles: tuple[Obstacle, ...]
 
 
-def application_names(policy_names: tuple[str, ...], service: str, environment: str) -> list[str]:
-    return [
-        name.replace("{service}", service).replace("{environment}", environment)
-        for name in policy_names
-    ]
-
-
 def prove(snapshot: Snapshot, now: datetime) -> tuple[Proof, ...]:
     """The proofs after this look, for every service that differs; others keep what they have."""
     kept = [proof for proof in snapshot.target.proofs if proof.proven]
@@ -58,7 +52,8 @@ def prove(snapshot: Snapshot, now: datetime) -> tuple[Proof, ...]:
         proof = found or Proof(service, planned.change.after, snapshot.plan.source, now)
         sights = snapshot.proof_sights.get(service, {})
         seen = sights or proof.watches
-        proofs.append(_look(proof, sights, snapshot.policy, now) if seen else proof)
+        names = source_names(snapshot.policy, service, snapshot.found_in_source)
+        proofs.append(_look(proof, sights, names, snapshot.policy, now) if seen else proof)
     current = {(proof.service, proof.version) for proof in proofs}
     older = [proof for proof in kept if (proof.service, proof.version) not in current]
     return (*proofs, *_newest(older))
@@ -86,10 +81,12 @@ def _newest(proofs: list[Proof]) -> list[Proof]:
     return kept
 
 
-def _look(proof: Proof, sights: Mapping[str, Sight], policy: Policy, now: datetime) -> Proof:
+def _look(
+    proof: Proof, sights: Mapping[str, Sight], names: list[str], policy: Policy, now: datetime
+) -> Proof:
     """What these sights say, together with the last look at the applications that are not due."""
     budgets = policy.source.budgets.budgets
-    watches = dict(proof.watches)
+    watches = {name: watch for name, watch in proof.watches.items() if name in names}
     for name, sight in sights.items():
         watch = proof.watches.get(name) or Watch.begin(now)
         if isinstance(watch.outcome, Failed | Held):
@@ -99,7 +96,6 @@ def _look(proof: Proof, sights: Mapping[str, Sight], policy: Policy, now: dateti
     degraded = _degraded(watches)
     if degraded is not None:
         return replace(proof, live_since=None, proven_at=None, obstacle=degraded)
-    names = application_names(policy.source.applications, proof.service, policy.source_name)
     waiting = _not_live({name: watches.get(name) for name in names})
     if waiting is not None:
         return proof if proof.proven else replace(proof, obstacle=waiting)

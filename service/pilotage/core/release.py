@@ -12,6 +12,7 @@ from typing import assert_never
 from pilotage.core import pages, prose, verification
 from pilotage.core.acts import Notify
 from pilotage.core.application import Gone
+from pilotage.core.applications import pinned, release_names
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import hold, quarantine
 from pilotage.core.merged import put_back
@@ -35,7 +36,7 @@ from pilotage.core.rollout_watch import (
     Pending,
     Watch,
 )
-from pilotage.core.watching import applications_of, fold, next_looks
+from pilotage.core.watching import fold, next_looks
 
 _WATCHED = (Outcome.ROLLING_OUT, Outcome.LIVE)
 
@@ -46,6 +47,7 @@ def released(draft: Draft) -> None:
     policy = draft.seen.release_policy
     assert release is not None
     assert policy is not None
+    release = pinned(release, draft.seen.found_for_release)
     release = watched(draft, release, policy)
     release = _judged(draft, release, policy)
     release = _verified(draft, release, policy)
@@ -68,7 +70,9 @@ def _judged(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     for service in release.services:
         if release.outcomes[service] not in _WATCHED:
             continue
-        watches = {name: release.watches.get(name) for name in applications_of(policy, service)}
+        watches = {
+            name: release.watches.get(name) for name in release_names(policy, release, service)
+        }
         release = _service(draft, release, service, watches)
     return release
 
@@ -211,7 +215,7 @@ def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) 
     """
     new = {change.service for change in release.changes if change.whole}
     for service in services:
-        for name in applications_of(policy, service):
+        for name in release_names(policy, release, service):
             before = release.picture.get(name)
             if before is None and service in new:
                 continue

@@ -17,6 +17,7 @@ from pilotage.core.acts import (
     WriteFiles,
 )
 from pilotage.core.application import Gone
+from pilotage.core.applications import release_names
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import hold
 from pilotage.core.model import Outcome, Promotion, Revert, Sha, Subject
@@ -41,7 +42,7 @@ from pilotage.core.rollout_watch import (
     Watch,
 )
 from pilotage.core.snapshot import Known, Unknown
-from pilotage.core.watching import applications_of, fold
+from pilotage.core.watching import fold
 
 
 def reverting(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
@@ -213,7 +214,7 @@ def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
     revert = release.reverts[index]
     watches = dict(revert.watches)
     for service in revert.services:
-        for name in applications_of(policy, service):
+        for name in release_names(policy, release, service):
             sight = draft.seen.revert_sights.get(name)
             if sight is not None:
                 watches[name] = fold(draft, release, policy, watches.get(name), name, sight)
@@ -221,7 +222,7 @@ def _watched(draft: Draft, release: Promotion, policy: Policy, index: int) -> Pr
     release = release.with_revert(index, revert)
     for service in revert.services:
         if release.outcomes[service] is Outcome.REVERTING:
-            names = applications_of(policy, service)
+            names = release_names(policy, release, service)
             release = _judged(draft, release, service, [watches.get(name) for name in names])
     return release
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
 from pilotage.core.application import Look
+from pilotage.core.discovery import Found
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import (
     BodyEdit,
@@ -144,6 +145,11 @@ class Snapshot:
     """Keys of acts that were recorded and whose result is not known yet."""
     queued: tuple[QueueHead, ...] = ()
     """Heads of merge queues that were asked about since the last look."""
+    found_in_source: Mapping[str, Found] = field(default_factory=dict)
+    """Service to the applications that read its files, with `applications: auto`."""
+    found_in_target: Mapping[str, Found] = field(default_factory=dict)
+    found_for_release: Mapping[str, Found] = field(default_factory=dict)
+    """The same for the services of the release that none are pinned to yet."""
     proof_sights: Mapping[str, Mapping[str, Sight]] = field(default_factory=dict)
     """Service to its source applications."""
     pull_request: Seen[PullRequest] | None = None

@@ -7,17 +7,13 @@ from datetime import datetime
 from typing import assert_never
 
 from pilotage.core.acts import SyncApplication, TerminateOperation
+from pilotage.core.applications import release_names
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import Outcome, Promotion
 from pilotage.core.policy import Policy
-from pilotage.core.proof import application_names
 from pilotage.core.rollout import judge
 from pilotage.core.rollout_watch import PostSync, Terminate, Watch
 from pilotage.core.snapshot import Sight
-
-
-def applications_of(policy: Policy, service: str) -> list[str]:
-    return application_names(policy.environment.applications, service, policy.environment_name)
 
 
 def next_looks(release: Promotion, policy: Policy) -> Iterator[datetime]:
@@ -29,7 +25,7 @@ def next_looks(release: Promotion, policy: Policy) -> Iterator[datetime]:
             watches = [release.watches]
         else:
             continue
-        for name in applications_of(policy, service):
+        for name in release_names(policy, release, service):
             yield from (each[name].look_again_at for each in watches if name in each)
 
 

@@ -18,9 +18,9 @@ from pilotage.core.application import (
     Gone,
     Look,
 )
+from pilotage.core.declared import Declared
 from pilotage.core.model import Merge, Promotion, Proof, Revert, ServiceChange, Sha, Write
 from pilotage.core.policy import Pipeline, Policy
-from pilotage.core.proof import application_names
 from pilotage.core.rollout import revisions_to_place, route_of
 from pilotage.core.rollout_watch import (
     Expectation,
@@ -34,10 +34,13 @@ from pilotage.core.rollout_watch import (
 )
 from pilotage.core.snapshot import Sight
 from pilotage.engine.outside import Repository
+from pilotage.engine.trees import Memory
 
 _AT_ONCE = 8
 """Looks at one Argo CD for one target at the same time."""
 _LISTED_FOR = timedelta(seconds=60)
+_LISTED_FOR_AFTER_EVENTS = timedelta(seconds=10)
+_SEARCHES_REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,29 @@ class _Listed:
     refs: Mapping[str, ApplicationRef]
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    at: datetime
+    declared: Declared
+
+    def is_outdated(self, now: datetime, changed: frozenset[str]) -> bool:
+        """An event may tell of another specification, and of an application that is new."""
+        age = now - self.at
+        if age >= _LISTED_FOR or (changed and age >= _LISTED_FOR_AFTER_EVENTS):
+            return True
+        known = {each.name for each in self.declared.applications}
+        return age >= timedelta(seconds=1) and not changed <= known
+
+
 class Applications:
     """Finds applications by name on one server; the list is kept for a minute."""
 
     def __init__(self, server: ArgoCD) -> None:
         self.server = server
         self._listed: _Listed | None = None
+        self._declared: _Declared | None = None
+        self.found = Memory(_SEARCHES_REMEMBERED)
+        """What was found by the last list."""
         self._lock = threading.Lock()
 
     def find(self, name: str, now: datetime) -> ApplicationRef | Gone | CannotSee:
@@ -73,6 +93,25 @@ class Applications:
         if found is not None:
             return found
         return Gone(f"{self.server.server} shows no application {name} to this token")
+
+    def declared(self, now: datetime, changed: frozenset[str]) -> Declared | CannotSee:
+        """What all of them are declared to read. The last list is kept where there is no newer."""
+        with self._lock:
+            known = self._declared
+            if known is not None and not known.is_outdated(now, changed):
+                return known.declared
+            found = self.server.declared()
+            if isinstance(found, Declared) and not found.applications:
+                found = CannotSee(f"{self.server.server} shows no application to this token")
+            if isinstance(found, CannotSee):
+                return known.declared if known is not None else found
+            if known is not None and known.declared == found:
+                found = known.declared
+            else:
+                self.found = Memory(_SEARCHES_REMEMBERED)
+            self._declared = _Declared(now, found)
+            self._listed = _Listed(now, {each.name: each.ref for each in found.applications})
+            return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +138,8 @@ class Question:
     watch: Watch | None
     expected: Expected
     picture: Application | None = None
+    unknown: str = ""
+    """Why it is not known which application this is."""
 
 
 class Sights:
@@ -123,14 +164,16 @@ class Sights:
 
     def _sight(self, server: str, question: Question) -> Sight:
         watch = question.watch or Watch.begin(self._now)
-        look = self._look(server, question.name, watch)
+        look = self._look(server, question, watch)
         return Sight(look, self._expectation(look, question.expected, question.picture))
 
-    def _look(self, server: str, name: str, watch: Watch) -> Look:
+    def _look(self, server: str, question: Question, watch: Watch) -> Look:
         applications = self._applications.get(server)
         if applications is None:
             return Look(CannotSee(f"the settings know no Argo CD named {server}"))
-        ref = applications.find(name, self._now)
+        ref: ApplicationRef | Gone | CannotSee = CannotSee(question.unknown)
+        if not question.unknown:
+            ref = applications.find(question.name, self._now)
         requests = watch.due(self._now)
         if isinstance(ref, Gone | CannotSee):
             # Nobody was there to ask. A refresh that stays due would be asked for at once, again.
@@ -314,9 +357,3 @@ def expected_revert(
         revert=True,
         terminated=frozenset(release.terminated),
     )
-
-
-def names_of(policy: Policy, service: str, *, source: bool = False) -> list[str]:
-    if source:
-        return application_names(policy.source.applications, service, policy.source_name)
-    return application_names(policy.environment.applications, service, policy.environment_name)

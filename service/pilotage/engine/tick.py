@@ -23,6 +23,7 @@ from pilotage.core.acts import (
     Result,
     RevertCommit,
 )
+from pilotage.core.applications import source_names
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision
 from pilotage.core.forge import PullRequest
@@ -36,7 +37,6 @@ from pilotage.engine.mail import Post, sort
 from pilotage.engine.observe import CannotObserve, NotPromoted, Observer
 from pilotage.engine.outside import Outside
 from pilotage.engine.perform import NotYet, Performer
-from pilotage.engine.sights import names_of
 from pilotage.engine.survey import Survey
 from pilotage.store import Lease, RecordedAct, Store
 
@@ -334,5 +334,5 @@ def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:
 
 
 def _sources(snapshot: Snapshot, services: Iterable[str]) -> set[str]:
-    policy = snapshot.policy
-    return {name for each in services for name in names_of(policy, each, source=True)}
+    policy, found = snapshot.policy, snapshot.found_in_source
+    return {name for each in services for name in source_names(policy, each, found)}

@@ -6,7 +6,7 @@ What the demo shows and the tests stand on. Everything is on loopback and below 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -127,6 +127,11 @@ def layout(policy: str) -> dict[str, str]:
     return files
 
 
+def _syrf(argocd: ArgoCD, config: str, charts: str) -> None:
+    """One ApplicationSet makes every application."""
+    argocd.add_application_set(ApplicationSet("syrf", config, charts))
+
+
 @dataclass(slots=True)
 class World:
     """`with World(folder) as world:` serves both halves until the block ends."""
@@ -139,6 +144,8 @@ class World:
     protected: bool = True
     with_argocd: bool = True
     files: Mapping[str, str] | None = None
+    applications: Callable[[ArgoCD, str, str], None] = _syrf
+    """Fills the cluster, given the addresses of the configuration and of the charts."""
     github: GitHub = field(init=False)
     repository: Repository = field(init=False)
     application_repository: Repository = field(init=False)
@@ -217,7 +224,7 @@ class World:
         self._argocd = ArgoCD(
             {config: self.folder / "github" / OWNER / f"{NAME}.git"}, self.timings
         )
-        self._argocd.add_application_set(ApplicationSet("syrf", config, charts))
+        self.applications(self._argocd, config, charts)
         self._argocd_server = Server(argocd_app(self._argocd), self.argocd_port)
 
     def settings(self, data: Path, **given: Any) -> Settings:

@@ -21,6 +21,7 @@ from pilotage.core.snapshot import (
 )
 from pilotage.engine.mail import Post
 from pilotage.engine.outside import Asked, Outside, Repository
+from pilotage.engine.readers import Readers
 from pilotage.engine.sights import (
     Sights,
 )
@@ -63,6 +64,7 @@ class Look:
     """Why today's configuration cannot be used, while a release needs that of its merge."""
     plan: Plan
     sights: Sights
+    readers: Readers
     own: str
 
     @property

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
+from pilotage.core.applications import source_names, why_unknown
 from pilotage.core.config import ConfigError
 from pilotage.core.model import (
     Proof,
@@ -33,12 +34,13 @@ from pilotage.engine.observe.people import permitted, with_people
 from pilotage.engine.observe.proposal import with_proposal
 from pilotage.engine.observe.release import with_release
 from pilotage.engine.outside import Outside
+from pilotage.engine.readers import Readers
 from pilotage.engine.sights import (
     Applications,
+    Expected,
     Question,
     Sights,
     expected_proof,
-    names_of,
 )
 from pilotage.engine.trees import NoConfigError, Trees
 from pilotage.store import Store
@@ -73,8 +75,9 @@ class Observer:
             commands=post.commands,
             queued=post.queued,
             permitted=permitted(look),
-            proof_sights=_proof_sights(look),
         )
+        snapshot = _with_readers(look, snapshot)
+        snapshot = replace(snapshot, proof_sights=_proof_sights(look, snapshot))
         snapshot = with_proposal(look, snapshot)
         snapshot = with_others(look, snapshot)
         snapshot = with_release(look, snapshot)
@@ -114,6 +117,7 @@ class Observer:
             problem=problem,
             plan=planned,
             sights=sights,
+            readers=Readers(repository, self._applications, now, post.changed),
             own=own,
         )
 
@@ -150,19 +154,43 @@ def _unusable(error: Exception) -> str:
     return f"the configuration cannot be used: {error}"
 
 
-def _proof_sights(look: Look) -> dict[str, dict[str, Sight]]:
+def _with_readers(look: Look, snapshot: Snapshot) -> Snapshot:
+    """The applications of what differs and of what is proposed, where the policy names none."""
+    policy, plan = look.policy, look.plan
+    if policy.source.finds_applications:
+        read = {name: _expected(look, name).writes for name in plan.services}
+        found = look.readers.find(policy.source.argocd, policy, read, look.base)
+        snapshot = replace(snapshot, found_in_source=found)
+    if policy.environment.finds_applications:
+        changes = [*plan.changes, *(look.target.proposal.changes if look.target.proposal else ())]
+        written = {change.service: change.writes for change in changes}
+        found = look.readers.find(policy.environment.argocd, policy, written, look.base)
+        snapshot = replace(snapshot, found_in_target=found)
+    return snapshot
+
+
+def _expected(look: Look, service: str) -> Expected:
+    """What the source's applications must come to for one service to be proven."""
+    change = look.plan.services[service].change
+    tree = look.repository.trees.tree(look.policy.pipeline, look.policy.source_name, look.base)
+    return expected_proof(
+        look.policy, _proof(look, service, change), change, tree.files[service].path
+    )
+
+
+def _proof_sights(look: Look, snapshot: Snapshot) -> dict[str, dict[str, Sight]]:
     """Looks at the source's applications whose time has come, or that something changed in."""
     questions: dict[str, list[Question]] = {}
-    source = look.repository.trees
-    tree = source.tree(look.policy.pipeline, look.policy.source_name, look.base)
+    found = snapshot.found_in_source
     for service, planned in look.plan.services.items():
         proof = _proof(look, service, planned.change)
-        expected = expected_proof(look.policy, proof, planned.change, tree.files[service].path)
-        for name in names_of(look.policy, service, source=True):
+        expected = _expected(look, service)
+        for name in source_names(look.policy, service, found):
             watch = proof.watches.get(name)
             if watch is not None and not is_due(look, name, watch.look_again_at, proof.proven):
                 continue
-            questions.setdefault(service, []).append(Question(name, watch, expected))
+            question = Question(name, watch, expected, unknown=why_unknown(service, found))
+            questions.setdefault(service, []).append(question)
     asked = [question for each in questions.values() for question in each]
     sights = look.sights.look(look.policy.source.argocd, asked)
     return {

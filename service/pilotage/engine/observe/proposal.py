@@ -9,7 +9,9 @@ from datetime import timedelta
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
 from pilotage.core import checklist
+from pilotage.core.applications import target_names, why_unknown
 from pilotage.core.by_hand import running_now
+from pilotage.core.discovery import Found
 from pilotage.core.forge import PullRequest, Review
 from pilotage.core.model import (
     Merge,
@@ -33,7 +35,6 @@ from pilotage.engine.observe.look import Look, logins, seen, until_of
 from pilotage.engine.sights import (
     Question,
     expected_release,
-    names_of,
 )
 
 _WHOLE_SECONDS = timedelta(seconds=5)
@@ -64,7 +65,7 @@ def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
         proposal_at_head=look.repository.trees.texts(look.base, files) if edited else {},
         reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
         approvers=_approvers(look, number),
-        sights=_picture(look, promotion),
+        sights=_picture(look, promotion, snapshot.found_in_target),
     )
 
 
@@ -155,19 +156,20 @@ def _writers(github: GitHub, repository: str, reviews: tuple[Review, ...]) -> fr
     )
 
 
-def _picture(look: Look, promotion: Promotion) -> dict[str, Sight]:
+def _picture(look: Look, promotion: Promotion, found: Mapping[str, Found]) -> dict[str, Sight]:
     """The target's applications before the merge, as Argo CD has them: no refresh is asked for."""
     taken = promotion.pictured_at
-    names = [name for each in promotion.changes for name in names_of(look.policy, each.service)]
-    complete = all(name in promotion.picture for name in names)
+    known = [each for each in promotion.changes if not why_unknown(each.service, found)]
+    names = {each.service: target_names(look.policy, each.service, found) for each in known}
+    complete = all(name in promotion.picture for each in names.values() for name in each)
     if complete and taken is not None and look.now - taken < look.outside.settings.compare:
         return {}
     questions = []
     glance = replace(Watch.begin(look.now), requests=Requests())
     merge = Merge(look.base, look.base, MergeMethod.PUSH, "", look.now)
-    for change in promotion.changes:
+    for change in known:
         expected = expected_release(look.policy, promotion, merge, change, look.base)
-        for name in names_of(look.policy, change.service):
+        for name in names[change.service]:
             questions.append(Question(name, glance, expected))
     return look.sights.look(look.policy.environment.argocd, questions)
 

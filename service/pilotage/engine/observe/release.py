@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from pilotage.adapters.git import GitError, UnknownCommit
 from pilotage.core import verification
+from pilotage.core.applications import pinned, release_names, why_unknown
 from pilotage.core.config import ConfigError
+from pilotage.core.discovery import Found
 from pilotage.core.model import (
     Outcome,
     Promotion,
@@ -31,7 +33,6 @@ from pilotage.engine.sights import (
     Question,
     expected_release,
     expected_revert,
-    names_of,
 )
 from pilotage.engine.trees import NoConfigError
 
@@ -44,13 +45,15 @@ def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
     if policy is None:
         return snapshot
     at_head = look.repository.trees.texts(look.base, files_of(release.changes))
+    found = _found(look, policy, release)
     return replace(
         snapshot,
         release_policy=policy,
         release_at_head=at_head,
         reverse=_reverse(look, release, at_head),
-        sights=_release_sights(look, policy, release),
-        revert_sights=_revert_sights(look, policy, release),
+        found_for_release=found,
+        sights=_release_sights(look, policy, release, found),
+        revert_sights=_revert_sights(look, policy, release, found),
         revert_request=_revert_request(look, release),
         readings=_readings(look, policy, release),
     )
@@ -68,22 +71,40 @@ def _pinned(look: Look, release: Promotion) -> Policy | None:
     return pinned or look.policy
 
 
-def _release_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
+def _found(look: Look, policy: Policy, release: Promotion) -> dict[str, Found]:
+    """The applications of those services that none were found for until the merge."""
+    if not policy.environment.finds_applications:
+        return {}
+    written = {
+        change.service: change.writes
+        for change in release.changes
+        if change.service not in release.applications
+    }
+    return look.readers.find(policy.environment.argocd, policy, written, look.base)
+
+
+def _release_sights(
+    look: Look, policy: Policy, release: Promotion, found: Mapping[str, Found]
+) -> dict[str, Sight]:
     assert release.merge is not None
     questions = []
     for change in release.changes:
         if release.outcomes.get(change.service) not in (Outcome.ROLLING_OUT, Outcome.LIVE):
             continue
-        for name in names_of(policy, change.service):
+        unknown = why_unknown(change.service, found)
+        for name in release_names(policy, pinned(release, found), change.service):
             watch = release.watches.get(name)
             if watch is not None and not is_due(look, name, watch.look_again_at, False):
                 continue
             expected = expected_release(policy, release, release.merge, change, look.base)
-            questions.append(Question(name, watch, expected, release.picture.get(name)))
+            before = release.picture.get(name)
+            questions.append(Question(name, watch, expected, before, unknown))
     return look.sights.look(policy.environment.argocd, questions)
 
 
-def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, Sight]:
+def _revert_sights(
+    look: Look, policy: Policy, release: Promotion, found: Mapping[str, Found]
+) -> dict[str, Sight]:
     questions = []
     for revert in release.reverts:
         parent = _parent(look, revert.sha) if revert.sha is not None else None
@@ -93,12 +114,14 @@ def _revert_sights(look: Look, policy: Policy, release: Promotion) -> dict[str, 
             reverting = release.outcomes.get(change.service) is Outcome.REVERTING
             if change.service not in revert.services or not reverting:
                 continue
-            for name in names_of(policy, change.service):
+            unknown = why_unknown(change.service, found)
+            for name in release_names(policy, pinned(release, found), change.service):
                 watch = revert.watches.get(name)
                 if watch is not None and not is_due(look, name, watch.look_again_at, False):
                     continue
                 expected = expected_revert(policy, release, revert, change, look.base, parent)
-                questions.append(Question(name, watch, expected, release.picture.get(name)))
+                before = release.picture.get(name)
+                questions.append(Question(name, watch, expected, before, unknown))
     return look.sights.look(policy.environment.argocd, questions)
 
 

@@ -29,7 +29,8 @@ class ApplicationSet:
 
     `{environment}` and `{service}` are the last two folders of the file's path. The value at
     `tag` becomes the targetRevision of the chart source; the configuration repository is the
-    second source, `ref: values`. A file with `service.enabled: false` makes no Application."""
+    second source, `ref: values`, and `values` is the children's file in it. A file with
+    `service.enabled: false` makes no Application."""
 
     name: str
     repository: str
@@ -39,6 +40,7 @@ class ApplicationSet:
     chart_path: str = "svc"
     chart: Chart = SYRF_CHART
     tag: str = "service.chartTag"
+    values: str = "{path}"
     application: str = "{service}-{environment}"
     project: str = "syrf-{environment}"
     namespace: str = "syrf-{environment}"
@@ -195,7 +197,7 @@ def _sources(definition: ApplicationSet, parameters: dict[str, str]) -> tuple[So
             repo_url=definition.charts,
             path=definition.chart_path,
             target_revision=parameters["tag"],
-            value_files=(f"$values/{parameters['path']}",),
+            value_files=(f"$values/{_fill(definition.values, parameters)}",),
             release_name=parameters["service"],
             ignore_missing_value_files=True,
         ),

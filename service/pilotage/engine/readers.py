@@ -1,0 +1,97 @@
+"""Finds the applications that read a service's files, for one look at one target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilotage.adapters.git import InvalidName
+from pilotage.core.application import CannotSee
+from pilotage.core.declared import Branch, Declared
+from pilotage.core.discovery import Discovered, Found, discover
+from pilotage.core.model import Sha, Write
+from pilotage.core.policy import Policy
+from pilotage.engine.outside import Repository
+from pilotage.engine.sights import Applications
+from pilotage.engine.trees import Trees
+
+_MOST_ROUNDS = 12
+"""How deep kustomizations are followed: each round reads what the one before it named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Costs nothing until it is asked; then two lists of Argo CD a minute, and what git has not
+    been asked for yet at this commit."""
+
+    repository: Repository
+    applications: Mapping[str, Applications]
+    now: datetime
+    changed: frozenset[str]
+    """The applications that events have named since the last look."""
+
+    def find(
+        self, server: str, policy: Policy, services: Mapping[str, Iterable[Write]], commit: Sha
+    ) -> dict[str, Found]:
+        """Services with what they write, to the applications of the server that read it."""
+        if not services:
+            return {}
+        files = {
+            service: tuple(sorted({write.file for write in writes}))
+            for service, writes in services.items()
+        }
+        applications = self.applications.get(server)
+        if applications is None:
+            return _unknown(files, f"the settings know no Argo CD named {server}")
+        declared = applications.declared(self.now, self.changed)
+        if isinstance(declared, CannotSee):
+            return _unknown(files, declared.reason)
+        known = self._known(policy, commit)
+        trees = self.repository.trees
+        branch = Branch(self.repository.normalised, trees.base_branch)
+        key = (branch, commit, tuple(files.items()), known)
+        found = applications.found.once(
+            (id(declared), *key), lambda: _discover(files, known, declared, branch, trees, commit)
+        )
+        return dict(found.services)
+
+    def _known(self, policy: Policy, commit: Sha) -> tuple[str, ...]:
+        """The files of both environments: an ApplicationSet may make something of each."""
+        trees, pipeline = self.repository.trees, policy.pipeline
+        names = (policy.source_name, policy.environment_name)
+        files = [trees.tree(pipeline, name, commit).files.values() for name in names]
+        return tuple(sorted({file.path for each in files for file in each}))
+
+
+def _discover(
+    files: Mapping[str, tuple[str, ...]],
+    known: tuple[str, ...],
+    declared: Declared,
+    branch: Branch,
+    trees: Trees,
+    commit: Sha,
+) -> Discovered:
+    texts: dict[str, str | None] = {}
+    found = discover(files, known, declared, branch, texts)
+    for _ in range(_MOST_ROUNDS):
+        if not found.unread:
+            break
+        texts |= _texts(trees, commit, sorted(found.unread))
+        found = discover(files, known, declared, branch, texts)
+    return found
+
+
+def _texts(trees: Trees, commit: Sha, paths: list[str]) -> dict[str, str | None]:
+    """A path that git must not be given is no file; it keeps nothing from the others."""
+    try:
+        return trees.texts(commit, paths)
+    except InvalidName:
+        if len(paths) == 1:
+            return {paths[0]: None}
+        half = len(paths) // 2
+        return _texts(trees, commit, paths[:half]) | _texts(trees, commit, paths[half:])
+
+
+def _unknown(files: Mapping[str, tuple[str, ...]], reason: str) -> dict[str, Found]:
+    return {service: Found(unread=each, reason=reason) for service, each in files.items()}
