@@ -65,7 +65,7 @@ def test_a_recorded_promotion_is_found_by_its_values_file() -> None:
     everything = Declared(declared.applications(json.dumps(body).encode(), "main"))
     branch = Branch(normalised_repository(CONFIG_URL), "main")
     asked = {"api": ("helm-values/production.yaml",)}
-    assert discover(asked, (), everything, branch, {}).services["api"].names == ("api-production",)
+    assert discover(asked, (), everything, branch, {})["api"].names == ("api-production",)
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_a_set_and_a_plain_application_of_the_sandbox_are_discovered(cd: Served)
     asked = {"api": (API,), "plain": ("helm-values/staging.yaml",)}
     texts: dict[str, str | None] = {API: config("api", "staging", "api-v1.0.0")}
     found = discover(asked, (API,), seen, branch, texts)
-    assert found.services["api"].names == ("api-staging",)
-    assert found.services["plain"].names == ("plain",)
+    assert found["api"].names == ("api-staging",)
+    assert found["plain"].names == ("plain",)
 
 
 def test_without_the_right_to_sets_none_is_shown(cd: Served) -> None:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import assert_never
 
-from pilotage.core.declared import Branch, Declared, DeclaredApplication
-from pilotage.core.generators import made_of, matching
+from pilotage.core.declared import ApplicationSet, Branch, Declared, DeclaredApplication
+from pilotage.core.generators import Made, made_of, matching
 from pilotage.core.kustomizations import Texts
 from pilotage.core.path_patterns import covers
 from pilotage.core.reading import Misses, Near, Reader, Reads
@@ -60,12 +59,23 @@ class Found:
         return tuple(sorted({match.application for match in self.matches}))
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
-    """`unread` are paths whose text is wanted, read or missing; until then nothing is certain."""
+def wanted(
+    files: Iterable[str], declared: Declared, branch: Branch, texts: Texts
+) -> frozenset[str]:
+    """The paths whose texts are needed for `discover` to be certain, and are not among `texts`.
 
-    services: Mapping[str, Found]
-    unread: frozenset[str] = frozenset()
+    Each answer leads to the next: ask until nothing is wanted. `files` are all that the pipeline
+    has, in all environments.
+    """
+    reader = Reader(branch, texts)
+    for application in declared.applications:
+        if not application.hydrated:
+            reader.prepare(application)
+    for each in declared.sets:
+        reader.unread.update(
+            file for file in files if matching(each.generators, branch, file) is not None
+        )
+    return frozenset(reader.unread - texts.keys())
 
 
 def discover(
@@ -74,17 +84,14 @@ def discover(
     declared: Declared,
     branch: Branch,
     texts: Texts,
-) -> Discovered:
+) -> dict[str, Found]:
     """The readers of every service's files.
 
     `known` are the files of the pipeline in all environments: an ApplicationSet may make
-    applications of any of them. Ask again with `texts` of what comes back as `unread`, as long as
-    there is any.
+    applications of any of them. `texts` holds what was `wanted`; None where there is no file.
     """
-    reader = Reader(branch, texts)
-    search = _Search(declared, reader, tuple(known))
-    found = {service: search.service(service, files) for service, files in services.items()}
-    return Discovered(found, frozenset(reader.unread - texts.keys()))
+    search = _Search(declared, Reader(branch, texts), tuple(known))
+    return {service: search.service(service, files) for service, files in services.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,54 +101,54 @@ class _Search:
     known: tuple[str, ...]
 
     def service(self, service: str, files: tuple[str, ...]) -> Found:
-        matches: list[Match] = []
-        misses: list[tuple[Misses, NearMiss]] = []
-        unread: list[str] = []
-        for file in files:
-            seen = [*self._readers(file), *self._children(file)]
-            here = [each for each in seen if isinstance(each, Match)]
-            misses += [each for each in seen if not isinstance(each, Match)]
-            matches += _once(here)
-            unread += [] if here else [file]
+        made = {file: list(self._made(file)) for file in files}
+        by_file = {
+            file: _once([*self._matches(file), *_children(file, made[file])]) for file in files
+        }
+        matches = tuple(match for each in by_file.values() for match in each)
         if matches:
-            uncovered = _uncovered(matches, self.declared)
-            return Found(tuple(matches), (), tuple(unread), "", uncovered)
+            unread = tuple(file for file, each in by_file.items() if not each)
+            return Found(matches, (), unread, "", _uncovered(matches, self.declared))
+        misses = [miss for file in files for miss in self._misses(file, made[file])]
         misses.sort(key=lambda each: (-each[0].near, -each[0].shared, each[1].application))
         near = tuple(each for miss, each in misses if miss.near > Near.ELSEWHERE)[:_MOST_NEAR]
         reason = _reason(service, files, near, self.declared, self.reader.branch)
-        return Found((), near, tuple(files), reason)
+        return Found((), near, files, reason)
 
-    def _readers(self, file: str) -> Iterator[Match | tuple[Misses, NearMiss]]:
+    def _matches(self, file: str) -> Iterator[Match]:
         for application in self.declared.applications:
-            match self.reader.answer(application, file):
-                case Reads(why=why):
-                    yield Match(application.name, file, why)
-                case Misses(why=why) as miss:
-                    yield miss, NearMiss(application.name, file, why)
-                case _ as never:
-                    assert_never(never)
+            answer = self.reader.answer(application, file)
+            if isinstance(answer, Reads):
+                yield Match(application.name, file, answer.why)
 
-    def _children(self, file: str) -> Iterator[Match | tuple[Misses, NearMiss]]:
-        """The applications that ApplicationSets make of a file, whatever they read."""
-        reader = self.reader
+    def _made(self, file: str) -> Iterator[tuple[ApplicationSet, Made]]:
+        """What ApplicationSets make of a file, whatever it is that their children read."""
+        branch, texts = self.reader.branch, self.reader.texts
         for each in self.declared.sets:
-            if matching(each.generators, reader.branch, file) is None:
-                continue
-            reader.unread.update(
-                other
-                for other in (file, *self.known)
-                if matching(each.generators, reader.branch, other)
-            )
-            made = made_of(each, reader.branch, file, self.known, reader.texts)
+            if matching(each.generators, branch, file) is not None:
+                yield each, made_of(each, branch, file, self.known, texts)
+
+    def _misses(
+        self, file: str, made: list[tuple[ApplicationSet, Made]]
+    ) -> Iterator[tuple[Misses, NearMiss]]:
+        """Asked for only where nothing was found."""
+        for application in self.declared.applications:
+            answer = self.reader.answer(application, file)
+            if isinstance(answer, Misses):
+                yield answer, NearMiss(application.name, file, answer.why)
+        for each, found in made:
+            why = found.unsure or "makes no application of it"
             label = f"ApplicationSet {each.name}"
-            for child in made.children:
-                yield Match(child, file, f"{label} makes it from {file}")
-            if not made.children:
-                why = made.unsure or "makes no application of it"
-                yield Misses(why, Near.OTHER_BRANCH), NearMiss(label, file, why)
+            yield Misses(why, Near.OTHER_BRANCH), NearMiss(label, file, why)
 
 
-def _once(matches: list[Match]) -> list[Match]:
+def _children(file: str, made: list[tuple[ApplicationSet, Made]]) -> Iterator[Match]:
+    for each, found in made:
+        for child in found.children:
+            yield Match(child, file, f"ApplicationSet {each.name} makes it from {file}")
+
+
+def _once(matches: Iterable[Match]) -> list[Match]:
     """One reason for each application and file: that it reads it, before that it is made of it."""
     first: dict[tuple[str, str], Match] = {}
     for match in matches:
@@ -175,7 +182,7 @@ def _repositories(application: DeclaredApplication) -> set[str]:
     return {source.repository.rpartition("@")[2] for source in application.sources}
 
 
-def _uncovered(matches: list[Match], declared: Declared) -> tuple[Match, ...]:
+def _uncovered(matches: Iterable[Match], declared: Declared) -> tuple[Match, ...]:
     by_name = {each.name: each for each in declared.applications}
     return tuple(
         match

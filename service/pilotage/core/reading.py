@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import reduce
 from typing import TypeAlias
 
 from pilotage import edit
@@ -26,6 +25,7 @@ _CHART_FILES = frozenset(
 )
 _CHART_FOLDERS = ("templates/", "charts/", "crds/")
 _MANIFEST = re.compile(r".+\.(yaml|yml|json|jsonnet)")
+_GLOB = re.compile(r"[*?\[{]")
 _MOST_CHARTS = 20
 
 
@@ -55,71 +55,134 @@ class Misses:
 Answer: TypeAlias = Reads | Misses
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One source, with what need not be worked out again for every file."""
+
+    source: DeclaredSource
+    base: str
+    """Its path, normal; "" is the repository's root."""
+    here: bool
+    """Whether it is of the branch's repository."""
+    follows: bool
+    renders: bool
+    """Whether it is a folder of manifests at all, instead of a chart or a lender of files."""
+    tool: Tool | None
+
+    @property
+    def folder(self) -> str:
+        return self.base or "the repository's root"
+
+    def inside(self, file: str) -> str | None:
+        """The file's path below the source's; None outside of it."""
+        if not self.base:
+            return file
+        return file[len(self.base) + 1 :] if file.startswith(f"{self.base}/") else None
+
+    def miss(self, file: str, why: str) -> Misses:
+        near = Near.SAME_FOLDER if self.inside(file) is not None else Near.SAME_REPOSITORY
+        return Misses(why, near, _shared(self.base, file))
+
+
+@dataclass(frozen=True, slots=True)
+class _ValuesFile:
+    holder: _Place
+    path: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    places: tuple[_Place, ...]
+    values: tuple[_ValuesFile, ...]
+
+
 @dataclass(slots=True)
 class Reader:
-    """Asks of one branch. What it must still be told to be sure is added to `unread`."""
+    """Asks of one branch. `unread` is what it must still be told of to be sure."""
 
     branch: Branch
     texts: Texts
     unread: set[str] = field(default_factory=set)
+    _prepared: dict[int, _Prepared] = field(default_factory=dict)
+    """By the identity of the application: there are thousands, and each is asked of every file."""
     _followed: dict[tuple[str, ...], Kustomized] = field(default_factory=dict)
+    _charts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def prepare(self, application: DeclaredApplication) -> None:
+        """Work out all that no file changes, and with it what must be read."""
+        for place in self._prepare(application).places:
+            if place.here and place.renders and place.tool is Tool.HELM:
+                self._charts_of(place.base)
+            elif place.here and place.renders and place.tool is Tool.KUSTOMIZE:
+                self._kustomized(place)
 
     def answer(self, application: DeclaredApplication, file: str) -> Answer:
         """The best of what its sources say."""
         if application.hydrated:
             return Misses("has a sourceHydrator, which is not followed", Near.ELSEWHERE)
-        misses = [Misses(_elsewhere(application), Near.ELSEWHERE)]
-        for source, answer in self._answers(application, file):
-            checked = self._on_branch(source, answer)
+        nearest: Misses | None = None
+        for place, answer in self._answers(application, file):
+            checked = _on_branch(place, answer)
             if isinstance(checked, Reads):
                 return checked
-            misses.append(checked)
-        return max(misses, key=lambda miss: (miss.near, miss.shared))
+            if nearest is None or (checked.near, checked.shared) > (nearest.near, nearest.shared):
+                nearest = checked
+        return nearest or Misses(_elsewhere(application), Near.ELSEWHERE)
 
     def _answers(
         self, application: DeclaredApplication, file: str
-    ) -> Iterator[tuple[DeclaredSource, Answer]]:
-        for source in application.sources:
-            yield from _value_files(application, source, file)
-            if source.chart or (source.ref and not source.path):
+    ) -> Iterator[tuple[_Place, Answer]]:
+        prepared = self._prepare(application)
+        for values in prepared.values:
+            yield values.holder, _values_file(values, file)
+        for place in prepared.places:
+            if not place.renders:
                 continue
-            if self.branch.is_in(source.repository):
-                yield source, self._in_path(application, source, file)
-            elif _inside(source, file) is not None:
-                yield source, Reads(f"reads {_folder(source)}")
+            if place.here:
+                yield place, self._in_path(application, place, file)
+            elif place.inside(file) is not None:
+                yield place, Reads(f"reads {place.folder}")
 
-    def _on_branch(self, source: DeclaredSource, answer: Answer) -> Answer:
-        if isinstance(answer, Misses):
-            return answer
-        if not self.branch.is_in(source.repository):
-            why = f"{answer.why}, but in {_shown(source.repository)}"
-            return Misses(why, Near.OTHER_REPOSITORY)
-        if not self.branch.is_followed_by(source.revision):
-            why = f"{answer.why}, but follows {_revision(source.revision)}"
-            return Misses(why, Near.OTHER_BRANCH)
-        return answer
+    def _prepare(self, application: DeclaredApplication) -> _Prepared:
+        known = self._prepared.get(id(application))
+        if known is None:
+            places = tuple(self._place(source) for source in application.sources)
+            values = tuple(_values_files(application, places))
+            known = self._prepared[id(application)] = _Prepared(places, values)
+        return known
 
-    def _in_path(
-        self, application: DeclaredApplication, source: DeclaredSource, file: str
-    ) -> Answer:
-        relative = _inside(source, file)
+    def _place(self, source: DeclaredSource) -> _Place:
+        base = within("", source.path.strip("/")) or ""
+        here = self.branch.is_in(source.repository)
+        renders = not source.chart and not (source.ref and not source.path)
+        return _Place(
+            source,
+            base,
+            here,
+            self.branch.is_followed_by(source.revision),
+            renders,
+            self._tool(source, base) if here and renders else source.tool,
+        )
+
+    def _in_path(self, application: DeclaredApplication, place: _Place, file: str) -> Answer:
+        relative = place.inside(file)
         if relative in (".argocd-source.yaml", f".argocd-source-{application.name}.yaml"):
             return Reads(f"takes its parameters from {file}")
-        match self._tool(source):
+        match place.tool:
             case Tool.HELM:
-                return self._helm(source, file)
+                return self._helm(place, file)
             case Tool.KUSTOMIZE:
-                return self._kustomize(source, file)
+                return self._kustomize(place, file)
             case Tool.PLUGIN:
-                return _plugin(application, source, file)
+                return _plugin(application, place, file)
             case Tool.DIRECTORY | None:
-                return _directory(source, file)
+                return _directory(place, file)
 
-    def _tool(self, source: DeclaredSource) -> Tool | None:
+    def _tool(self, source: DeclaredSource, base: str) -> Tool | None:
         """As Argo CD finds it out: a kustomization first, then a chart. None: not known yet."""
         if source.tool is not None:
             return source.tool
-        base = _path(source)
         wanted = [within(base, name) or name for name in (*NAMES, "Chart.yaml")]
         missing = {path for path in wanted if path not in self.texts}
         self.unread |= missing
@@ -130,62 +193,78 @@ class Reader:
             return Tool.HELM
         return None if missing else Tool.DIRECTORY
 
-    def _helm(self, source: DeclaredSource, file: str) -> Answer:
-        for chart in self._charts(_path(source)):
+    def _helm(self, place: _Place, file: str) -> Answer:
+        for chart in self._charts_of(place.base):
             relative = file.removeprefix(f"{chart}/" if chart else "")
             inside = not chart or relative != file
             if inside and (relative in _CHART_FILES or relative.startswith(_CHART_FOLDERS)):
                 return Reads(f"its chart {chart or 'at the root'} holds {file}")
-        listed = ", ".join(source.files) or "none"
-        return _miss(source, file, f"renders the chart {_folder(source)} with values of {listed}")
+        listed = ", ".join(place.source.files) or "none"
+        return place.miss(file, f"renders the chart {place.folder} with values of {listed}")
 
-    def _charts(self, folder: str) -> list[str]:
+    def _charts_of(self, folder: str) -> tuple[str, ...]:
         """The chart and those that it takes from `file://` folders beside it."""
-        found = [folder]
-        for chart in found:
-            place = within(chart, "Chart.yaml") or "Chart.yaml"
-            if place not in self.texts:
-                self.unread.add(place)
-            for path in _local_charts(self.texts.get(place) or ""):
-                beside = within(chart, path)
-                if beside is not None and beside not in found and len(found) < _MOST_CHARTS:
-                    found.append(beside)
-        return found
+        if folder not in self._charts:
+            found = [folder]
+            for chart in found:
+                place = within(chart, "Chart.yaml") or "Chart.yaml"
+                if place not in self.texts:
+                    self.unread.add(place)
+                for path in _local_charts(self.texts.get(place) or ""):
+                    beside = within(chart, path)
+                    if beside is not None and beside not in found and len(found) < _MOST_CHARTS:
+                        found.append(beside)
+            self._charts[folder] = tuple(found)
+        return self._charts[folder]
 
-    def _kustomize(self, source: DeclaredSource, file: str) -> Answer:
-        base = _path(source)
-        components = [within(base, each) for each in source.components]
-        folders = (base, *(each for each in components if each is not None))
-        if folders not in self._followed:
-            self._followed[folders] = follow(folders, self.texts)
-        found = self._followed[folders]
-        self.unread |= found.unread
-        by = found.reads.get(file)
+    def _kustomize(self, place: _Place, file: str) -> Answer:
+        by = self._kustomized(place).reads.get(file)
         if by is not None:
             return Reads(f"its {by} is {file}" if by == file else f"{by} names {file}")
-        return _miss(source, file, f"no kustomization that {_folder(source)} leads to names it")
+        return place.miss(file, f"no kustomization that {place.folder} leads to names it")
+
+    def _kustomized(self, place: _Place) -> Kustomized:
+        components = [within(place.base, each) for each in place.source.components]
+        folders = (place.base, *(each for each in components if each is not None))
+        if folders not in self._followed:
+            self._followed[folders] = follow(folders, self.texts)
+            self.unread |= self._followed[folders].unread
+        return self._followed[folders]
 
 
-def _value_files(
-    application: DeclaredApplication, source: DeclaredSource, file: str
-) -> Iterator[tuple[DeclaredSource, Answer]]:
-    by_ref = {each.ref: each for each in application.sources if each.ref}
-    for written in source.files:
-        ref, _, rest = written.removeprefix("$").partition("/")
-        if written.startswith("$") and ref in by_ref:
-            holder, path = by_ref[ref], within("", rest)
-        else:
-            filled = _environment(application, source, written)
-            absolute = filled.startswith("/")
-            holder = source
-            path = within("" if absolute else _path(source), filled.lstrip("/"))
-        if holder.chart or "://" in written or path is None:
-            continue
-        if path == file or in_folders(path, file):
-            yield holder, Reads(f"reads {file} as a values file ({written})")
-        else:
-            why = f"reads {path}"
-            yield holder, Misses(why, Near.SAME_REPOSITORY, _shared(path, file))
+def _on_branch(place: _Place, answer: Answer) -> Answer:
+    if isinstance(answer, Misses):
+        return answer
+    if not place.here:
+        why = f"{answer.why}, but in {_shown(place.source.repository)}"
+        return Misses(why, Near.OTHER_REPOSITORY)
+    if not place.follows:
+        why = f"{answer.why}, but follows {_revision(place.source.revision)}"
+        return Misses(why, Near.OTHER_BRANCH)
+    return answer
+
+
+def _values_files(
+    application: DeclaredApplication, places: tuple[_Place, ...]
+) -> Iterator[_ValuesFile]:
+    by_ref = {place.source.ref: place for place in places if place.source.ref}
+    for place in places:
+        for written in place.source.files:
+            ref, _, rest = written.removeprefix("$").partition("/")
+            if written.startswith("$") and ref in by_ref:
+                holder, path = by_ref[ref], within("", rest)
+            else:
+                filled = _environment(application, place.source, written)
+                base = "" if filled.startswith("/") else place.base
+                holder, path = place, within(base, filled.lstrip("/"))
+            if not holder.source.chart and "://" not in written and path is not None:
+                yield _ValuesFile(holder, path, written)
+
+
+def _values_file(values: _ValuesFile, file: str) -> Answer:
+    if values.path == file or (_GLOB.search(values.path) and in_folders(values.path, file)):
+        return Reads(f"reads {file} as a values file ({values.written})")
+    return Misses(f"reads {values.path}", Near.SAME_REPOSITORY, _shared(values.path, file))
 
 
 def _environment(application: DeclaredApplication, source: DeclaredSource, text: str) -> str:
@@ -197,38 +276,38 @@ def _environment(application: DeclaredApplication, source: DeclaredSource, text:
         "ARGOCD_APP_SOURCE_PATH": source.path,
         "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,
     }
-    return reduce(
-        lambda filled, name: re.sub(rf"\$(?:{{{name}}}|{name}\b)", lambda _: known[name], filled),
-        known,
-        text,
-    )
+
+    def value(found: re.Match[str]) -> str:
+        return known.get(found[1] or found[2], found[0])
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)
 
 
-def _directory(source: DeclaredSource, file: str) -> Answer:
-    relative, rules = _inside(source, file), source.directory
+def _directory(place: _Place, file: str) -> Answer:
+    relative, rules = place.inside(file), place.source.directory
     if any(file.startswith(f"{library.strip('/')}/") for library in rules.libraries):
         return Reads(f"{file} is in one of its jsonnet libraries")
     if relative is None:
-        return _miss(source, file, f"reads the manifests in {_folder(source)}")
+        return place.miss(file, f"reads the manifests in {place.folder}")
     if _MANIFEST.fullmatch(relative) is None:
-        return _miss(source, file, f"reads {_folder(source)}, where this is no manifest")
+        return place.miss(file, f"reads {place.folder}, where this is no manifest")
     if "/" in relative and not rules.recurse:
-        return _miss(source, file, f"reads {_folder(source)} without directory.recurse")
+        return place.miss(file, f"reads {place.folder} without directory.recurse")
     if rules.exclude and across_folders(rules.exclude, relative):
-        return _miss(source, file, f"reads {_folder(source)} and excludes {rules.exclude}")
+        return place.miss(file, f"reads {place.folder} and excludes {rules.exclude}")
     if rules.include and not across_folders(rules.include, relative):
-        return _miss(source, file, f"reads of {_folder(source)} only {rules.include}")
-    return Reads(f"{file} is a manifest in {_folder(source)}")
+        return place.miss(file, f"reads of {place.folder} only {rules.include}")
+    return Reads(f"{file} is a manifest in {place.folder}")
 
 
-def _plugin(application: DeclaredApplication, source: DeclaredSource, file: str) -> Answer:
+def _plugin(application: DeclaredApplication, place: _Place, file: str) -> Answer:
     """What a plugin reads is its own affair: its folder, and what the annotation names."""
-    if _inside(source, file) is not None:
-        return Reads(f"its plugin renders {_folder(source)}")
+    if place.inside(file) is not None:
+        return Reads(f"its plugin renders {place.folder}")
     for pattern in application.generate_paths or ():
-        if covers(pattern, _path(source), file):
+        if covers(pattern, place.base, file):
             return Reads(f"its manifest-generate-paths names {file}")
-    return _miss(source, file, f"its plugin renders {_folder(source)}")
+    return place.miss(file, f"its plugin renders {place.folder}")
 
 
 def _local_charts(text: str) -> Iterator[str]:
@@ -240,27 +319,6 @@ def _local_charts(text: str) -> Iterator[str]:
         local = scalar.value.startswith("file://")
         if local and re.fullmatch(r"dependencies\[\d+\]\.repository", scalar.path):
             yield scalar.value.removeprefix("file://")
-
-
-def _miss(source: DeclaredSource, file: str, why: str) -> Misses:
-    near = Near.SAME_FOLDER if _inside(source, file) is not None else Near.SAME_REPOSITORY
-    return Misses(why, near, _shared(_path(source), file))
-
-
-def _path(source: DeclaredSource) -> str:
-    return within("", source.path.strip("/")) or ""
-
-
-def _folder(source: DeclaredSource) -> str:
-    return _path(source) or "the repository's root"
-
-
-def _inside(source: DeclaredSource, file: str) -> str | None:
-    """The file's path below the source's; None outside of it."""
-    base = _path(source)
-    if not base:
-        return file
-    return file.removeprefix(f"{base}/") if file.startswith(f"{base}/") else None
 
 
 def _shared(one: str, other: str) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pilotage.adapters.git import InvalidName
 from pilotage.core.application import CannotSee
 from pilotage.core.declared import Branch, Declared
-from pilotage.core.discovery import Discovered, Found, discover
+from pilotage.core.discovery import Found, discover, wanted
 from pilotage.core.model import Sha, Write
 from pilotage.core.policy import Policy
 from pilotage.engine.outside import Repository
@@ -51,10 +51,9 @@ class Readers:
         trees = self.repository.trees
         branch = Branch(self.repository.normalised, trees.base_branch)
         key = (branch, commit, tuple(files.items()), known)
-        found = applications.found.once(
+        return applications.found.once(
             (id(declared), *key), lambda: _discover(files, known, declared, branch, trees, commit)
         )
-        return dict(found.services)
 
     def _known(self, policy: Policy, commit: Sha) -> tuple[str, ...]:
         """The files of both environments: an ApplicationSet may make something of each."""
@@ -71,15 +70,15 @@ def _discover(
     branch: Branch,
     trees: Trees,
     commit: Sha,
-) -> Discovered:
+) -> dict[str, Found]:
+    every = sorted({*known, *(file for each in files.values() for file in each)})
     texts: dict[str, str | None] = {}
-    found = discover(files, known, declared, branch, texts)
     for _ in range(_MOST_ROUNDS):
-        if not found.unread:
+        more = wanted(every, declared, branch, texts)
+        if not more:
             break
-        texts |= _texts(trees, commit, sorted(found.unread))
-        found = discover(files, known, declared, branch, texts)
-    return found
+        texts |= _texts(trees, commit, sorted(more))
+    return discover(files, known, declared, branch, texts)
 
 
 def _texts(trees: Trees, commit: Sha, paths: list[str]) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ from pilotage.core.declared import (
     FileGenerator,
     Tool,
 )
-from pilotage.core.discovery import Found, discover
+from pilotage.core.discovery import Found, discover, wanted
 
 URL = "https://github.com/acme/gitops.git"
 BRANCH = Branch(normalised_repository(URL), "main")
@@ -50,10 +50,11 @@ def found(
     texts: dict[str, str | None] = {}
     declared = Declared(applications, sets)
     for _ in range(20):
-        seen = discover({"shop": (file,)}, known, declared, branch, texts)
-        if not seen.unread:
-            return seen.services["shop"]
-        texts |= {path: git.get(path) for path in seen.unread}
+        more = wanted({file, *known}, declared, branch, texts)
+        if not more:
+            return discover({"shop": (file,)}, known, declared, branch, texts)["shop"]
+        assert not more & texts.keys()
+        texts |= {path: git.get(path) for path in more}
     raise AssertionError("it never has enough")
 
 
@@ -435,10 +436,10 @@ def test_a_file_that_nobody_reads_is_named_beside_one_that_somebody_does() -> No
     declared = Declared((application("shop", source("apps/shop", tool=Tool.DIRECTORY)),))
     files = ("apps/shop/a.yaml", "docs/b.yaml")
     seen = discover({"shop": files, "web": ()}, (), declared, BRANCH, {})
-    assert seen.services["shop"].names == ("shop",)
-    assert seen.services["shop"].unread == ("docs/b.yaml",)
-    assert seen.services["web"].names == ()
-    assert seen.services["web"].reason
+    assert seen["shop"].names == ("shop",)
+    assert seen["shop"].unread == ("docs/b.yaml",)
+    assert seen["web"].names == ()
+    assert seen["web"].reason
 
 
 SEGMENT = st.text(string.ascii_lowercase + "-._*?[]{}!^", min_size=1, max_size=8)
