@@ -202,7 +202,7 @@ def test_as_json(tmp_path: Path, run: Run) -> None:
     (target,) = found["targets"]
     (change,) = target["changes"]
     told = {
-        name: change[name] for name in ("service", "before", "after", "step", "distance", "file")
+        name: change[name] for name in ("service", "before", "after", "step", "distance", "files")
     }
     assert told == {
         "service": "api",
@@ -210,7 +210,7 @@ def test_as_json(tmp_path: Path, run: Run) -> None:
         "after": "api-v9.1.1",
         "step": "minor",
         "distance": "minor",
-        "file": API,
+        "files": [API],
     }
     assert change["not_promoted"] == [{"path": "replicas", "source": "1", "running": "3"}]
     assert target["unchanged"] == {"web": "web-v5.0.0"}

@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 
 from pilotage.cli import build
-from pilotage.core import gates, policy
+from pilotage.core import gates, policy, promote_rules
 from pilotage.core.config import load_config
 from pilotage.core.model import State, Subject
 from pilotage.resources import presets
@@ -108,11 +108,11 @@ def test_every_command_that_a_page_shows_is_there() -> None:
 def sections() -> dict[str, type[BaseModel]]:
     """Every section of the file that can be reached from the whole, by class name."""
     found: dict[str, type[BaseModel]] = {}
-    for each in vars(policy).values():
-        if isinstance(each, type) and issubclass(each, policy._Section):
+    for each in (*vars(policy).values(), *vars(promote_rules).values()):
+        if isinstance(each, type) and issubclass(each, policy._Section | promote_rules._Rule):
             found[each.__name__] = each
-    for internal in ("_Section", "Policy"):
-        del found[internal]
+    for internal in ("_Section", "_Rule", "_InDocument", "Policy"):
+        found.pop(internal, None)
     return found
 
 

@@ -8,11 +8,13 @@ _CONTEXT = 3
 _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
-def unified(path: str, before: str, after: str) -> str:
-    """Lines end at `\\n` only: a `\\r` before it belongs to the line, as git sees it."""
-    lines = difflib.unified_diff(
-        _lines(before), _lines(after), f"a/{path}", f"b/{path}", n=_CONTEXT
-    )
+def unified(path: str, before: str | None, after: str) -> str:
+    """Lines end at `\\n` only: a `\\r` before it belongs to the line, as git sees it.
+
+    None before: the file is new.
+    """
+    old = f"a/{path}" if before is not None else "/dev/null"
+    lines = difflib.unified_diff(_lines(before or ""), _lines(after), old, f"b/{path}", n=_CONTEXT)
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in lines)
 
 

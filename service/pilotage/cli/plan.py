@@ -57,7 +57,6 @@ def _unknown(only: str, clone: Clone) -> str:
 
 def _planned(clone: Clone, target: Target) -> dict[str, Any]:
     plan = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
-    before = clone.trees.texts(clone.commit, [each.file for each in plan.services.values()])
     return {
         "target": target.id,
         "from": target.source,
@@ -65,8 +64,11 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
         "changes": [
             {
                 **_change(each.change, target),
-                "file": each.file,
-                "diff": unified(each.file, before[each.file] or "", each.text),
+                "files": sorted(each.files),
+                "diff": "".join(
+                    unified(file, each.running.get(file), text)
+                    for file, text in sorted(each.files.items())
+                ),
             }
             for each in plan.services.values()
         ],

@@ -53,9 +53,9 @@ class ClosePullRequest:
 
 @dataclass(frozen=True, slots=True)
 class WriteFiles:
-    """The whole texts of the files that change; the rest of the base stays."""
+    """The whole texts of the files that change (None: is removed); the rest of the base stays."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, str | None]
     kind: Literal["write_files"] = "write_files"
 
 

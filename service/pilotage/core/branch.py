@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pilotage import edit
-from pilotage.core import pages, prose
+from pilotage.core import pages, places, prose
 from pilotage.core.acts import CommitBranch
+from pilotage.core.config import Problem
 from pilotage.core.decision import Draft
 from pilotage.core.gates import judge_gates
 from pilotage.core.model import (
+    Part,
     Promotion,
     ServiceChange,
     Sha,
     Write,
 )
-from pilotage.core.plan import Plan
+from pilotage.core.places import FileText, Refused
+from pilotage.core.plan import Plan, joined
 
 _TOLD_BY_GITHUB = ("contents", "approvers")
 
@@ -50,8 +52,7 @@ def commit_branch(
 
 def planned(plan: Plan, changes: Sequence[ServiceChange]) -> dict[str, str]:
     """The texts of files that today's plan has for these changes."""
-    chosen = [plan.services[change.service] for change in changes]
-    return {found.file: found.text for found in chosen}
+    return joined([plan.services[change.service] for change in changes])
 
 
 def commit_keys(promotion: Promotion) -> str:
@@ -68,35 +69,38 @@ class Rebased:
 
 
 def rebase(
-    changes: Sequence[ServiceChange], version_path: str, texts: Mapping[str, str | None]
+    changes: Sequence[ServiceChange],
+    texts: Mapping[str, str | None],
+    contents: Mapping[str, str],
 ) -> Rebased:
     """What a promotion recorded, written into today's texts of the target's files.
 
-    Nothing is asked of the source environment, which may have gone elsewhere since. What stands in
-    the files now becomes what the changes replace.
+    Values are asked of nobody: the source environment may have gone elsewhere since. What stands in
+    the files now becomes what the changes replace. `contents` are whole files, by id.
 
     Raises:
-        EditRefused: a file is not there any more, or cannot be edited safely.
+        Refused: a file is not there any more, or cannot be edited safely.
     """
     rebased = []
-    files: dict[str, str] = {}
+    files = {path: text for path, text in texts.items() if text is not None}
+    changed: dict[str, str] = {}
     for change in changes:
-        now = tuple(_now(write, texts) for write in change.writes)
-        before = next((each.before for each in now if each.path == version_path), change.before)
-        rebased.append(replace(change, before=before, writes=now))
-        for file in dict.fromkeys(each.file for each in now if each.before != each.after):
-            text = files.get(file) or texts[file]
-            assert text is not None, "it was read above"
-            values = {each.path: each.after for each in now if each.file == file}
-            files[file] = edit.set_values(text, values)
-    return Rebased(tuple(rebased), files)
+        present = {path: FileText(path, text) for path, text in (files | changed).items()}
+        writes = _now(change, present)
+        shown = places.shown(writes[0].place, writes[0].before or "") or None
+        rebased.append(replace(change, before=shown, writes=writes))
+        for write in writes:
+            replaced = write.part is Part.FILE and write.before != write.after
+            if replaced and write.after not in contents:
+                reason = "the source environment has another content by now"
+                raise Refused(Problem(write.file, None, "", reason))
+        changed |= places.written(writes, files | changed, contents)
+    return Rebased(tuple(rebased), changed)
 
 
-def _now(write: Write, texts: Mapping[str, str | None]) -> Write:
-    text = texts.get(write.file)
-    if text is None:
-        raise edit.EditRefused(f"{write.file} cannot be read any more", path=write.path)
-    found = edit.read_value(text, write.path)
-    if isinstance(found, edit.Missing):
-        raise edit.EditRefused(f"{write.file} has no such value any more", path=write.path)
-    return replace(write, before=found)
+def _now(change: ServiceChange, present: Mapping[str, FileText]) -> tuple[Write, ...]:
+    """The writes with what they replace today; a new service's files replace nothing."""
+    if change.new and not any(write.file in present for write in change.writes):
+        return change.writes
+    found = places.read([write.place for write in change.writes], present)
+    return tuple(replace(write, before=found[write.place]) for write in change.writes)

@@ -6,43 +6,56 @@ reason, and what that means for the others is decided elsewhere.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from pilotage import edit
+from pilotage.core import places
 from pilotage.core.config import Problem
-from pilotage.core.model import Difference, ServiceChange, Sha, Write
-from pilotage.core.policy import CopyValue, Pipeline, SetValue
+from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed, layout_of
+from pilotage.core.model import Difference, Part, Place, ServiceChange, Sha, Write, telling
+from pilotage.core.places import FileText, Refused
+from pilotage.core.policy import NewServices, Pipeline
 
 _MOST_DIFFERENCES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class FileText:
-    """One service's file in one environment; `refused` says why it could not be read."""
-
-    path: str
-    text: str
-    refused: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Tree:
-    """What git says that an environment runs."""
+    """What git says that an environment runs: its files by path."""
 
     environment: str
     commit: Sha
     files: Mapping[str, FileText]
+    since: Sha = ""
+    """A commit that has the same files; two trees with the same one need no comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """A change with the whole text of the target's file as it will be."""
+    """One service's change, and the whole texts of the files that it alone would change."""
 
     change: ServiceChange
-    file: str
-    text: str
+    running: Mapping[str, str]
+    """The files as they are."""
+    files: Mapping[str, str]
+    source: tuple[Write, ...]
+    """What the source environment's files hold where the target takes it from."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """The texts of whole files, by the id that a write names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """One service that is not to be changed: its version, or why it cannot be promoted."""
+
+    version: str | None
+    problem: Problem | None = None
+
+
+Planned: TypeAlias = ServicePlan | Unplanned
+Remember: TypeAlias = Callable[[Hashable, Callable[[], Planned]], Planned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,157 +76,266 @@ class Plan:
     def changes(self) -> tuple[ServiceChange, ...]:
         return tuple(found.change for found in self.services.values())
 
-
-class Pattern:
-    """`files:` of a pipeline for one environment: which paths are files of which service."""
-
-    def __init__(self, files: str, environment: str) -> None:
-        self._template = files.replace("{environment}", environment)
-        before = self._template.split("{service}", 1)[0]
-        self.folder = before.rsplit("/", 1)[0] + "/" if "/" in before else ""
-        """The part of the path that every file shares; ends with a slash or is empty."""
-        escaped = re.escape(self._template)
-        placeholder = re.escape("{service}")
-        first = escaped.replace(placeholder, r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)", 1)
-        self._expression = re.compile(first.replace(placeholder, r"(?P=service)"))
-
-    def service(self, path: str) -> str | None:
-        match = self._expression.fullmatch(path)
-        return match["service"] if match else None
-
-    def path(self, service: str) -> str:
-        return self._template.replace("{service}", service)
+    @property
+    def contents(self) -> dict[str, str]:
+        """The texts of whole files, by the id that a write names."""
+        found: dict[str, str] = {}
+        for planned in self.services.values():
+            found |= planned.contents
+        return found
 
 
-def plan(pipeline: Pipeline, source: Tree, target: Tree) -> Plan:
-    """Everything that differs, service by service in the order of their names."""
+def plan(
+    pipeline: Pipeline,
+    source: Tree,
+    target: Tree,
+    *,
+    asked: frozenset[str] = frozenset(),
+    remember: Remember = lambda _, make: make(),
+) -> Plan:
+    """Everything that differs, service by service in the order of their names.
+
+    `asked` are new services that a person wants to have. `remember` may give back what it was
+    given before for the same key: a service's plan depends on nothing but its files.
+    """
+    theirs, ours = layout_of(pipeline, source.environment), layout_of(pipeline, target.environment)
+    there = theirs.services(source.files)
+    here = frozenset(ours.services(target.files))
+    added = _added(pipeline, there, here, asked)
     services: dict[str, ServicePlan] = {}
     unchanged: dict[str, str] = {}
     problems: dict[str, Problem] = {}
-    for service in sorted(source.files.keys() & target.files.keys()):
-        try:
-            found = _service(pipeline, service, source, target)
-        except _RefusedError as refused:
-            problems[service] = refused.problem
+    for service in there:
+        if service not in here and service not in added:
             continue
-        match found:
-            case str():
-                unchanged[service] = found
-            case ServicePlan():
-                services[service] = found
+        pair = _Pair(service, theirs, ours, source.files, target.files)
+        found = remember(pair.key, pair.planned)
+        if isinstance(found, ServicePlan):
+            services[service] = found
+        elif found.problem is not None:
+            problems[service] = found.problem
+        elif found.version is not None:
+            unchanged[service] = found.version
     return Plan(
         source=source.commit,
         running=target.commit,
-        services=services,
+        services=_said_once(services),
         unchanged=unchanged,
-        only_in_source=tuple(sorted(source.files.keys() - target.files.keys())),
-        only_in_target=tuple(sorted(target.files.keys() - source.files.keys())),
+        only_in_source=_only(there, here | added, pipeline.new_services is NewServices.IGNORE),
+        only_in_target=tuple(sorted(here - frozenset(there))),
         problems=problems,
     )
 
 
-class _RefusedError(Exception):
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        super().__init__(str(problem))
+def _added(
+    pipeline: Pipeline, there: Sequence[str], here: frozenset[str], asked: frozenset[str]
+) -> frozenset[str]:
+    new = frozenset(there) - here
+    return new if pipeline.new_services is NewServices.ADD else new & asked
 
 
-def _service(pipeline: Pipeline, service: str, source: Tree, target: Tree) -> ServicePlan | str:
-    theirs, ours = source.files[service], target.files[service]
-    copied = [rule.copy_ for rule in pipeline.promote if isinstance(rule, CopyValue)]
-    fixed = {
-        rule.set_: _filled(rule.to, service, target.environment)
-        for rule in pipeline.promote
-        if isinstance(rule, SetValue)
-    }
-    wanted = _values(theirs, copied)
-    present = _values(ours, [*copied, *fixed])
-    before, after = present[pipeline.version_path], wanted[pipeline.version_path]
-    if all(wanted[path] == present[path] for path in copied):
+def _only(there: Sequence[str], here: frozenset[str], ignored: bool) -> tuple[str, ...]:
+    return () if ignored else tuple(name for name in there if name not in here)
+
+
+def _said_once(services: Mapping[str, ServicePlan]) -> dict[str, ServicePlan]:
+    """What differs in a file that several services share is said of the first of them."""
+    known: set[Difference] = set()
+    said = {}
+    for name, found in services.items():
+        rest = tuple(each for each in found.change.differences if each not in known)
+        known.update(rest)
+        said[name] = replace(found, change=replace(found.change, differences=rest))
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One service in both environments."""
+
+    service: str
+    theirs: Layout
+    ours: Layout
+    source: Mapping[str, FileText]
+    target: Mapping[str, FileText]
+
+    @property
+    def key(self) -> Hashable:
+        there = tuple(_id(self.source.get(file)) for file in self.theirs.files_of(self.service))
+        here = tuple(_id(self.target.get(file)) for file in self.ours.files_of(self.service))
+        return self.service, self.theirs, self.ours, there, here
+
+    @property
+    def rules(self) -> list[tuple[Placed, Placed]]:
+        """Each rule as it is filled in the source, and in the target."""
+        both = zip(self.theirs.placed(self.service), self.ours.placed(self.service), strict=True)
+        return sorted(both, key=lambda rule: isinstance(rule[0], Fixed))
+
+    def planned(self) -> Planned:
+        try:
+            return self._added() if self._is_new() else self._changed()
+        except Refused as refused:
+            return Unplanned(None, refused.problem)
+
+    def _is_new(self) -> bool:
+        return self.ours.version_rule(self.service).place.file not in self.target
+
+    def _changed(self) -> Planned:
+        source = self._source_writes()
+        contents = self._contents()
+        after = self._after(source)
+        before = places.read(after, self.target)
+        writes = tuple(_write(place, before[place], value) for place, value in after.items())
+        copied = {ours.place for _, ours in self.rules if not isinstance(ours, Fixed)}
+        told = telling(write for write in writes if write.place in copied)
+        version = places.shown(writes[0].place, writes[0].after)
+        if all(write.before == write.after for write in told):
+            return Unplanned(version)
+        texts = {file: self.target[file].text for file in self._files if file in self.target}
+        files = places.written(writes, texts, contents)
+        change = ServiceChange(
+            self.service,
+            places.shown(writes[0].place, before[writes[0].place]),
+            version,
+            writes,
+            self._differences(files),
+        )
+        return ServicePlan(change, texts, files, source, contents)
+
+    def _added(self) -> Planned:
+        """Every file of the service as it is in the source, with the fixed values of the target."""
+        source = self._source_writes()
+        contents: dict[str, str] = {}
+        moved = zip(
+            self.theirs.files_of(self.service), self.ours.files_of(self.service), strict=True
+        )
+        whole = []
+        for theirs, ours in moved:
+            if ours in self.target:
+                raise Refused(Problem(ours, None, "", f"{self.service} is not in this file"))
+            text = self._copied_text(theirs, ours)
+            contents[places.content_id(text)] = text
+            whole.append(Write(ours, WHOLE, None, places.content_id(text), part=Part.FILE))
+        files = places.written(whole, {}, contents)
+        texts = {path: FileText(path, text) for path, text in files.items()}
+        after = places.read([ours.place for _, ours in self.rules], texts)
+        writes = tuple(_write(place, None, value) for place, value in after.items())
+        kept = tuple(each for each in whole if each.place not in after)
+        version = places.shown(writes[0].place, writes[0].after)
+        change = ServiceChange(self.service, None, version, (*writes, *kept))
+        return ServicePlan(change, {}, files, source, contents)
+
+    def _source_writes(self) -> tuple[Write, ...]:
+        rules = [theirs.place for theirs, _ in self.rules if not isinstance(theirs, Fixed)]
+        found = places.read(rules, self.source)
+        return tuple(_write(place, None, value) for place, value in found.items())
+
+    def _after(self, source: tuple[Write, ...]) -> dict[Place, str]:
+        """What each place of the target is to hold."""
+        values = {write.place: write.after for write in source}
+        after = {}
+        for theirs, ours in self.rules:
+            match ours:
+                case Copied(place=place):
+                    after[place] = values[theirs.place]
+                case Fixed(place=place, value=value):
+                    after[place] = value
+                case CopiedFile(place=place):
+                    after[place] = places.content_id(
+                        self._copied_text(theirs.place.file, place.file)
+                    )
         return after
-    writes = tuple(
-        Write(ours.path, path, present[path], value) for path, value in (wanted | fixed).items()
-    )
-    text = _edited(ours, {write.path: write.after for write in writes if _changes(write)})
-    differences = _differences(theirs, ours, {*copied, *fixed})
-    return ServicePlan(ServiceChange(service, before, after, writes, differences), ours.path, text)
+
+    def _contents(self) -> dict[str, str]:
+        texts = [
+            self._copied_text(theirs.place.file, ours.place.file)
+            for theirs, ours in self.rules
+            if isinstance(ours, CopiedFile)
+        ]
+        return {places.content_id(text): text for text in texts}
+
+    def _copied_text(self, theirs: str, ours: str) -> str:
+        """The source's file as the target gets it: texts replaced, fixed values set."""
+        found = self.source.get(theirs)
+        if found is None or found.refused is not None:
+            reason = "there is no such file" if found is None else found.refused
+            raise Refused(Problem(theirs, None, "", reason or ""))
+        text = found.text
+        for _, rule in self.rules:
+            if isinstance(rule, CopiedFile) and rule.place.file == ours:
+                for old, new in rule.replaced:
+                    text = text.replace(old, new)
+        fixed = [
+            _write(rule.place, None, rule.value)
+            for _, rule in self.rules
+            if isinstance(rule, Fixed) and rule.place.file == ours
+        ]
+        return places.written(fixed, {ours: text}, {}).get(ours, text)
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        return self.ours.files_of(self.service)
+
+    def _differences(self, files: Mapping[str, str]) -> tuple[Difference, ...]:
+        """Scalars that differ and are not promoted; not worth refusing a promotion for."""
+        whole = {ours.place.file for _, ours in self.rules if isinstance(ours, CopiedFile)}
+        found: list[Difference] = []
+        for theirs, ours in zip(self.theirs.files_of(self.service), self._files, strict=True):
+            if ours not in whole:
+                found += _differences(
+                    self.source[theirs].text,
+                    self.target[ours],
+                    files.get(ours, self.target[ours].text),
+                    {rule.place.path for _, rule in self.rules},
+                )
+        return tuple(found[:_MOST_DIFFERENCES])
 
 
-def _changes(write: Write) -> bool:
-    return write.before != write.after
+def _id(file: FileText | None) -> str:
+    """What a plan depends on: the content, or why there is none."""
+    if file is None:
+        return ""
+    return file.refused or file.id or places.content_id(file.text)
+
+
+def _write(place: Place, before: str | None, after: str) -> Write:
+    return Write(place.file, place.path, before, after, place.document, place.part)
+
+
+def _differences(theirs: str, ours: FileText, planned: str, promoted: set[str]) -> list[Difference]:
+    """What stays different once the promoted values are written."""
+    try:
+        source, running, after = (_scalars(text) for text in (theirs, ours.text, planned))
+    except edit.EditRefused:
+        return []
+    return [
+        Difference(ours.path, path, source.get(at), running.get(at))
+        for at in (running | source)
+        if source.get(at) != running.get(at) == after.get(at) and (path := at[1]) not in promoted
+    ]
+
+
+def _scalars(text: str) -> dict[tuple[int, str], str]:
+    return {(found.document, found.path): found.value for found in edit.scalars(text)}
+
+
+def joined(chosen: Sequence[ServicePlan]) -> dict[str, str]:
+    """The whole texts of the files that change when these go together: some may share a file."""
+    texts: dict[str, str] = {}
+    for found in chosen:
+        before = {**found.running, **texts}
+        texts |= places.written(found.change.writes, before, found.contents)
+    return texts
 
 
 def versions(pipeline: Pipeline, tree: Tree) -> dict[str, str]:
     """Service to its version in one environment; services that cannot be read are left out."""
+    layout = layout_of(pipeline, tree.environment)
     found: dict[str, str] = {}
-    for service, file in tree.files.items():
+    for service in layout.services(tree.files):
+        place = layout.version_rule(service).place
         try:
-            found[service] = _values(file, [pipeline.version_path])[pipeline.version_path]
-        except _RefusedError:
+            found[service] = places.shown(place, places.read([place], tree.files)[place])
+        except Refused:
             continue
     return found
-
-
-def holds(writes: tuple[Write, ...], texts: Mapping[str, str | None]) -> bool:
-    """Whether every promoted value stands in these files (None: the file is not there)."""
-    for file in {write.file for write in writes}:
-        text = texts.get(file)
-        if text is None:
-            return False
-        paths = {write.path: write.after for write in writes if write.file == file}
-        try:
-            present = edit.read_values(text, list(paths))
-        except edit.EditRefused:
-            return False
-        if any(present.get(path) != value for path, value in paths.items()):
-            return False
-    return True
-
-
-def _filled(template: str, service: str, environment: str) -> str:
-    return template.replace("{environment}", environment).replace("{service}", service)
-
-
-def _values(file: FileText, paths: list[str]) -> dict[str, str]:
-    if file.refused is not None:
-        raise _RefusedError(Problem(file.path, None, "", file.refused))
-    try:
-        present = edit.read_values(file.text, paths)
-    except edit.EditRefused as refused:
-        raise _RefusedError(_refusal(file, refused)) from None
-    values: dict[str, str] = {}
-    for path in paths:
-        value = present[path]
-        if isinstance(value, edit.Missing):
-            nearest = "" if value.nearest in ("", ".") else f"; only {value.nearest} is there"
-            problem = Problem(file.path, value.line, path, f"there is no such value{nearest}")
-            raise _RefusedError(problem)
-        values[path] = value
-    return values
-
-
-def _edited(file: FileText, values: dict[str, str]) -> str:
-    try:
-        return edit.set_values(file.text, values)
-    except edit.EditRefused as refused:
-        raise _RefusedError(_refusal(file, refused)) from None
-
-
-def _refusal(file: FileText, refused: edit.EditRefused) -> Problem:
-    return Problem(file.path, refused.line, refused.path or "", refused.reason)
-
-
-def _differences(theirs: FileText, ours: FileText, promoted: set[str]) -> tuple[Difference, ...]:
-    """Scalars that differ and are not promoted; not worth refusing a promotion for."""
-    try:
-        source = {found.path: found.value for found in edit.scalars(theirs.text)}
-        running = {found.path: found.value for found in edit.scalars(ours.text)}
-    except edit.EditRefused:
-        return ()
-    paths = [path for path in (running | source) if path not in promoted]
-    found = [
-        Difference(ours.path, path, source.get(path), running.get(path))
-        for path in paths
-        if source.get(path) != running.get(path)
-    ]
-    return tuple(found[:_MOST_DIFFERENCES])

@@ -17,10 +17,8 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     HttpUrl,
-    Tag,
     field_validator,
     model_validator,
 )
@@ -39,6 +37,7 @@ from pilotage.core.policy_values import (
 )
 from pilotage.core.policy_values import duration as duration
 from pilotage.core.policy_values import duration_text as duration_text
+from pilotage.core.promote_rules import FilePattern, Rule, SetValue, written
 from pilotage.core.rollout_watch import Budgets
 from pilotage.core.version import Scheme
 
@@ -78,6 +77,17 @@ class OutsideGate(StrEnum):
     REVERT = "revert"
 
 
+class NewServices(StrEnum):
+    ADD = "add"
+    ASK = "ask"
+    IGNORE = "ignore"
+
+
+class RemovedServices(StrEnum):
+    ASK = "ask"
+    IGNORE = "ignore"
+
+
 class Backwards(StrEnum):
     REFUSE = "refuse"
     ALLOW = "allow"
@@ -96,43 +106,15 @@ class VersionRules(_Section):
     prereleases: Prereleases = Prereleases.ALLOW
 
 
-class CopyValue(_Section):
-    """Take one value from the source environment's file."""
-
-    copy_: str = Field(alias="copy", min_length=1)
-
-    @field_validator("copy_")
-    @classmethod
-    def _path(cls, path: str) -> str:
-        if path == "file":
-            raise ValueError("whole files are not copied; name the values, such as image.tag")
-        return path
-
-
-class SetValue(_Section):
-    """Write a fixed value, which may name the environment or the service."""
-
-    set_: str = Field(alias="set", min_length=1)
-    to: Annotated[str, filled_by("environment", "service")]
-
-
-def _rule_kind(value: object) -> str | None:
-    if isinstance(value, CopyValue | SetValue):
-        return type(value).__name__
-    if not isinstance(value, Mapping):
-        return None
-    kinds = {"copy": CopyValue.__name__, "set": SetValue.__name__}
-    return next((kind for key, kind in kinds.items() if key in value), None)
-
-
-Rule = Annotated[
-    Annotated[CopyValue, Tag(CopyValue.__name__)] | Annotated[SetValue, Tag(SetValue.__name__)],
-    Discriminator(
-        _rule_kind,
-        custom_error_type="rule",
-        custom_error_message="expected `copy: PATH`, or `set: PATH` with `to: VALUE`",
-    ),
-]
+def _check_rules(rules: tuple[Rule, ...], *at: str) -> None:
+    if all(isinstance(rule, SetValue) for rule in rules):
+        raise misplaced("expected at least one `copy:` or `image:`; the first is the version", *at)
+    known: set[tuple[str, ...]] = set()
+    for index, rule in enumerate(rules):
+        what = written(rule)
+        if what in known:
+            raise misplaced(f"{what[-1] or 'the whole file'} is written twice", *at, index)
+        known.add(what)
 
 
 class ServiceSource(_Section):
@@ -142,6 +124,15 @@ class ServiceSource(_Section):
     workflow: str | None = None
     tag: Annotated[str, filled_by("version", "value", "service")] = "v{version}"
     image: Annotated[str, filled_by("version", "value", "service")] | None = None
+    promote: tuple[Rule, ...] | None = Field(default=None, json_schema_extra={"minItems": 1})
+    """Rules of its own, instead of the pipeline's."""
+
+    @field_validator("promote")
+    @classmethod
+    def _checked(cls, rules: tuple[Rule, ...] | None) -> tuple[Rule, ...] | None:
+        if rules is not None:
+            _check_rules(rules)
+        return rules
 
 
 class People(_Section):
@@ -230,6 +221,8 @@ class Environment(_Section):
     """One environment; those with `from` are promoted to."""
 
     from_: str | None = Field(default=None, alias="from")
+    files: FilePattern | None = None
+    """Its files, where they are not called as the pipeline says."""
     applications: Applications = ("{service}-{environment}",)
     argocd: str = "main"
     branch: Annotated[
@@ -282,39 +275,46 @@ class Environment(_Section):
 class Pipeline(_Section):
     mode: Mode = Mode.PROPOSE
     preset: str | None = None
-    files: str
+    files: FilePattern
     promote: tuple[Rule, ...] = Field(json_schema_extra={"minItems": 1})
+    new_services: NewServices = NewServices.ASK
+    removed_services: RemovedServices = RemovedServices.ASK
     together: Together = Together.ALL
     versions: VersionRules = VersionRules()
-    services: Mapping[str, ServiceSource] = {}
+    services: Mapping[Name, ServiceSource] = {}
     environments: Mapping[Name, Environment] = Field(min_length=2)
 
-    @field_validator("files")
-    @classmethod
-    def _complete(cls, files: str) -> str:
-        for place in ("{environment}", "{service}"):
-            if place not in files:
-                raise ValueError(f"must contain {place}, such as {{environment}}/{{service}}.yaml")
-        parts = {part.lower() for part in files.split("/")}
-        if parts & {"", ".", "..", ".git"} or not files.isprintable():
-            raise ValueError("must be a path inside the repository")
-        return files
+    @property
+    def discovers(self) -> bool:
+        """Whether the services are those that have a file, or those that are named."""
+        return "{service}" in self.files
 
     @model_validator(mode="after")
     def _checked(self) -> Pipeline:
-        if not any(isinstance(rule, CopyValue) for rule in self.promote):
-            raise misplaced("expected at least one `copy:`; the first is the version", "promote")
-        written: set[str] = set()
-        for index, rule in enumerate(self.promote):
-            path = rule.copy_ if isinstance(rule, CopyValue) else rule.set_
-            if path in written:
-                raise misplaced(f"{path} is written twice", "promote", index)
-            written.add(path)
+        _check_rules(self.promote, "promote")
+        self._check_files()
         if not self.targets:
             raise misplaced("no environment has `from:`, so nothing is promoted", "environments")
         for name in self.targets:
             self._check_source(name)
         return self
+
+    def _check_files(self) -> None:
+        for name, environment in self.environments.items():
+            own = environment.files
+            if own is not None and ("{service}" in own) is not self.discovers:
+                does = "names" if self.discovers else "does not name"
+                raise misplaced(
+                    f"`files` of the pipeline {does} {{service}}, and this one must do the same",
+                    *("environments", name, "files"),
+                )
+            if own is None and "{environment}" not in self.files:
+                example = "environments/{environment}/{service}.yaml"
+                raise misplaced(
+                    f"must contain {{environment}}, such as {example}, unless every environment "
+                    f"has `files` of its own; {name} has none",
+                    "files",
+                )
 
     def _check_source(self, name: str) -> None:
         at = ("environments", name, "from")
@@ -338,17 +338,23 @@ class Pipeline(_Section):
     def targets(self) -> tuple[str, ...]:
         return tuple(name for name, found in self.environments.items() if found.from_ is not None)
 
-    @property
-    def version_path(self) -> str:
-        """The first copied path: what people call the version."""
-        return next(rule.copy_ for rule in self.promote if isinstance(rule, CopyValue))
-
 
 class Config(_Section):
     """The whole file."""
 
     version: Literal[1]
     pipelines: Mapping[Name, Pipeline] = Field(min_length=1)
+
+    @field_validator("pipelines")
+    @classmethod
+    def _named(cls, pipelines: Mapping[str, Pipeline]) -> Mapping[str, Pipeline]:
+        """A pipeline whose files name no service is about one of its own name, or those given."""
+        return {
+            name: pipeline
+            if pipeline.discovers or pipeline.services
+            else pipeline.model_copy(update={"services": {name: ServiceSource()}})
+            for name, pipeline in pipelines.items()
+        }
 
 
 class Policy(_Section):

@@ -213,7 +213,7 @@ def _bad_picture(release: Promotion, policy: Policy, services: tuple[str, ...]) 
 
     Of a new service nothing ran.
     """
-    new = {change.service for change in release.changes if change.whole}
+    new = {change.service for change in release.changes if change.new}
     for service in services:
         for name in release_names(policy, release, service):
             before = release.picture.get(name)

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from pilotage import edit
-from pilotage.core.model import Merge, MergeMethod, Outcome, Promotion, ServiceChange, Sha
-from pilotage.core.plan import holds
+from pilotage.core import places
+from pilotage.core.model import (
+    Merge,
+    MergeMethod,
+    Outcome,
+    Part,
+    Promotion,
+    ServiceChange,
+    Sha,
+    Write,
+    telling,
+)
 
 _NAMED = 5
 """Paths named in a reason before the rest is counted."""
@@ -25,7 +34,8 @@ class ByValue:
     """The whole texts of the files that change, and the services that this puts back."""
 
     services: tuple[str, ...]
-    files: Mapping[str, str]
+    files: Mapping[str, str | None]
+    """None: the file is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +94,22 @@ Reverse: TypeAlias = ReverseTree | ReverseConflict | MergedMore | MergeWithdrawn
 
 
 def plan_revert(
-    promotion: Promotion, services: Sequence[str], texts: Mapping[str, str | None]
+    promotion: Promotion,
+    services: Sequence[str],
+    texts: Mapping[str, str | None],
+    before: Mapping[str, str | None] | None = None,
 ) -> RevertPlan:
-    """`texts` are the promotion's files at today's head of the base branch."""
+    """`texts` are the promotion's files at today's head of the base branch; `before` those that
+    whole files replaced, as they were before the merge."""
     there = [change for change in promotion.changes if still_there(change, texts)]
     chosen = [change for change in there if change.service in services]
     if not chosen:
         return Nothing("the promoted values are no longer there")
     names = tuple(change.service for change in chosen)
-    files: dict[str, str] = {}
+    files: dict[str, str | None] = {}
     for change in chosen:
         try:
-            files |= _texts(change, {**texts, **files})
+            files |= _texts(change, {**texts, **files}, before or {})
         except _NotByValue as refused:
             staying = [change for change in there if change.service not in services]
             return _with_merge(promotion, names, staying, f"{change.service}: {refused}")
@@ -103,32 +117,45 @@ def plan_revert(
 
 
 def still_there(change: ServiceChange, texts: Mapping[str, str | None]) -> bool:
-    return holds(change.copied, texts)
+    return places.hold(telling(change.copied), texts)
 
 
 class _NotByValue(Exception):
     """Single values are not enough to put a service back."""
 
 
-def _texts(change: ServiceChange, texts: Mapping[str, str | None]) -> dict[str, str]:
-    """What the promoted values' files become. Raises _NotByValue."""
-    if change.whole:
-        raise _NotByValue(f"nothing of {_listed(change.whole)} stood there before")
-    changed: dict[str, str] = {}
-    for file in {write.file for write in change.copied}:
-        text = texts.get(file)
-        assert text is not None, "still_there has looked"
-        writes = [write for write in change.copied if write.file == file]
-        old = {write.path: write.before for write in writes if write.before is not None}
-        try:
-            text = edit.set_values(text, old)
-            for write in writes:
-                if write.before is None:
-                    text = edit.delete_value(text, write.path)
-        except edit.EditRefused as refused:
-            raise _NotByValue(f"{file}, {refused}") from None
-        changed[file] = text
+def _texts(
+    change: ServiceChange, texts: Mapping[str, str | None], before: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """What the promoted values' files become; None: is removed. Raises _NotByValue."""
+    changed: dict[str, str | None] = {}
+    for write in change.copied:
+        if write.part is Part.FILE:
+            changed[write.file] = _file_before(write, texts.get(write.file), before)
+    values = [write for write in change.copied if write.file not in changed]
+    back = [replace(write, before=write.after, after=write.before or "") for write in values]
+    new = [write for write, old in zip(back, values, strict=True) if old.before is None]
+    present = {file: text for file, text in texts.items() if text is not None}
+    try:
+        changed |= places.written([write for write in back if write not in new], present, {})
+        for write in new:
+            text = changed.get(write.file, present[write.file])
+            changed[write.file] = places.without(write.place, text or "")
+    except places.Refused as refused:
+        raise _NotByValue(str(refused)) from None
     return changed
+
+
+def _file_before(write: Write, text: str | None, before: Mapping[str, str | None]) -> str | None:
+    """What a whole file replaced, where nobody has edited it since. Raises _NotByValue."""
+    if text is None or places.content_id(text) != write.after:
+        raise _NotByValue(f"{write.file} has changed since it went along as a whole")
+    if write.before is None:
+        return None
+    old = before.get(write.file)
+    if old is None or places.content_id(old) != write.before:
+        raise _NotByValue(f"what {write.file} was before cannot be read")
+    return old
 
 
 def _with_merge(
@@ -181,22 +208,26 @@ def _only_promoted(
     before: Mapping[str, str | None],
     after: Mapping[str, str | None],
 ) -> bool:
-    values = {
-        write.path: write.after
-        for change in changes
-        for write in change.copied
-        if write.file == path
-    }
+    writes = [write for change in changes for write in change.copied if write.file == path]
     new = after.get(path)
-    if not values or new is None:
+    if not writes or new is None:
         return False
     if path not in before:
         return True
     old = before[path]
+    whole = [write.after for write in writes if write.part is Part.FILE]
+    if whole:
+        return places.content_id(new) in whole
+    return old is not None and _set_only(writes, path, old, new)
+
+
+def _set_only(writes: Sequence[Write], path: str, old: str, new: str) -> bool:
+    inserted = {write.path for write in writes if write.before is None}
     try:
-        return old is not None and edit.set_values(old, values, create=True) == new
-    except edit.EditRefused:
+        text = places.written(writes, {path: old}, {}, create=inserted).get(path, old)
+    except places.Refused:
         return False
+    return text == new
 
 
 def git_commands(

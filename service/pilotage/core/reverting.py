@@ -28,6 +28,7 @@ from pilotage.core.revert import (
     ByPerson,
     ByValue,
     Nothing,
+    RevertPlan,
     by_merge,
     git_commands,
     plan_revert,
@@ -74,13 +75,18 @@ def to_start(release: Promotion) -> tuple[Revert, ...]:
     )
 
 
+def _planned(draft: Draft, release: Promotion, revert: Revert) -> RevertPlan:
+    seen = draft.seen
+    return plan_revert(release, revert.services, seen.release_at_head, seen.release_before)
+
+
 def _started(draft: Draft, release: Promotion, policy: Policy, index: int) -> Promotion:
     revert = release.reverts[index]
     key = revert_key(release, index, revert)
     if key in draft.seen.pending:
         draft.explain("revert", f"{', '.join(revert.services)} is being put back")
         return release
-    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
+    planned = _planned(draft, release, revert)
     if isinstance(planned, Nothing):
         return _all(release, revert.services, Outcome.OVERTAKEN, planned.reason)
     if not draft.may_act or release.hold is not None:
@@ -163,7 +169,7 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
     """The revert waits in a pull request: for the rules, or for a person."""
     revert = release.reverts[index]
     number = revert.pull_request
-    planned = plan_revert(release, revert.services, draft.seen.release_at_head)
+    planned = _planned(draft, release, revert)
     match draft.seen.revert_request:
         case None:
             return release

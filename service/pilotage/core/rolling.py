@@ -15,10 +15,10 @@ from pilotage.core.model import (
     Superseded,
     versions_of,
 )
+from pilotage.core.places import Refused
 from pilotage.core.policy import Roll
 from pilotage.core.proof import Selection, against_rules
 from pilotage.core.snapshot import Known, Unknown
-from pilotage.edit import EditRefused
 
 
 def rolled(
@@ -125,8 +125,8 @@ def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
     """
     seen = draft.seen
     try:
-        found = rebase(promotion.changes, seen.policy.pipeline.version_path, seen.proposal_at_head)
-    except EditRefused as refused:
+        found = rebase(promotion.changes, seen.proposal_at_head, seen.plan.contents)
+    except Refused as refused:
         text = f"{promotion.branch} cannot be built on {seen.base[:7]}: {refused}"
         draft.explain("branch", text, "mend the file, or close the pull request")
         return promotion

@@ -176,6 +176,8 @@ class Snapshot:
     revert_request: Seen[RevertSeen] | None = None
     release_at_head: Mapping[str, str | None] = field(default_factory=dict)
     """The texts of the release's files at the base branch's head."""
+    release_before: Mapping[str, str | None] = field(default_factory=dict)
+    """Where whole files went along: the release's files before its merge."""
     reverse: Seen[Reverse] | None = None
     """The reverse of the release's merge; read only where something waits to go back by merge."""
     head_moved_by: Mapping[str, Written] = field(default_factory=dict)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pilotage import edit
-from pilotage.core.model import ServiceChange, Write
-from pilotage.core.plan import FileText, Tree
-from pilotage.core.policy import CopyValue, Pipeline
+from collections.abc import Mapping
+
+from pilotage.core import places
+from pilotage.core.layout import WHOLE, Fixed, Layout, layout_of
+from pilotage.core.model import Part, Place, ServiceChange, Write, telling
+from pilotage.core.places import Refused
+from pilotage.core.plan import Tree
+from pilotage.core.policy import Pipeline
 
 
 def steps(pipeline: Pipeline, before: Tree, after: Tree) -> tuple[ServiceChange, ...]:
@@ -14,28 +18,64 @@ def steps(pipeline: Pipeline, before: Tree, after: Tree) -> tuple[ServiceChange,
     A file that cannot be read afterwards tells nothing and is left out. One that was not there, or
     could not be read before, came as a whole.
     """
+    layout = layout_of(pipeline, after.environment)
     changes = []
-    for service in sorted(after.files):
-        file, at = after.files[service], pipeline.version_path
-        new = _values(pipeline, file)
-        if new is None or at not in new:
-            continue
-        stood = _values(pipeline, before.files.get(service))
-        old = stood or {}
-        writes = tuple(Write(file.path, path, old.get(path), value) for path, value in new.items())
-        copied = [rule.copy_ for rule in pipeline.promote if isinstance(rule, CopyValue)]
-        if any(write.before != write.after for write in writes if write.path in copied):
-            whole = (file.path,) if stood is None else ()
-            changes.append(ServiceChange(service, old.get(at), new[at], writes, whole=whole))
+    for service in layout.services(after.files):
+        if not _same(layout, service, before, after):
+            changes += _step(layout, service, before, after)
     return tuple(changes)
 
 
-def _values(pipeline: Pipeline, file: FileText | None) -> dict[str, str] | None:
-    if file is None or file.refused is not None:
-        return None
-    paths = [rule.copy_ if isinstance(rule, CopyValue) else rule.set_ for rule in pipeline.promote]
-    try:
-        found = edit.read_values(file.text, paths)
-    except edit.EditRefused:
-        return None
-    return {path: value for path, value in found.items() if isinstance(value, str)}
+def _step(layout: Layout, service: str, before: Tree, after: Tree) -> list[ServiceChange]:
+    new = _values(layout, service, after)
+    at = layout.version_rule(service).place
+    if at not in new:
+        return []
+    old = _values(layout, service, before)
+    writes = [
+        Write(place.file, place.path, old.get(place), new[place], place.document, place.part)
+        for place in sorted(new, key=lambda place: place != at)
+    ]
+    copied = {rule.place for rule in layout.placed(service) if not isinstance(rule, Fixed)}
+    told = telling(write for write in writes if write.place in copied)
+    if all(write.before == write.after for write in told):
+        return []
+    writes += _whole(layout.files_of(service), before, after, (old, new))
+    version = places.shown(at, old[at]) if at in old else None
+    return [ServiceChange(service, version, places.shown(at, new[at]), tuple(writes))]
+
+
+def _whole(
+    files: tuple[str, ...],
+    before: Tree,
+    after: Tree,
+    values: tuple[Mapping[Place, str], Mapping[Place, str]],
+) -> list[Write]:
+    """The files that were not there, or of which no value could be read."""
+    read, known = values
+    writes = []
+    for file in files:
+        old, new = before.files.get(file), after.files.get(file)
+        there = any(place.file == file for place in read)
+        if there or new is None or Place(file, WHOLE, part=Part.FILE) in known:
+            continue
+        was = None if old is None else old.id or places.content_id(old.text)
+        writes.append(Write(file, WHOLE, was, places.content_id(new.text), part=Part.FILE))
+    return writes
+
+
+def _same(layout: Layout, service: str, before: Tree, after: Tree) -> bool:
+    """Nothing is read of a service whose files are the very same."""
+    files = layout.files_of(service)
+    return all(before.files.get(file) == after.files.get(file) for file in files)
+
+
+def _values(layout: Layout, service: str, tree: Tree) -> dict[Place, str]:
+    """What can be read of the service's places."""
+    found: dict[Place, str] = {}
+    for rule in layout.placed(service):
+        try:
+            found |= places.read([rule.place], tree.files)
+        except Refused:
+            continue
+    return found

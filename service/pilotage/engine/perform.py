@@ -173,7 +173,8 @@ class Performer:
         match act.contents:
             case WriteFiles(files=files):
                 contents: dict[str, bytes | None] = {
-                    path: text.encode() for path, text in files.items()
+                    path: text.encode() if text is not None else None
+                    for path, text in files.items()
                 }
                 return self._written(act.base, contents, act.message, act.at)
             case ReverseMerge() as reverse:

@@ -19,7 +19,18 @@ from pilotage.core.application import (
     Look,
 )
 from pilotage.core.declared import Declared
-from pilotage.core.model import Merge, Promotion, Proof, Revert, ServiceChange, Sha, Write
+from pilotage.core.model import (
+    Merge,
+    Place,
+    Promotion,
+    Proof,
+    Revert,
+    ServiceChange,
+    Sha,
+    Write,
+    telling,
+)
+from pilotage.core.plan import ServicePlan
 from pilotage.core.policy import Pipeline, Policy
 from pilotage.core.rollout import revisions_to_place, route_of
 from pilotage.core.rollout_watch import (
@@ -123,7 +134,8 @@ class Expected:
     parent: Sha
     since: datetime
     writes: tuple[Write, ...]
-    version_path: str
+    version: Place
+    """Which of them is called the version."""
     images: tuple[Image, ...] = ()
     head: Sha | None = None
     revert: bool = False
@@ -189,17 +201,18 @@ class Sights:
         self, look: Look, expected: Expected, picture: Application | None
     ) -> Expectation:
         application = look.application if isinstance(look.application, Application) else None
-        values = tuple(
-            Value(write.file, write.path, write.before, write.after) for write in expected.writes
-        )
-        versions = tuple(value for value in values if value.path == expected.version_path)
+        values = {
+            write.place: Value(write.file, write.path, write.before, write.after)
+            for write in expected.writes
+        }
+        versions = tuple(value for place, value in values.items() if place == expected.version)
         return Expectation(
             sha=expected.sha,
             parent=expected.parent,
             since=expected.since,
             repository=self._repository.normalised,
             branch=self._repository.trees.base_branch,
-            values=values,
+            values=tuple(values.values()),
             head=self._head(expected),
             revisions=self._revisions(application, expected),
             picture=picture,
@@ -291,26 +304,17 @@ def _image(template: str, value: str) -> str:
     return template.replace("{value}", value).replace("{version}", version.plain(value))
 
 
-def expected_proof(policy: Policy, proof: Proof, change: ServiceChange, file: str) -> Expected:
-    """The source's own file holds the value, at whatever commit."""
-    writes = tuple(
-        Write(file, write.path, None, write.after)
-        for write in change.writes
-        if write.path in _copied(policy)
-    )
+def expected_proof(policy: Policy, proof: Proof, planned: ServicePlan) -> Expected:
+    """The source's own files hold the values, at whatever commit."""
     return Expected(
         service=proof.service,
         sha=proof.commit,
         parent=proof.commit,
         since=proof.first_seen,
-        writes=writes,
-        version_path=policy.pipeline.version_path,
-        images=images_of(policy.pipeline, change),
+        writes=telling(planned.source),
+        version=planned.source[0].place,
+        images=images_of(policy.pipeline, planned.change),
     )
-
-
-def _copied(policy: Policy) -> set[str]:
-    return {rule.copy_ for rule in policy.pipeline.promote if hasattr(rule, "copy_")}
 
 
 def expected_release(
@@ -321,8 +325,8 @@ def expected_release(
         sha=merge.sha,
         parent=merge.parent,
         since=merge.at,
-        writes=change.writes,
-        version_path=policy.pipeline.version_path,
+        writes=telling(change.writes),
+        version=change.writes[0].place,
         images=images_of(policy.pipeline, change),
         head=head,
         terminated=frozenset(release.terminated),
@@ -340,8 +344,8 @@ def expected_revert(
     """The same values the other way round."""
     assert revert.sha is not None
     writes = tuple(
-        Write(write.file, write.path, write.after, write.before)
-        for write in change.copied
+        replace(write, before=write.after, after=write.before)
+        for write in telling(change.copied)
         if write.before is not None
     )
     back = ServiceChange(change.service, change.after, change.before or "", writes)
@@ -351,7 +355,7 @@ def expected_revert(
         parent=parent,
         since=revert.landed_at or revert.asked_at,
         writes=writes,
-        version_path=policy.pipeline.version_path,
+        version=change.writes[0].place,
         images=images_of(policy.pipeline, back) if change.before is not None else (),
         head=head,
         revert=True,

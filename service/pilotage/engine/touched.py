@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotage.core.plan import Pattern
+from pilotage.core.layout import layout_of
 from pilotage.core.policy import Config
 
 
@@ -14,7 +14,7 @@ def touched_targets(config: Config, files: frozenset[str] | None) -> list[str]:
     found = []
     for name, pipeline in config.pipelines.items():
         for environment in pipeline.targets:
-            pattern = Pattern(pipeline.files, environment)
-            if files is None or any(pattern.service(path) is not None for path in files):
+            layout = layout_of(pipeline, environment)
+            if files is None or any(layout.has(path) for path in files):
                 found.append(f"{name}/{environment}")
     return found

@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from pilotage.adapters.git import (
@@ -23,8 +25,10 @@ from pilotage.adapters.git import (
     UnknownCommit,
 )
 from pilotage.core.config import FILE, ConfigError, load_config
+from pilotage.core.layout import Layout, layout_of
 from pilotage.core.model import Merge, ServiceChange, Sha, Write
-from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan
+from pilotage.core.places import FileText, hold
+from pilotage.core.plan import Plan, Planned, Tree, plan
 from pilotage.core.policy import Config, Pipeline
 from pilotage.core.revert import (
     MergedMore,
@@ -46,6 +50,9 @@ _LARGEST_FOLDER = 64 * 1024 * 1024
 _FILES_REMEMBERED = 100_000
 """Entries of trees; the texts behind them are shared between commits."""
 _KILOBYTES_REMEMBERED = 32 * 1024
+_PLANS_REMEMBERED = 20_000
+_MOST_CHANGED = 500
+"""Files that are read one by one; where more have changed, the whole folder is listed again."""
 
 
 class Memory:
@@ -104,7 +111,9 @@ class Trees:
         self._memory = Memory(20_000)
         self._trees = Memory(_FILES_REMEMBERED, _files_of)
         self._files = Memory(_KILOBYTES_REMEMBERED, _kilobytes_of)
-        self._layouts: dict[tuple[str, str], tuple[Pattern, Pipeline]] = {}
+        self._plans = Memory(_PLANS_REMEMBERED)
+        self._layouts: dict[Layout, Tree] = {}
+        """The tree that was read last: another commit's differs in few files, or in none."""
         self._fetched_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -158,26 +167,37 @@ class Trees:
             return error
 
     def tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
-        """All services' files of one environment at a commit; costs what lies in its folder."""
-        layout = (pipeline.files, environment)
-        if layout not in self._layouts:
-            self._layouts[layout] = Pattern(*layout), pipeline
-        key = ("tree", *layout, commit)
-        return self._trees.once(key, lambda: self._tree(pipeline, environment, commit))
+        """All services' files of one environment at a commit.
 
-    def _tree(self, pipeline: Pipeline, environment: str, commit: Sha) -> Tree:
-        pattern = Pattern(pipeline.files, environment)
-        entries = {
-            entry.path: entry
-            for entry in self.git.list_files(commit, [pattern.folder])
-            if pattern.service(entry.path) is not None
-        }
-        files = {}
-        for path, file in self._read(list(entries.values())).items():
-            service = pattern.service(path)
-            assert service is not None
-            files[service] = file
-        return Tree(environment, commit, files)
+        Costs what lies in its folders the first time, then what has changed there.
+        """
+        layout = layout_of(pipeline, environment)
+        return self._trees.once(("tree", layout, commit), lambda: self._tree(layout, commit))
+
+    def _tree(self, layout: Layout, commit: Sha) -> Tree:
+        known = self._layouts.get(layout)
+        tree = self._changed(layout, known, commit) if known is not None else None
+        if tree is None:
+            listed = self.git.list_files(commit, layout.prefixes)
+            files = self._read([entry for entry in listed if layout.has(entry.path)])
+            tree = Tree(layout.environment, commit, files, commit)
+        self._layouts[layout] = tree
+        return tree
+
+    def _changed(self, layout: Layout, known: Tree, commit: Sha) -> Tree | None:
+        """What is known, with the files in which this commit differs; None where that is much."""
+        try:
+            paths = self.git.changed_paths(known.commit, commit, layout.prefixes)
+        except UnknownCommit:
+            return None
+        ours = [path for path in paths if layout.has(path)]
+        if not ours:
+            return replace(known, commit=commit)
+        if len(ours) > _MOST_CHANGED:
+            return None
+        listed = [entry for entry in self.git.list_files(commit, ours) if entry.path in ours]
+        same = {path: file for path, file in known.files.items() if path not in ours}
+        return Tree(layout.environment, commit, same | self._read(listed), commit)
 
     def _read(self, entries: Sequence[Entry]) -> dict[str, FileText]:
         """The files, by path; each blob is read and decoded once, whatever commit it is in."""
@@ -190,26 +210,36 @@ class Trees:
             if isinstance(known, FileText):
                 found[entry.path] = known
             elif (refused := _refused(entry, together)) is not None:
-                found[entry.path] = FileText(entry.path, "", refused)
+                found[entry.path] = FileText(entry.path, "", refused, entry.id)
             else:
                 unknown.append(entry)
         contents = self.git.read_blobs({entry.id for entry in unknown}) if unknown else {}
         for entry in unknown:
-            file = _file(entry.path, contents[entry.id])
+            file = _file(entry, contents[entry.id])
             self._files.put((entry.path, entry.id), file)
             found[entry.path] = file
         return found
 
-    def plan(self, pipeline: Pipeline, source: str, target: str, commit: Sha) -> Plan:
-        key = ("plan", pipeline.files, pipeline.promote, source, target, commit)
-        return self._trees.once(
-            key,
-            lambda: plan(
-                pipeline,
-                self.tree(pipeline, source, commit),
-                self.tree(pipeline, target, commit),
-            ),
+    def plan(
+        self,
+        pipeline: Pipeline,
+        source: str,
+        target: str,
+        commit: Sha,
+        asked: frozenset[str] = frozenset(),
+    ) -> Plan:
+        """A service is planned again only when one of its files has changed."""
+        theirs, ours = (self.tree(pipeline, each, commit) for each in (source, target))
+        layouts = layout_of(pipeline, source), layout_of(pipeline, target)
+        key = ("plan", layouts, pipeline.new_services, asked, theirs.since, ours.since)
+
+        def remember(key: Hashable, make: Callable[[], Planned]) -> Planned:
+            return self._plans.once(key, make)
+
+        found = self._trees.once(
+            key, lambda: plan(pipeline, theirs, ours, asked=asked, remember=remember)
         )
+        return replace(found, source=commit, running=commit)
 
     def steps(
         self, pipeline: Pipeline, environment: str, before: Sha, after: Sha
@@ -226,22 +256,17 @@ class Trees:
         A service's file is read along with those of its neighbours, once for all of them.
         """
         texts: dict[str, str | None] = {}
-        for path in files:
-            known = self._neighbours(path, commit)
-            if known is not None:
-                service, tree = known
-                found = tree.files.get(service)
-                texts[path] = None if found is None or found.refused else found.text
+        for layout in tuple(self._layouts):
+            mine = [path for path in files if path not in texts and layout.has(path)]
+            if mine:
+                tree = self._trees.once(
+                    ("tree", layout, commit), partial(self._tree, layout, commit)
+                )
+                for path in mine:
+                    found = tree.files.get(path)
+                    texts[path] = None if found is None or found.refused else found.text
         rest = tuple(path for path in files if path not in texts)
         return texts | (self._alone(commit, rest) if rest else {})
-
-    def _neighbours(self, path: str, commit: Sha) -> tuple[str, Tree] | None:
-        """The service that a file is of, and its environment's tree."""
-        for (_, environment), (pattern, pipeline) in tuple(self._layouts.items()):
-            service = pattern.service(path)
-            if service is not None:
-                return service, self.tree(pipeline, environment, commit)
-        return None
 
     def _alone(self, commit: Sha, files: tuple[str, ...]) -> dict[str, str | None]:
         key = ("texts", commit, files)
@@ -258,7 +283,7 @@ class Trees:
         """Whether every value stands in the tree of a commit; None when git does not have it."""
         files = sorted({write.file for write in writes})
         try:
-            return holds(writes, self.texts(commit, files))
+            return hold(writes, self.texts(commit, files))
         except UnknownCommit:
             return None
 
@@ -323,11 +348,11 @@ def _refused(entry: Entry, together: int) -> str | None:
     return None
 
 
-def _file(path: str, content: bytes) -> FileText:
+def _file(entry: Entry, content: bytes) -> FileText:
     try:
-        return FileText(path, content.decode("utf-8"))
+        return FileText(entry.path, content.decode("utf-8"), id=entry.id)
     except UnicodeDecodeError:
-        return FileText(path, "", "is not UTF-8 text")
+        return FileText(entry.path, "", "is not UTF-8 text", entry.id)
 
 
 def _files_of(made: object) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pilotage.adapters.git import Sha
-from pilotage.core.model import Merge, MergeMethod, ServiceChange, Write
+from pilotage.core.model import Merge, MergeMethod, Part, ServiceChange, Write
+from pilotage.core.places import content_id
 from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
 from pilotage.engine.trees import Trees
 from tests.contract.git.world import NOON, World
@@ -11,14 +12,20 @@ from tests.contract.git.world import NOON, World
 ORDERS = "services/orders/production/values.yaml"
 NEW = "services/new/production/values.yaml"
 REST = "".join(f"line{number}: {number}\n" for number in range(20))
-CHANGES = (
-    ServiceChange("new", None, "v1", (Write(NEW, "image.tag", None, "v1"),), whole=(NEW,)),
-    ServiceChange("orders", "v1", "v2", (Write(ORDERS, "image.tag", "v1", "v2"),)),
-)
 
 
 def text(tag: str, rest: str = REST) -> str:
     return f"image:\n  tag: {tag}\n{rest}"
+
+
+ADDED = (
+    Write(NEW, "image.tag", None, "v1"),
+    Write(NEW, ".", None, content_id(text("v1")), part=Part.FILE),
+)
+CHANGES = (
+    ServiceChange("new", None, "v1", ADDED),
+    ServiceChange("orders", "v1", "v2", (Write(ORDERS, "image.tag", "v1", "v2"),)),
+)
 
 
 def merged(world: World, **more: str) -> Merge:

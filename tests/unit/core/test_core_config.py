@@ -15,15 +15,14 @@ from pilotage.core.config import ConfigError, load_config
 from pilotage.core.config_schema import schema_text
 from pilotage.core.policy import (
     Config,
-    CopyValue,
     Mode,
     OnFailure,
-    SetValue,
     Together,
     duration,
     duration_text,
     policy_for,
 )
+from pilotage.core.promote_rules import CopyValue, SetValue
 from pilotage.resources import policy_folder, presets, template_folder
 
 GOOD = """\
@@ -87,11 +86,13 @@ MISTAKES = {
     GOOD.replace("preset:", "presets:"): [
         ".pilotage.yaml:3: pipelines.syrf: `promote` is required here",
         ".pilotage.yaml:4: pipelines.syrf.presets: unknown key; known here: environments, files, "
-        "mode, preset, promote, services, together, versions (did you mean `preset`?)",
+        "mode, new_services, preset, promote, removed_services, services, together, versions (did "
+        "you mean `preset`?)",
     ],
     GOOD.replace("cluster-gitops", "cluster-gitop"): [
         ".pilotage.yaml:4: pipelines.syrf.preset: there is no preset cluster-gitop; there are "
-        "cluster-gitops (did you mean `cluster-gitops`?)"
+        "chart-values, cluster-gitops, helm-values, kustomize, manifests (did you mean "
+        "`cluster-gitops`?)"
     ],
     GOOD.replace("version: 1", "version: 2"): [".pilotage.yaml:1: version: expected 1, found 2"],
     GOOD.replace("version: 1\n", ""): [".pilotage.yaml:1: `version` is required here"],
@@ -112,19 +113,30 @@ MISTAKES = {
         "duration such as 30s, 15m, 2h or 1h30m, found '15 minutes'"
     ],
     in_pipeline("    promote:\n      - copy: a\n      - sett: b\n        to: c"): [
-        ".pilotage.yaml:7: pipelines.syrf.promote[1]: expected `copy: PATH`, or `set: PATH` with "
-        "`to: VALUE`, found a mapping"
+        ".pilotage.yaml:7: pipelines.syrf.promote[1]: expected `copy: PATH`, `image: PATH`, "
+        "`copy: file`, or `set: PATH` with `to: VALUE`, found a mapping"
     ],
     in_pipeline("    promote:\n      - copy: a\n      - set: b"): [
         ".pilotage.yaml:7: pipelines.syrf.promote[1]: `to` is required here"
     ],
     in_pipeline("    promote: []"): [
-        ".pilotage.yaml:5: pipelines.syrf.promote: expected at least one `copy:`; the first is "
-        "the version"
+        ".pilotage.yaml:5: pipelines.syrf.promote: expected at least one `copy:` or `image:`; "
+        "the first is the version"
     ],
-    in_pipeline("    promote:\n      - copy: file"): [
-        ".pilotage.yaml:6: pipelines.syrf.promote[0].copy: whole files are not copied; name the "
-        "values, such as image.tag, found 'file'"
+    in_pipeline("    promote:\n      - { set: a, to: b }"): [
+        ".pilotage.yaml:5: pipelines.syrf.promote: expected at least one `copy:` or `image:`; "
+        "the first is the version"
+    ],
+    in_pipeline("    promote:\n      - copy: file\n      - copy: file"): [
+        ".pilotage.yaml:7: pipelines.syrf.promote[1]: the whole file is written twice"
+    ],
+    in_pipeline("    promote:\n      - { copy: a, in: ../b.yaml }"): [
+        ".pilotage.yaml:6: pipelines.syrf.promote[0].in: must be a path inside the repository, "
+        "found '../b.yaml'"
+    ],
+    in_pipeline("    services: { api: { promote: [{ set: a, to: b }] } }"): [
+        ".pilotage.yaml:5: pipelines.syrf.services.api.promote: expected at least one `copy:` or "
+        "`image:`; the first is the version"
     ],
     in_pipeline("    promote:\n      - copy: a\n      - { set: a, to: b }"): [
         ".pilotage.yaml:7: pipelines.syrf.promote[1]: a is written twice"
@@ -133,9 +145,14 @@ MISTAKES = {
         ".pilotage.yaml:7: pipelines.syrf.promote[1].to: nothing fills {enviroment} here; there "
         "are {environment}, {service} (did you mean `{environment}`?)"
     ],
-    GOOD.replace("{service}", "x"): [
-        ".pilotage.yaml:5: pipelines.syrf.files: must contain {service}, such as "
-        "{environment}/{service}.yaml, found 'syrf/environments/{environment}/x/config.yaml'"
+    GOOD.replace("{environment}", "x"): [
+        ".pilotage.yaml:5: pipelines.syrf.files: must contain {environment}, such as "
+        "environments/{environment}/{service}.yaml, unless every environment has `files` of its "
+        "own; staging has none"
+    ],
+    in_production("files: live/config.yaml"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.files: `files` of the pipeline "
+        "names {service}, and this one must do the same"
     ],
     GOOD.replace("files: syrf", "files: ../syrf"): [
         ".pilotage.yaml:5: pipelines.syrf.files: must be a path inside the repository, found "

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.model import Difference, Write
-from pilotage.core.plan import FileText, Pattern, Plan, Tree, holds, plan, versions
+from pilotage.core.layout import Copied, Layout
+from pilotage.core.model import Difference, Place, Write
+from pilotage.core.places import FileText, hold
+from pilotage.core.plan import Plan, Tree, plan, versions
 from tests.unit.core.worlds import (
     BASE,
     PRODUCTION,
@@ -36,11 +38,11 @@ extra:
 
 def planned(ours: str, theirs: str | None = None) -> Plan:
     """Production's file is `ours`; staging's is SYRF's usual one, or `theirs`."""
-    target = Tree("production", BASE, {"api": FileText(FILE, ours)})
+    target = Tree("production", BASE, {FILE: FileText(FILE, ours)})
     source = tree("staging", {"api": "api-v9.1.1"}, SOURCE)
     if theirs is not None:
         path = file_path("staging", "api")
-        source = replace(source, files={"api": FileText(path, theirs)})
+        source = replace(source, files={path: FileText(path, theirs)})
     return plan(PIPELINE, source, target)
 
 
@@ -55,15 +57,14 @@ def test_every_service_that_differs_takes_stagings_version() -> None:
 def test_every_other_byte_stays() -> None:
     """Comments, quotes, odd spacing, line ends: only the value changes."""
     found = planned(ODD).services["api"]
-    assert found.text == ODD.replace("api-v9.0.4", "api-v9.1.1")
-    assert found.file == FILE
+    assert found.files == {FILE: ODD.replace("api-v9.0.4", "api-v9.1.1")}
 
 
 @pytest.mark.runbook("SYRF-3")
 def test_env_name_is_set_where_a_copied_file_still_names_staging() -> None:
     ours = ODD.replace("'production'", "'staging'")
     found = planned(ours).services["api"]
-    assert found.text == ODD.replace("api-v9.0.4", "api-v9.1.1")
+    assert found.files == {FILE: ODD.replace("api-v9.0.4", "api-v9.1.1")}
     assert found.change.copied == (
         Write(FILE, "service.chartTag", "api-v9.0.4", "api-v9.1.1"),
         Write(FILE, "envName", "staging", "production"),
@@ -76,7 +77,7 @@ def test_other_keys_that_differ_are_listed_and_stay() -> None:
     theirs += "replicas: 5\n"
     ours = theirs.replace("9.1.1", "9.0.4").replace("replicas: 5", "replicas: 2\nonly: here")
     found = planned(ours, theirs).services["api"]
-    assert "replicas: 2" in found.text
+    assert "replicas: 2" in found.files[FILE]
     assert set(found.change.differences) == {
         Difference(FILE, "replicas", "5", "2"),
         Difference(FILE, "only", None, "here"),
@@ -138,7 +139,7 @@ def test_a_refused_edit_is_a_problem_with_its_place_and_no_half_plan(
 def test_one_problem_does_not_keep_the_other_services_from_being_planned() -> None:
     target = tree("production", PRODUCTION)
     broken = FileText(FILE, "", refused="larger than 1 MB")
-    target = replace(target, files={**target.files, "api": broken})
+    target = replace(target, files={**target.files, FILE: broken})
     found = plan(PIPELINE, tree("staging", STAGING, SOURCE), target)
     assert list(found.services) == ["web"]
     assert found.problems["api"].expected == "larger than 1 MB"
@@ -146,7 +147,7 @@ def test_one_problem_does_not_keep_the_other_services_from_being_planned() -> No
 
 def test_the_version_of_each_service_that_can_be_read() -> None:
     given_ = tree("production", PRODUCTION)
-    broken = {**given_.files, "api": FileText(FILE, "[")}
+    broken = {**given_.files, FILE: FileText(FILE, "[")}
     assert versions(PIPELINE, given_) == PRODUCTION
     assert versions(PIPELINE, replace(given_, files=broken)) == {"web": "web-v5.0.0"}
 
@@ -154,13 +155,13 @@ def test_the_version_of_each_service_that_can_be_read() -> None:
 def test_holds_asks_for_every_promoted_value() -> None:
     found = planned(ODD).services["api"]
     writes = found.change.writes
-    assert holds(writes, {FILE: found.text})
-    assert not holds(writes, {FILE: ODD})
-    assert not holds(writes, {FILE: found.text.replace("'production'", "'staging'")})
-    assert not holds(writes, {FILE: None})
-    assert not holds(writes, {})
-    assert not holds(writes, {FILE: "["})
-    assert holds((), {})
+    assert hold(writes, {FILE: found.files[FILE]})
+    assert not hold(writes, {FILE: ODD})
+    assert not hold(writes, {FILE: found.files[FILE].replace("'production'", "'staging'")})
+    assert not hold(writes, {FILE: None})
+    assert not hold(writes, {})
+    assert not hold(writes, {FILE: "["})
+    assert hold((), {})
 
 
 @pytest.mark.parametrize(
@@ -178,11 +179,13 @@ def test_holds_asks_for_every_promoted_value() -> None:
     ],
 )
 def test_which_paths_are_files_of_which_service(files: str, path: str, service: str | None) -> None:
-    pattern = Pattern(files, "production")
-    assert pattern.service(path) == service
+    place = Place(files.replace("{environment}", "production"), "tag")
+    layout = Layout("production", place.file, (Copied(place),))
+    assert layout.services([path]) == ((service,) if service is not None else ())
+    assert layout.has(path) is (service is not None)
     if service is not None:
-        assert pattern.path(service) == path
-        assert path.startswith(pattern.folder)
+        assert layout.files_of(service) == (path,)
+        assert path.startswith(layout.prefixes)
 
 
 safe = st.from_regex(r"[A-Za-z][A-Za-z0-9._-]{0,12}", fullmatch=True)
@@ -200,4 +203,4 @@ def test_only_the_value_changes_whatever_stands_around_it(
     if old == new:
         assert found.unchanged == {"api": new}
     else:
-        assert found.services["api"].text == template % new
+        assert found.services["api"].files[FILE] == template % new

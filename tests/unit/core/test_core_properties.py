@@ -28,6 +28,7 @@ from pilotage.core.model import (
     RELEASING,
     Hold,
     Outcome,
+    Part,
     Pause,
     Promotion,
     Quarantined,
@@ -36,6 +37,7 @@ from pilotage.core.model import (
     State,
     Subject,
     Target,
+    Write,
 )
 from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
 from pilotage.core.rollout_watch import Held, HoldReason, Overtaken, Watch
@@ -161,7 +163,8 @@ def releases(draw: st.DrawFn) -> Promotion | None:
             ),
         )
     api, web = changes()
-    added = replace(api, before=None, whole=(api.writes[0].file,))
+    edited_since = Write(api.writes[0].file, ".", None, "0" * 40, part=Part.FILE)
+    added = replace(api, before=None, writes=(*api.writes, edited_since))
     return release(
         id="syrf-production-0",
         number=0,
@@ -374,7 +377,8 @@ def test_only_what_a_person_asked_for_or_saw_fail_is_put_back(seen: Snapshot) ->
             case ReverseMerge(tree=tree):
                 assert seen.reverse == Known(ReverseTree(tree), NOW)
                 assert before is not None
-                assert any(change.whole for change in before.changes)
+                writes = [write for each in before.changes for write in each.writes]
+                assert any(write.part is Part.FILE for write in writes)
 
 
 @given(worlds())

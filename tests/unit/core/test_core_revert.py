@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.model import MergeMethod, Outcome, ServiceChange, Write
+from pilotage.core.model import MergeMethod, Outcome, Part, ServiceChange, Write
+from pilotage.core.places import content_id
 from pilotage.core.revert import (
     ByMerge,
     ByPerson,
@@ -84,7 +85,7 @@ def test_a_value_that_was_set_with_the_version_goes_back_too() -> None:
     )
     found = plan_revert(release(changes=(change,)), ("api",), texts())
     assert isinstance(found, ByValue)
-    assert "envName: staging" in found.files[API]
+    assert "envName: staging" in (found.files[API] or "")
 
 
 INSERTED = replace(
@@ -92,7 +93,11 @@ INSERTED = replace(
     before=None,
     writes=(Write(API, "service.chartTag", None, "api-v9.1.1"),),
 )
-ADDED = replace(INSERTED, whole=(API,))
+WHOLE = Write(API, ".", None, content_id(texts()[API]), part=Part.FILE)
+ADDED = replace(INSERTED, writes=(*INSERTED.writes, WHOLE))
+ADDED_AND_EDITED = replace(
+    INSERTED, writes=(*INSERTED.writes, replace(WHOLE, after=content_id("before the edit")))
+)
 SHARED = "service: &all\n  on: true\n  chartTag: api-v9.1.1\nold: *all\n"
 """A value that an alias repeats: an edit of it would change more."""
 
@@ -114,18 +119,44 @@ def test_an_inserted_value_beside_an_old_one_goes_back_with_it() -> None:
     )
     found = plan_revert(release(changes=(replace(changes()[0], writes=both),)), ("api",), texts())
     assert isinstance(found, ByValue)
-    assert "chartTag: api-v9.0.4" in found.files[API]
-    assert "serviceName" not in found.files[API]
+    text = found.files[API] or ""
+    assert "chartTag: api-v9.0.4" in text
+    assert "serviceName" not in text
+
+
+def test_an_added_file_goes_back_by_removing_it() -> None:
+    found = plan_revert(release(changes=(ADDED, changes()[1])), ("api",), texts())
+    assert found == ByValue(("api",), {API: None})
+
+
+def test_a_copied_file_goes_back_to_what_it_was() -> None:
+    old = "envName: production\nservice: { chartTag: api-v9.0.4 }\n"
+    whole = replace(WHOLE, before=content_id(old))
+    copied = replace(changes()[0], writes=(*changes()[0].writes, whole))
+    found = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: old})
+    assert found == ByValue(("api",), {API: old})
+    unread = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: None})
+    assert isinstance(unread, ByMerge)
+    assert "cannot be read" in unread.why
+
+
+def test_a_tag_inside_an_image_goes_back_in_its_own_document() -> None:
+    write = Write("d.yaml", "spec.image", "v1@sha256:" + "1" * 64, "v2", "kind=B", Part.IMAGE)
+    change = ServiceChange("api", "v1", "v2", (write,))
+    head = "kind: A\nspec: { image: r/api:v2 }\n---\nkind: B\nspec: { image: r:5000/api:v2 } # b\n"
+    found = plan_revert(release(changes=(change,)), ("api",), {"d.yaml": head})
+    back = "r:5000/api:v1@sha256:" + "1" * 64
+    assert found == ByValue(("api",), {"d.yaml": head.replace("r:5000/api:v2", back)})
 
 
 @pytest.mark.parametrize(
     ("change", "text", "why"),
     [
-        (ADDED, None, f"nothing of {API} stood there before"),
-        (changes()[0], SHARED, f"{API}, line 3, service.chartTag: the alias *all on line 4"),
+        (ADDED_AND_EDITED, None, f"{API} has changed since it went along as a whole"),
+        (changes()[0], SHARED, f"{API}:3: service.chartTag: the alias *all on line 4"),
         (INSERTED, "service:\n  chartTag: api-v9.1.1\n", "it is the only entry there"),
     ],
-    ids=["an added file", "a shared value", "an only entry"],
+    ids=["an added file, edited since", "a shared value", "an only entry"],
 )
 def test_where_single_values_cannot_go_back_the_merge_does(
     change: ServiceChange, text: str | None, why: str
@@ -139,7 +170,7 @@ def test_where_single_values_cannot_go_back_the_merge_does(
 
 def test_the_merge_takes_all_of_its_services_back() -> None:
     """One of them cannot go by value, so none does; what somebody replaced does not count."""
-    whole = release(changes=(ADDED, changes()[1]))
+    whole = release(changes=(ADDED_AND_EDITED, changes()[1]))
     found = plan_revert(whole, BOTH, texts())
     assert isinstance(found, ByMerge)
     assert found.services == BOTH
@@ -150,7 +181,7 @@ def test_the_merge_takes_all_of_its_services_back() -> None:
 
 def test_a_service_that_stays_keeps_the_merge_from_going_back() -> None:
     """The commands put back the rest of the merge, and leave that service's file as it is."""
-    whole = release(changes=(ADDED, changes()[1]))
+    whole = release(changes=(ADDED_AND_EDITED, changes()[1]))
     found = plan_revert(whole, ("api",), texts())
     assert isinstance(found, ByPerson)
     assert "because web stays" in found.reason

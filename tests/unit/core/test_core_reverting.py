@@ -16,7 +16,17 @@ from pilotage.core.acts import (
     Reverted,
 )
 from pilotage.core.decide import decide
-from pilotage.core.model import Outcome, Pause, Promotion, Revert, ServiceChange, State, Subject
+from pilotage.core.model import (
+    Outcome,
+    Part,
+    Pause,
+    Promotion,
+    Revert,
+    ServiceChange,
+    State,
+    Subject,
+    Write,
+)
 from pilotage.core.results import apply
 from pilotage.core.revert import Reverse, ReverseConflict, ReverseTree
 from pilotage.core.reverting import to_start
@@ -50,7 +60,8 @@ def new_api() -> tuple[ServiceChange, ...]:
     """The merge added api as a whole, and moved web on."""
     api, web = changes()
     writes = tuple(replace(write, before=None) for write in api.writes)
-    return replace(api, before=None, writes=writes, whole=(API,)), web
+    edited_since = Write(API, ".", None, "0" * 40, part=Part.FILE)
+    return replace(api, before=None, writes=(*writes, edited_since)), web
 
 
 def reverting(*, asked_at: Any = None, **changed: Any) -> Promotion:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pilotage.core.model import ServiceChange
-from pilotage.core.plan import FileText, Tree
+from pilotage.core.model import Part, ServiceChange
+from pilotage.core.places import FileText, content_id
+from pilotage.core.plan import Tree
 from pilotage.core.steps import steps
 from tests.unit.core.worlds import BASE, file_path, pipeline
 
@@ -12,16 +13,22 @@ NEW = "envName: production\nservice:\n  chartTag: api-v9.1.1\n"
 
 
 def stepped(before: FileText | None, after: str = NEW) -> tuple[ServiceChange, ...]:
-    files = {} if before is None else {"api": before}
+    files = {} if before is None else {API: before}
     chosen = pipeline().pipeline
     old = Tree("production", BASE, files)
-    return steps(chosen, old, Tree("production", BASE, {"api": FileText(API, after)}))
+    return steps(chosen, old, Tree("production", BASE, {API: FileText(API, after)}))
+
+
+def whole(change: ServiceChange) -> list[tuple[str, str | None]]:
+    files = [write for write in change.writes if write.part is Part.FILE]
+    return [(write.file, write.before) for write in files]
 
 
 def test_a_new_file_came_as_a_whole() -> None:
     (change,) = stepped(None)
     assert change.before is None
-    assert change.whole == (API,)
+    assert whole(change) == [(API, None)]
+    assert change.new
     assert {write.before for write in change.writes} == {None}
 
 
@@ -29,12 +36,12 @@ def test_a_file_that_could_not_be_read_came_as_a_whole_too() -> None:
     """What stood there is not known, so no single value of it can go back."""
     for broken in (FileText(API, "a: ["), FileText(API, "", "is a symlink")):
         (change,) = stepped(broken)
-        assert change.whole == (API,)
+        assert whole(change) == [(API, content_id(broken.text))]
 
 
 def test_an_inserted_version_leaves_the_other_values_what_they_were() -> None:
     (change,) = stepped(FileText(API, "envName: production\nservice:\n  enabled: true\n"))
-    assert change.whole == ()
+    assert whole(change) == []
     assert [(write.path, write.before) for write in change.copied] == [("service.chartTag", None)]
 
 

@@ -26,7 +26,8 @@ from pilotage.core.model import (
     Target,
     Tick,
 )
-from pilotage.core.plan import FileText, Plan, Tree, plan
+from pilotage.core.places import FileText
+from pilotage.core.plan import Plan, Tree, plan
 from pilotage.core.policy import Policy, policy_for
 from pilotage.core.rollout_watch import Failed, FailureReason, Live, Pending, Watch
 from pilotage.core.rollout_watch import Outcome as WatchOutcome
@@ -93,10 +94,11 @@ def file_text(environment: str, service: str, tag: str) -> str:
 
 def tree(environment: str, tags: Mapping[str, str], commit: str = BASE) -> Tree:
     files = {
-        name: FileText(file_path(environment, name), file_text(environment, name, tag))
+        file_path(environment, name): file_text(environment, name, tag)
         for name, tag in tags.items()
     }
-    return Tree(environment, commit, files)
+    texts = {path: FileText(path, text) for path, text in files.items()}
+    return Tree(environment, commit, texts)
 
 
 def proof(service: str, version: str, **changes: Any) -> Proof:

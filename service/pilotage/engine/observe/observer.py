@@ -37,7 +37,6 @@ from pilotage.engine.outside import Outside
 from pilotage.engine.readers import Readers
 from pilotage.engine.sights import (
     Applications,
-    Expected,
     Question,
     Sights,
     expected_proof,
@@ -158,7 +157,7 @@ def _with_readers(look: Look, snapshot: Snapshot) -> Snapshot:
     """The applications of what differs and of what is proposed, where the policy names none."""
     policy, plan = look.policy, look.plan
     if policy.source.finds_applications:
-        read = {name: _expected(look, name).writes for name in plan.services}
+        read = {name: planned.source for name, planned in plan.services.items()}
         found = look.readers.find(policy.source.argocd, policy, read, look.base)
         snapshot = replace(snapshot, found_in_source=found)
     if policy.environment.finds_applications:
@@ -169,22 +168,13 @@ def _with_readers(look: Look, snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
-def _expected(look: Look, service: str) -> Expected:
-    """What the source's applications must come to for one service to be proven."""
-    change = look.plan.services[service].change
-    tree = look.repository.trees.tree(look.policy.pipeline, look.policy.source_name, look.base)
-    return expected_proof(
-        look.policy, _proof(look, service, change), change, tree.files[service].path
-    )
-
-
 def _proof_sights(look: Look, snapshot: Snapshot) -> dict[str, dict[str, Sight]]:
     """Looks at the source's applications whose time has come, or that something changed in."""
     questions: dict[str, list[Question]] = {}
     found = snapshot.found_in_source
     for service, planned in look.plan.services.items():
         proof = _proof(look, service, planned.change)
-        expected = _expected(look, service)
+        expected = expected_proof(look.policy, proof, planned)
         for name in source_names(look.policy, service, found):
             watch = proof.watches.get(name)
             if watch is not None and not is_due(look, name, watch.look_again_at, proof.proven):

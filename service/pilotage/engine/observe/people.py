@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
 from pilotage.core.by_hand import running_now
+from pilotage.core.layout import layout_of
 from pilotage.core.model import (
     ServiceChange,
     Sha,
 )
-from pilotage.core.plan import Pattern
 from pilotage.core.snapshot import (
     Snapshot,
     Written,
@@ -58,9 +59,9 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
         return snapshot
     written: dict[str, Written] = {}
     changes: dict[Sha, tuple[ServiceChange, ...]] = {}
-    pattern = Pattern(look.policy.pipeline.files, look.policy.environment_name)
+    layout = layout_of(look.policy.pipeline, look.policy.environment_name)
     for service in moved:
-        commit = _last_change(look, since, pattern.path(service))
+        commit = _last_change(look, since, layout.files_of(service))
         written[service] = commit
         changes[commit.sha] = look.repository.trees.steps(
             look.policy.pipeline, look.policy.environment_name, commit.parent, commit.sha
@@ -68,13 +69,13 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, head_moved_by=written, written_changes=changes)
 
 
-def _last_change(look: Look, since: Sha, file: str) -> Written:
-    """The newest commit on the branch's own line that changed this file."""
+def _last_change(look: Look, since: Sha, files: Sequence[str]) -> Written:
+    """The newest commit on the branch's own line that changed one of these files."""
     trees = look.repository.trees
     for commit in trees.git.first_parents(look.base, _COMMITS_WALKED):
         if commit.sha == since or not commit.parents:
             break
-        if trees.changed(commit.parents[0], commit.sha, [file]):
+        if trees.changed(commit.parents[0], commit.sha, files):
             return Written(commit.sha, commit.parents[0], commit.author.name, commit.committed_at)
     head = trees.commit(look.base)
     return Written(head.sha, trees.parent(look.base), head.author.name, head.committed_at)
@@ -88,9 +89,9 @@ def _passed(look: Look, since: Sha) -> tuple[WrittenChanges, ...]:
     """
     trees, pipeline = look.repository.trees, look.policy.pipeline
     environment = look.policy.environment_name
-    folder = Pattern(pipeline.files, environment).folder
+    prefixes = layout_of(pipeline, environment).prefixes
     try:
-        if len(trees.git.log(since, look.base, [folder], limit=2)) < 2:
+        if len(trees.git.log(since, look.base, prefixes, limit=2)) < 2:
             return ()
         steps = []
         for commit in trees.git.first_parents(look.base, _COMMITS_WALKED):

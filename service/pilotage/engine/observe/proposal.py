@@ -117,7 +117,7 @@ def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str
     found = {}
     for change in trees.steps(pipeline, environment, promotion.branch_head, head):
         if change.service in promotion.services:
-            other = [write for write in change.copied if write.path != pipeline.version_path]
+            other = [write for write in change.copied if write is not change.writes[0]]
             shown = (change.after, *(f"{write.path} {write.after}" for write in other))
             found[change.service] = ", ".join(shown)
         elif all(base.get(change.service) != change.after for base in bases):

@@ -12,6 +12,7 @@ from pilotage.core.config import ConfigError
 from pilotage.core.discovery import Found
 from pilotage.core.model import (
     Outcome,
+    Part,
     Promotion,
     Sha,
     State,
@@ -46,17 +47,31 @@ def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
         return snapshot
     at_head = look.repository.trees.texts(look.base, files_of(release.changes))
     found = _found(look, policy, release)
+    before = _before(look, release)
     return replace(
         snapshot,
         release_policy=policy,
         release_at_head=at_head,
-        reverse=_reverse(look, release, at_head),
+        release_before=before,
+        reverse=_reverse(look, release, at_head, before),
         found_for_release=found,
         sights=_release_sights(look, policy, release, found),
         revert_sights=_revert_sights(look, policy, release, found),
         revert_request=_revert_request(look, release),
         readings=_readings(look, policy, release),
     )
+
+
+def _before(look: Look, release: Promotion) -> Mapping[str, str | None]:
+    """What whole files replaced."""
+    assert release.merge is not None
+    writes = [write for change in release.changes for write in change.copied]
+    files = [write.file for write in writes if write.part is Part.FILE]
+    try:
+        return look.repository.trees.texts(release.merge.parent, files) if files else {}
+    except UnknownCommit:
+        look.repository.trees.forget_fetch()
+        return {}
 
 
 def _pinned(look: Look, release: Promotion) -> Policy | None:
@@ -135,10 +150,13 @@ def _parent(look: Look, sha: Sha) -> Sha | None:
 
 
 def _reverse(
-    look: Look, release: Promotion, at_head: Mapping[str, str | None]
+    look: Look,
+    release: Promotion,
+    at_head: Mapping[str, str | None],
+    before: Mapping[str, str | None],
 ) -> Seen[Reverse] | None:
     """Asked of git only where something is to go back now, and cannot by value."""
-    plans = [plan_revert(release, each.services, at_head) for each in to_start(release)]
+    plans = [plan_revert(release, each.services, at_head, before) for each in to_start(release)]
     if release.merge is None or not any(isinstance(planned, ByMerge) for planned in plans):
         return None
     trees = look.repository.trees

@@ -1,0 +1,172 @@
+"""Where the promoted values of each service stand in one environment's files (SYRF-3, VAPORA-5).
+
+A layout is a pipeline's `files` and `promote` with the environment's name filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from pilotage.core.model import Part, Place
+from pilotage.core.policy import Pipeline
+from pilotage.core.promote_rules import CopyFile, CopyImage, Rule, SetValue, path_of
+
+WHOLE = "."
+"""The path of a whole file."""
+_SERVICE = "{service}"
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The target gets what stands at the same rule's place in the source environment."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The target gets this value."""
+
+    place: Place
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedFile:
+    """The target gets the source's whole file, with these texts replaced."""
+
+    place: Place
+    replaced: tuple[tuple[str, str], ...] = ()
+
+
+Placed: TypeAlias = Copied | Fixed | CopiedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One environment of one pipeline. `{service}` is still to be filled in."""
+
+    environment: str
+    files: str
+    rules: tuple[Placed, ...]
+    own: tuple[tuple[str, tuple[Placed, ...]], ...] = ()
+    """Services with rules of their own."""
+    named: tuple[str, ...] | None = None
+    """The services, where `files` does not tell."""
+
+    def placed(self, service: str) -> tuple[Placed, ...]:
+        """The service's rules; the first that copies is its version's."""
+        rules = next((rules for name, rules in self.own if name == service), self.rules)
+        return tuple(_filled(rule, service) for rule in rules)
+
+    def version_rule(self, service: str) -> Copied | CopiedFile:
+        return next(rule for rule in self.placed(service) if not isinstance(rule, Fixed))
+
+    def files_of(self, service: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(rule.place.file for rule in self.placed(service)))
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The folders (ending with a slash; "" is everything) and paths that hold its files."""
+        folders = {_folder(pattern) for pattern in self._patterns}
+        return tuple(sorted(one for one in folders if not _below(one, folders - {one})))
+
+    def has(self, path: str) -> bool:
+        """Whether this is a file of one of the services."""
+        return any(_expression(pattern).fullmatch(path) for pattern in self._patterns)
+
+    def services(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """The services that have the file of their version among these."""
+        present = frozenset(paths)
+        found = set(self.named or ())
+        if self.named is None:
+            expression = _expression(self.files)
+            found |= {match["service"] for path in present if (match := expression.fullmatch(path))}
+        found |= {name for name, _ in self.own}
+        return tuple(sorted(each for each in found if self._version_file(each) in present))
+
+    def _version_file(self, service: str) -> str:
+        return self.version_rule(service).place.file
+
+    @property
+    def _patterns(self) -> tuple[str, ...]:
+        rules = (self.rules, *(rules for _, rules in self.own))
+        placed = (rule.place.file for each in rules for rule in each)
+        return tuple(dict.fromkeys((self.files, *placed)))
+
+
+def layout_of(pipeline: Pipeline, environment: str) -> Layout:
+    own = pipeline.environments[environment].files
+    files = (own or pipeline.files).replace("{environment}", environment)
+
+    def placed(rules: tuple[Rule, ...]) -> tuple[Placed, ...]:
+        return tuple(_placed(rule, files, environment) for rule in rules)
+
+    named = {
+        name: placed(service.promote)
+        for name, service in pipeline.services.items()
+        if service.promote is not None
+    }
+    return Layout(
+        environment=environment,
+        files=files,
+        rules=placed(pipeline.promote),
+        own=tuple(named.items()),
+        named=None if pipeline.discovers else tuple(pipeline.services),
+    )
+
+
+def _placed(rule: Rule, files: str, environment: str) -> Placed:
+    def filled(text: str) -> str:
+        return text.replace("{environment}", environment)
+
+    file = files if rule.in_ is None else filled(rule.in_)
+    if isinstance(rule, CopyFile):
+        texts = tuple((old, filled(new)) for old, new in rule.replace.items())
+        return CopiedFile(Place(file, WHOLE, part=Part.FILE), texts)
+    document = filled(rule.document) if isinstance(rule.document, str) else rule.document
+    part = Part.IMAGE if isinstance(rule, CopyImage) else Part.VALUE
+    place = Place(file, filled(path_of(rule)), document, part)
+    return Fixed(place, filled(rule.to)) if isinstance(rule, SetValue) else Copied(place)
+
+
+def _filled(rule: Placed, service: str) -> Placed:
+    def filled(text: str) -> str:
+        return text.replace(_SERVICE, service)
+
+    place, document = rule.place, rule.place.document
+    place = replace(
+        place,
+        file=filled(place.file),
+        path=filled(place.path),
+        document=filled(document) if isinstance(document, str) else document,
+    )
+    match rule:
+        case Copied():
+            return Copied(place)
+        case Fixed(value=value):
+            return Fixed(place, filled(value))
+        case CopiedFile(replaced=texts):
+            return CopiedFile(place, tuple((old, filled(new)) for old, new in texts))
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    escaped, placeholder = re.escape(pattern), re.escape(_SERVICE)
+    first = escaped.replace(placeholder, r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)", 1)
+    return re.compile(first.replace(placeholder, r"(?P=service)"))
+
+
+def _folder(pattern: str) -> str:
+    before, found, _ = pattern.partition(_SERVICE)
+    if not found:
+        return pattern
+    return before.rsplit("/", 1)[0] + "/" if "/" in before else ""
+
+
+def _below(path: str, folders: set[str]) -> bool:
+    return any(path.startswith(folder) for folder in folders if folder == "" or folder[-1] == "/")

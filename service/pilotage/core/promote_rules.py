@@ -1,0 +1,116 @@
+"""The rules of `promote:`: what a promotion writes into the target environment's files.
+
+Texts may name `{service}` and `{environment}`. A rule is about the pipeline's `files` unless it
+says `in:`, and about the whole file's one document unless it says `document:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from pilotage.core.policy_values import filled_by
+
+_FILLED = filled_by("environment", "service")
+Text = Annotated[str, Field(min_length=1), _FILLED]
+
+
+def file_pattern(files: str) -> str:
+    """Refuses what is no path inside the repository."""
+    parts = {part.lower() for part in files.split("/")}
+    if parts & {"", ".", "..", ".git"} or not files.isprintable():
+        raise ValueError("must be a path inside the repository")
+    return files
+
+
+FilePattern = Annotated[str, _FILLED, AfterValidator(file_pattern)]
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    in_: FilePattern | None = Field(default=None, alias="in")
+    """The files that this rule is about, instead of the pipeline's."""
+
+
+class _InDocument(_Rule):
+    document: Text | int | None = None
+    """Which document of a file that has several: its index from 0, or what it must hold, such as
+    `kind=Deployment,metadata.name={service}`."""
+
+
+class CopyValue(_InDocument):
+    """Take one value from the source environment's file."""
+
+    copy_: Text = Field(alias="copy")
+
+
+class CopyImage(_InDocument):
+    """Take the tag and the digest inside an image string; the repository stays the target's."""
+
+    image: Text
+
+
+class CopyFile(_Rule):
+    """Take the whole file; `set` rules about the same file apply after that."""
+
+    copy_: Literal["file"] = Field(alias="copy")
+    replace: Mapping[Annotated[str, Field(min_length=1)], Annotated[str, _FILLED]] = {}
+    """Texts to replace on the way, such as a host's name."""
+
+
+class SetValue(_InDocument):
+    """Write a fixed value, which may name the environment or the service."""
+
+    set_: Text = Field(alias="set")
+    to: Annotated[str, _FILLED]
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, CopyValue | CopyImage | CopyFile | SetValue):
+        return type(value).__name__
+    match value:
+        case {"copy": "file"}:
+            return CopyFile.__name__
+        case {"copy": _}:
+            return CopyValue.__name__
+        case {"image": _}:
+            return CopyImage.__name__
+        case {"set": _}:
+            return SetValue.__name__
+        case _:
+            return None
+
+
+Rule: TypeAlias = Annotated[
+    Annotated[CopyValue, Tag(CopyValue.__name__)]
+    | Annotated[CopyImage, Tag(CopyImage.__name__)]
+    | Annotated[CopyFile, Tag(CopyFile.__name__)]
+    | Annotated[SetValue, Tag(SetValue.__name__)],
+    Discriminator(
+        _kind,
+        custom_error_type="rule",
+        custom_error_message=(
+            "expected `copy: PATH`, `image: PATH`, `copy: file`, or `set: PATH` with `to: VALUE`"
+        ),
+    ),
+]
+
+
+def written(rule: Rule) -> tuple[str, ...]:
+    """What two rules must not both write; a whole file leaves room for others."""
+    if isinstance(rule, CopyFile):
+        return ("file", rule.in_ or "", "")
+    return ("value", rule.in_ or "", str(rule.document), path_of(rule))
+
+
+def path_of(rule: CopyValue | CopyImage | SetValue) -> str:
+    match rule:
+        case SetValue():
+            return rule.set_
+        case CopyImage():
+            return rule.image
+        case CopyValue():
+            return rule.copy_
