@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pilotage.core.plan import Plan
 
 
+_MOST_PATHS = 5000
+"""Compared with a path that no file has: the comparison costs a while for each."""
+
+
 def check(
     path: ClonePath = HERE,
     at: At = None,
@@ -48,21 +52,29 @@ def check(
 def _missing(clone: Clone, target: Target) -> list[Problem]:
     """An environment without any file: the path is wrong, or the environment's name is."""
     from pilotage.core.config import Problem
+    from pilotage.core.layout import layout_of
 
     name = target.id.partition("/")[0]
     problems = []
     for environment in (target.source, target.environment):
-        if not clone.trees.tree(target.pipeline, environment, clone.commit).files:
-            pattern = target.pipeline.files.replace("{environment}", environment)
-            problems.append(
-                Problem(
-                    clone.file,
-                    clone.line("pipelines", name, "files"),
-                    f"pipelines.{name}.files",
-                    f"no file of {environment} at {clone.commit[:7]} matches {pattern}",
-                )
-            )
+        layout = layout_of(target.pipeline, environment)
+        if layout.services(clone.trees.tree(target.pipeline, environment, clone.commit).files):
+            continue
+        own = target.pipeline.environments[environment].files is not None
+        where = ("pipelines", name, *(("environments", environment) if own else ()), "files")
+        expected = f"no file of {environment} at {clone.commit[:7]} matches {layout.files}"
+        near = _nearest(clone, layout.files)
+        problems.append(Problem(clone.file, clone.line(*where), ".".join(where), expected, near))
     return problems
+
+
+def _nearest(clone: Clone, pattern: str) -> str | None:
+    """The file whose path is most like this one."""
+    listed = clone.trees.git.list_files(clone.commit, [""])
+    end = "." + pattern.rpartition(".")[2]
+    alike = [entry.path for entry in listed if entry.path.endswith(end)][:_MOST_PATHS]
+    near = difflib.get_close_matches(pattern, alike, n=1, cutoff=0.5)
+    return near[0] if near else None
 
 
 def _alone(target: Target, found: Plan) -> list[str]:
@@ -83,13 +95,16 @@ def _alone(target: Target, found: Plan) -> list[str]:
 def _unknown_services(clone: Clone) -> list[Problem]:
     """Names below `services:` that no file has."""
     from pilotage.core.config import Problem
+    from pilotage.core.layout import layout_of
 
     problems = []
     for name, pipeline in clone.config.pipelines.items() if clone.config else ():
         known = {
             service
             for environment in pipeline.environments
-            for service in clone.trees.tree(pipeline, environment, clone.commit).files
+            for service in layout_of(pipeline, environment).services(
+                clone.trees.tree(pipeline, environment, clone.commit).files
+            )
         }
         for service in sorted(set(pipeline.services) - known) if known else ():
             near = difflib.get_close_matches(service, known, n=1)

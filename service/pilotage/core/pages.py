@@ -212,9 +212,13 @@ def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[str, ...]:
         found = quarantined.get((service, planned.change.after))
         if found is not None and service not in services:
             notes.append(f"{service} {version.cut(found.version)} is in quarantine: {found.reason}")
-    if seen.plan.only_in_source:
-        names = ", ".join(seen.plan.only_in_source[:10])
-        notes.append(f"only in {seen.policy.source_name}: {names}")
+    alone = (
+        (seen.policy.source_name, seen.plan.only_in_source),
+        (seen.policy.environment_name, seen.plan.only_in_target),
+    )
+    for environment, names in alone:
+        if names:
+            notes.append(f"only in {environment}: {', '.join(names[:10])}")
     return tuple(notes[:20])
 
 

@@ -16,7 +16,7 @@ from pilotage.core.config import Problem
 from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed, layout_of
 from pilotage.core.model import Difference, Part, Place, ServiceChange, Sha, Write, telling
 from pilotage.core.places import FileText, Refused
-from pilotage.core.policy import NewServices, Pipeline
+from pilotage.core.policy import NewServices, Pipeline, RemovedServices
 
 _MOST_DIFFERENCES = 50
 
@@ -122,7 +122,9 @@ def plan(
         services=_said_once(services),
         unchanged=unchanged,
         only_in_source=_only(there, here | added, pipeline.new_services is NewServices.IGNORE),
-        only_in_target=tuple(sorted(here - frozenset(there))),
+        only_in_target=_only(
+            sorted(here), frozenset(there), pipeline.removed_services is RemovedServices.IGNORE
+        ),
         problems=problems,
     )
 
