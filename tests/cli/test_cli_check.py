@@ -58,7 +58,7 @@ def test_a_path_that_no_file_matches(tmp_path: Path, run: Run) -> None:
     assert ran.code == 1
     assert ".pilotage.yaml:5: pipelines.syrf.files: no file of staging" in ran.out
     assert "syrf/environments/staging/{service}/values.yaml" in ran.out
-    assert "did you mean `syrf/environments/staging/api/config.yaml`?" in ran.out
+    assert "did you mean `syrf/environments/staging/web/config.yaml`?" in ran.out
 
 
 def test_a_service_without_a_counterpart_is_a_note(tmp_path: Path, run: Run) -> None:

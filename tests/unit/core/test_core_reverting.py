@@ -84,7 +84,7 @@ def test_the_reverse_is_waited_for_by_looking_again_at_once() -> None:
     decision = decide(looked(None), NOW)
     assert decision.acts == ()
     assert decision.wake_at == NOW
-    assert f"not by value, api: nothing of {API} stood there before" in said(decision)
+    assert f"not by value, api: {API} has changed since it went along as a whole" in said(decision)
     assert decision.target.release is not None
     assert len(to_start(decision.target.release)) == 1
 
