@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotage.core.distance import Step, distance
-from pilotage.core.model import ServiceChange
+from pilotage.core.model import Part, ServiceChange
 from pilotage.core.policy import Backwards, Policy, Prereleases
 from pilotage.core.version import (
     Calendar,
@@ -52,7 +52,10 @@ def refused(change: ServiceChange, policy: Policy, source_ran: bool) -> Refused 
 
 
 def _by_scheme(name: str, change: ServiceChange, policy: Policy) -> Refused | None:
+    """Of a whole file the version is its content, which no scheme is about."""
     rules = policy.pipeline.versions
+    if change.writes[0].part is Part.FILE:
+        return None
     found = read(change.after, rules.scheme)
     if not _fits(found, rules.scheme):
         what, example = _NAMED[rules.scheme]
