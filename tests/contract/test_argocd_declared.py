@@ -124,7 +124,7 @@ def test_one_bad_entry_hides_none_of_the_others() -> None:
     body = listed(good, None, {"metadata": {}}, entry({"sources": 7}), 3, good)
     assert [each.name for each in declared.applications(body, "main")] == ["shop", "shop"]
     sets = listed(None, entry({"generators": 7}), entry({"generators": [None, {"git": 7}]}))
-    assert declared.application_sets(sets) == ()
+    assert [each.generators for each in declared.application_sets(sets)] == [()]
 
 
 GIT = {
@@ -267,3 +267,25 @@ def test_without_the_right_to_sets_none_is_shown(cd: Served) -> None:
     assert isinstance(seen, Declared)
     assert seen.sets == ()
     assert len(seen.applications) == 1
+
+
+def test_a_recorded_child_is_found_by_the_set_that_made_it() -> None:
+    """As recorded, it reads `values.yaml` beside the file that its version stands in."""
+    child = json.dumps({"items": [recorded("app-appset-live")["response"]["body"]]}).encode()
+    git = {"repoURL": CONFIG_URL, "files": [{"path": "syrf/environments/*/*/config.yaml"}]}
+    template = {"metadata": {"name": "set-{{serviceName}}-{{envName}}"}}
+    status = {"resources": [{"kind": "Application", "name": "set-api-staging"}]}
+    sets = listed(entry({"generators": [{"git": git}], "template": template}) | {"status": status})
+    everything = Declared(declared.applications(child, "main"), declared.application_sets(sets))
+    branch = Branch(normalised_repository(CONFIG_URL), "main")
+    web = API.replace("api", "web")
+    texts: dict[str, str | None] = {
+        API: config("api", "staging", "api-v1.2.0"),
+        web: config("web", "staging", "web-v1.2.0"),
+    }
+    asked = {"api": (API,), "web": (web,)}
+    without = discover(asked, (API, web), Declared(everything.applications), branch, texts)
+    assert without["api"].names == ()
+    assert "reads syrf/environments/staging/api/values.yaml" in without["api"].reason
+    found = discover(asked, (API, web), everything, branch, texts)
+    assert (found["api"].names, found["web"].names) == (("set-api-staging",), ())

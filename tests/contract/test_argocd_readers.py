@@ -17,7 +17,6 @@ from pilotage.adapters.github import GitHub, MachineUser
 from pilotage.core.application import CannotSee
 from pilotage.core.config import load_config
 from pilotage.core.declared import Declared
-from pilotage.core.model import Write
 from pilotage.core.policy import Policy, policy_for
 from pilotage.engine.outside import Repository as Outside
 from pilotage.engine.readers import Readers
@@ -48,7 +47,7 @@ FILES = {
 configMapGenerator: [{ name: x, files: [../apps/production/api/config.yaml] }]
 """,
 }
-WRITE = Write("apps/production/api/config.yaml", "service.chartTag", "v1", "v2")
+FILE = "apps/production/api/config.yaml"
 
 
 def application(name: str, path: str = "overlays/production") -> dict[str, Any]:
@@ -93,7 +92,7 @@ def find(
     outside: Outside, applications: Applications, sha: str, now: datetime = NOW
 ) -> tuple[str, ...]:
     readers = Readers(outside, {"main": applications}, now, frozenset())
-    return readers.find("main", policy(), {"api": [WRITE]}, sha)["api"].names
+    return readers.find("main", policy(), {"api": [FILE]}, sha)["api"].names
 
 
 def test_a_kustomization_is_followed_through_git(
@@ -130,9 +129,9 @@ def test_what_the_server_does_not_show_is_unknown_with_its_reason(
     outside, _, sha = repository(tmp_path, FILES)
     shown(told)
     readers = Readers(outside, {"main": applications}, NOW, frozenset())
-    seen = readers.find("main", policy(), {"api": [WRITE]}, sha)["api"]
+    seen = readers.find("main", policy(), {"api": [FILE]}, sha)["api"]
     assert (seen.names, seen.reason) == ((), "main shows no application to this token")
-    seen = readers.find("other", policy(), {"api": [WRITE]}, sha)["api"]
+    seen = readers.find("other", policy(), {"api": [FILE]}, sha)["api"]
     assert (seen.names, seen.reason) == ((), "the settings know no Argo CD named other")
 
 

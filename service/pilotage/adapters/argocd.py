@@ -225,7 +225,7 @@ class ArgoCD:
         return self._with_children(Declared(applications, sets))
 
     def _with_children(self, found: Declared) -> Declared:
-        if all(each.children for each in found.sets):
+        if all(each.children or not each.generators for each in found.sets):
             return found
         listing = self.list()
         if isinstance(listing, CannotSee):

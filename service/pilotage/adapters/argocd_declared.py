@@ -139,10 +139,9 @@ def applications(body: bytes, server: str) -> tuple[DeclaredApplication, ...]:
 
 
 def application_sets(body: bytes) -> tuple[ApplicationSet, ...]:
-    """Those that make applications of files in git. `children` is empty where a server does not
-    say which they are, or not all of them. Raises UnreadableError."""
-    found = (_application_set(entry) for entry in _entries(_Set, body))
-    return tuple(each for each in found if each.generators)
+    """`children` is empty where a server does not say which they are, or not all of them. Raises
+    UnreadableError."""
+    return tuple(_application_set(entry) for entry in _entries(_Set, body))
 
 
 def _entries(model: type[Entry], body: bytes) -> Iterator[Entry]:

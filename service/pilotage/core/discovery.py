@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pilotage.core.app_of_apps import declared_by
 from pilotage.core.declared import ApplicationSet, Branch, Declared, DeclaredApplication
 from pilotage.core.generators import Made, made_of, matching
 from pilotage.core.kustomizations import Texts
@@ -71,10 +72,7 @@ def wanted(
     for application in declared.applications:
         if not application.hydrated:
             reader.prepare(application)
-    for each in declared.sets:
-        reader.unread.update(
-            file for file in files if matching(each.generators, branch, file) is not None
-        )
+    reader.unread.update(files)
     return frozenset(reader.unread - texts.keys())
 
 
@@ -102,9 +100,7 @@ class _Search:
 
     def service(self, service: str, files: tuple[str, ...]) -> Found:
         made = {file: list(self._made(file)) for file in files}
-        by_file = {
-            file: _once([*self._matches(file), *_children(file, made[file])]) for file in files
-        }
+        by_file = {file: self._all(file, made[file]) for file in files}
         matches = tuple(match for each in by_file.values() for match in each)
         if matches:
             unread = tuple(file for file, each in by_file.items() if not each)
@@ -114,6 +110,17 @@ class _Search:
         near = tuple(each for miss, each in misses if miss.near > Near.ELSEWHERE)[:_MOST_NEAR]
         reason = _reason(service, files, near, self.declared, self.reader.branch)
         return Found((), near, files, reason)
+
+    def _all(self, file: str, made: list[tuple[ApplicationSet, Made]]) -> list[Match]:
+        """Those that read it, those that are made of it, and, where it is applied at all, those
+        that it declares."""
+        read = list(self._matches(file))
+        declares = list(self._declared(file)) if read else []
+        return _once([*read, *_children(file, made), *declares])
+
+    def _declared(self, file: str) -> Iterator[Match]:
+        for name, what in declared_by(self.reader.texts.get(file) or "", self.declared):
+            yield Match(name, file, f"{file} declares its {what}")
 
     def _matches(self, file: str) -> Iterator[Match]:
         for application in self.declared.applications:
@@ -136,6 +143,9 @@ class _Search:
             answer = self.reader.answer(application, file)
             if isinstance(answer, Misses):
                 yield answer, NearMiss(application.name, file, answer.why)
+        for match in self._declared(file):
+            why = "is declared by it, but no application applies it"
+            yield Misses(why, Near.SAME_FOLDER), NearMiss(match.application, file, why)
         for each, found in made:
             why = found.unsure or "makes no application of it"
             label = f"ApplicationSet {each.name}"

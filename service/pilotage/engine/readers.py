@@ -10,7 +10,7 @@ from pilotage.adapters.git import InvalidName
 from pilotage.core.application import CannotSee
 from pilotage.core.declared import Branch, Declared
 from pilotage.core.discovery import Found, discover, wanted
-from pilotage.core.model import Sha, Write
+from pilotage.core.model import Sha
 from pilotage.core.policy import Policy
 from pilotage.engine.outside import Repository
 from pilotage.engine.sights import Applications
@@ -32,15 +32,12 @@ class Readers:
     """The applications that events have named since the last look."""
 
     def find(
-        self, server: str, policy: Policy, services: Mapping[str, Iterable[Write]], commit: Sha
+        self, server: str, policy: Policy, services: Mapping[str, Iterable[str]], commit: Sha
     ) -> dict[str, Found]:
-        """Services with what they write, to the applications of the server that read it."""
+        """Services with their files, to the applications of the server that read one of them."""
         if not services:
             return {}
-        files = {
-            service: tuple(sorted({write.file for write in writes}))
-            for service, writes in services.items()
-        }
+        files = {service: tuple(sorted(set(each))) for service, each in services.items()}
         applications = self.applications.get(server)
         if applications is None:
             return _unknown(files, f"the settings know no Argo CD named {server}")
@@ -59,8 +56,8 @@ class Readers:
         """The files of both environments: an ApplicationSet may make something of each."""
         trees, pipeline = self.repository.trees, policy.pipeline
         names = (policy.source_name, policy.environment_name)
-        files = [trees.tree(pipeline, name, commit).files.values() for name in names]
-        return tuple(sorted({file.path for each in files for file in each}))
+        files = [trees.tree(pipeline, name, commit).files for name in names]
+        return tuple(sorted({path for each in files for path in each}))
 
 
 def _discover(

@@ -420,6 +420,58 @@ def test_one_that_reads_and_one_that_is_made() -> None:
     assert seen.names == ("all", "api-production")
 
 
+# Apps of apps
+
+MANIFEST = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: { name: shop }
+spec: { source: { repoURL: https://charts.example.org, chart: shop, targetRevision: 1.2.3 } }
+---
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: { name: shops }
+---
+apiVersion: v1
+kind: Application
+metadata: { name: web }
+"""
+CHARTED = DeclaredSource("https://charts.example.org", "1.2.3", chart="shop")
+
+
+def test_what_a_promoted_manifest_declares_rolls_out_and_not_only_what_applies_it() -> None:
+    """The parent is Synced at once, and knows nothing of its children's health."""
+    every = (
+        application("parent", source("apps", tool=Tool.DIRECTORY)),
+        *(application(name, CHARTED) for name in ("shop", "web", "shop-eu", "shop-us")),
+    )
+    sets = (ApplicationSet("shops", (), ("shop-eu", "shop-us")), ApplicationSet("x", (), ("y",)))
+    seen = found("apps/shop.yaml", *every, git={"apps/shop.yaml": MANIFEST}, sets=sets)
+    assert seen.names == ("parent", "shop", "shop-eu", "shop-us")
+    assert "shop: apps/shop.yaml declares its Application" in map(str, seen.matches)
+
+
+def test_a_manifest_that_nothing_applies_is_none() -> None:
+    every = (
+        application("parent", source("other", tool=Tool.DIRECTORY)),
+        application("shop", CHARTED),
+    )
+    seen = found("apps/shop.yaml", *every, git={"apps/shop.yaml": MANIFEST})
+    assert seen.names == ()
+    assert "shop is declared by it, but no application applies it" in seen.reason
+
+
+@pytest.mark.parametrize(
+    "text", [MANIFEST.replace("name: shop }", "name: '{{ .name }}' }"), "a: ["]
+)
+def test_a_name_that_a_template_makes_is_not_known(text: str) -> None:
+    every = (
+        application("parent", source("apps", tool=Tool.DIRECTORY)),
+        application("shop", CHARTED),
+    )
+    assert found("apps/shop.yaml", *every, git={"apps/shop.yaml": text}).names == ("parent",)
+
+
 # What is said
 
 

@@ -6,6 +6,7 @@ configuration that is wrong, ends the look as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from pilotage.core.model import (
     ServiceChange,
     Sha,
     Target,
+    Write,
 )
 from pilotage.core.policy import Config, Policy, policy_for
 from pilotage.core.proof import find
@@ -157,15 +159,19 @@ def _with_readers(look: Look, snapshot: Snapshot) -> Snapshot:
     """The applications of what differs and of what is proposed, where the policy names none."""
     policy, plan = look.policy, look.plan
     if policy.source.finds_applications:
-        read = {name: planned.source for name, planned in plan.services.items()}
+        read = {name: _files(planned.source) for name, planned in plan.services.items()}
         found = look.readers.find(policy.source.argocd, policy, read, look.base)
         snapshot = replace(snapshot, found_in_source=found)
     if policy.environment.finds_applications:
         changes = [*plan.changes, *(look.target.proposal.changes if look.target.proposal else ())]
-        written = {change.service: change.writes for change in changes}
+        written = {change.service: _files(change.writes) for change in changes}
         found = look.readers.find(policy.environment.argocd, policy, written, look.base)
         snapshot = replace(snapshot, found_in_target=found)
     return snapshot
+
+
+def _files(writes: Iterable[Write]) -> list[str]:
+    return [write.file for write in writes]
 
 
 def _proof_sights(look: Look, snapshot: Snapshot) -> dict[str, dict[str, Sight]]:

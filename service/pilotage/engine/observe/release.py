@@ -91,7 +91,7 @@ def _found(look: Look, policy: Policy, release: Promotion) -> dict[str, Found]:
     if not policy.environment.finds_applications:
         return {}
     written = {
-        change.service: change.writes
+        change.service: files_of([change])
         for change in release.changes
         if change.service not in release.applications
     }
