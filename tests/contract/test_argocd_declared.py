@@ -199,6 +199,21 @@ def test_whatever_comes_is_read_or_refused(items: Any) -> None:
             continue
 
 
+@pytest.mark.parametrize("odd", ["a\nb", "a\u202eb", "\u001b[31m", "a\u0000"])
+def test_what_would_not_be_shown_as_it_is_is_not_read(odd: str) -> None:
+    """Paths and names go into reasons that people read, also in terminals."""
+    good = entry({"source": {"repoURL": "a"}})
+    for spec in (
+        {"source": {"repoURL": odd}},
+        {"source": {"path": odd}},
+        {"source": {"targetRevision": odd}},
+        {"source": {"helm": {"valueFiles": [odd]}}},
+        {"source": {"directory": {"include": odd}}},
+    ):
+        assert len(declared.applications(listed(entry(spec), good), "main")) == 1
+    assert declared.applications(listed(entry({}, name=odd)), "main") == ()
+
+
 # The calls
 
 

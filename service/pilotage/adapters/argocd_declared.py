@@ -6,9 +6,17 @@ Everything is hostile until it has been validated; one entry that cannot be read
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, JsonValue, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from pilotage.adapters.argocd_answers import GENERATE_PATHS, generate_paths
 from pilotage.adapters.argocd_wire import Wire, read
@@ -31,36 +39,46 @@ _DEEPEST = 5
 """Generators within generators: Argo CD itself allows three levels."""
 
 
+def _one_line(value: str) -> str:
+    """These are shown to people, and none of them has a reason to hold anything else."""
+    if not value.isprintable():
+        raise ValueError("not printable")
+    return value
+
+
+Line = Annotated[StrictStr, AfterValidator(_one_line)]
+
+
 class _FileParameter(Wire):
-    path: StrictStr = ""
+    path: Line = ""
 
 
 class _Helm(Wire):
-    value_files: tuple[StrictStr, ...] = ()
+    value_files: tuple[Line, ...] = ()
     file_parameters: tuple[_FileParameter, ...] = ()
 
 
 class _Kustomize(Wire):
-    components: tuple[StrictStr, ...] = ()
+    components: tuple[Line, ...] = ()
 
 
 class _Jsonnet(Wire):
-    libs: tuple[StrictStr, ...] = ()
+    libs: tuple[Line, ...] = ()
 
 
 class _Directory(Wire):
     recurse: StrictBool = False
-    include: StrictStr = ""
-    exclude: StrictStr = ""
+    include: Line = ""
+    exclude: Line = ""
     jsonnet: _Jsonnet = _Jsonnet()
 
 
 class _Source(Wire):
-    repo_url: StrictStr = Field(default="", alias="repoURL")
-    target_revision: StrictStr = ""
-    path: StrictStr = ""
-    chart: StrictStr = ""
-    ref: StrictStr = ""
+    repo_url: Line = Field(default="", alias="repoURL")
+    target_revision: Line = ""
+    path: Line = ""
+    chart: Line = ""
+    ref: Line = ""
     helm: _Helm | None = None
     kustomize: _Kustomize | None = None
     directory: _Directory | None = None
@@ -68,11 +86,11 @@ class _Source(Wire):
 
 
 class _Destination(Wire):
-    namespace: StrictStr = ""
+    namespace: Line = ""
 
 
 class _Spec(Wire):
-    project: StrictStr = ""
+    project: Line = ""
     destination: _Destination = _Destination()
     source: _Source | None = None
     sources: tuple[_Source, ...] = ()
@@ -80,8 +98,8 @@ class _Spec(Wire):
 
 
 class _Metadata(Wire):
-    name: StrictStr = Field(min_length=1)
-    namespace: StrictStr = ""
+    name: Line = Field(min_length=1)
+    namespace: Line = ""
     annotations: Mapping[str, JsonValue] = {}
 
 
@@ -91,15 +109,15 @@ class _Application(Wire):
 
 
 class _GitFile(Wire):
-    path: StrictStr = ""
+    path: Line = ""
     exclude: StrictBool = False
 
 
 class _Git(Wire):
-    repo_url: StrictStr = Field(default="", alias="repoURL")
-    revision: StrictStr = ""
+    repo_url: Line = Field(default="", alias="repoURL")
+    revision: Line = ""
     files: tuple[_GitFile, ...] = ()
-    path_param_prefix: StrictStr = ""
+    path_param_prefix: Line = ""
     values: Mapping[str, JsonValue] = {}
     template: Mapping[str, JsonValue] = {}
 
@@ -112,7 +130,7 @@ class _SetSpec(Wire):
 
 class _Resource(Wire):
     kind: StrictStr = ""
-    name: StrictStr = ""
+    name: Line = ""
 
 
 class _SetStatus(Wire):

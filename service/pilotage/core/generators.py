@@ -19,6 +19,7 @@ from pilotage.core.kustomizations import Texts
 from pilotage.core.path_patterns import across_folders, in_folders
 
 _LONGEST = 1000
+_LONGEST_SHOWN = 200
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _FIELD = re.compile(r"\$?(?:\.\w[\w-]*)+")
 _INDEX = re.compile(r"index\s+(\.[\w.]+)\s+(?:(\d+)|\"([^\"]+)\")")
@@ -119,7 +120,8 @@ def made_of(
 
 
 def _template(application_set: ApplicationSet) -> str:
-    return ", ".join(sorted({each.name for each in application_set.generators}))
+    names = sorted({" ".join(each.name.split()) for each in application_set.generators})
+    return ", ".join(names)[:_LONGEST_SHOWN]
 
 
 @dataclass(frozen=True, slots=True)
