@@ -1,0 +1,203 @@
+"""A proposal as the text of `.pilotage.yaml`, with the reason of each line.
+
+What the repository says stands in it as data: quoted where YAML would read it as something else,
+and cut where it is long.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from pilotage.core.proposal import Proposal, Proposed
+from pilotage.core.recognise import Findings, Member, Place, Source
+
+WIDTH = 80
+_MOST_NAMED = 4
+_LONGEST = 120
+_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./{}\[\]=:@-]*[A-Za-z0-9_}\]])?")
+_OTHER_TYPES = frozenset("y n yes no on off true false null nan inf".split())
+
+
+def config_text(proposal: Proposal, findings: Findings, commit: str) -> str:
+    """The whole file; it loads as it is."""
+    lines = [*_head(findings, commit), "version: 1", "pipelines:"]
+    for index, each in enumerate(proposal.written):
+        lines += [""] if index else []
+        lines += _indented(_pipeline(each), "  ")
+    if proposal.commented:
+        lines += ["", *_comment("Perhaps also these; what they would promote is less certain.", 2)]
+    for each in proposal.commented:
+        lines += ["  #", *_indented(_pipeline(each), "  # ")]
+    if proposal.left_out:
+        count = _count(len(proposal.left_out), "more group")
+        text = f"{count} of files look alike and are left out: `pilotage init --json` lists them."
+        lines += ["", *_comment(text, 2)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _head(findings: Findings, commit: str) -> Iterator[str]:
+    files = _count(findings.files, "file")
+    yield from _comment(
+        "Pilotage brings a version that succeeded in one environment to the next, by a pull "
+        f"request that people review. `pilotage init` proposes this after a look at {files} at "
+        f"{commit[:7]}: read it, and change what your team does otherwise. Then:"
+    )
+    yield "#"
+    yield "#   pilotage check --config .pilotage.yaml   is it right?"
+    yield "#   pilotage plan --config .pilotage.yaml    what would be promoted now?"
+    yield "#"
+    yield from _comment("Once it is committed, neither needs `--config`.")
+
+
+def _pipeline(proposed: Proposed) -> list[str]:
+    """One pipeline, from its name on, without indentation."""
+    family = proposed.family
+    lines = [*_comment(reason(proposed)), f"{_scalar(proposed.name)}:"]
+    body = [
+        *_comment("Decides and explains, and writes nothing. `propose` lets it open pull requests."),
+        "mode: observe",
+        f"preset: {proposed.preset}",
+        f"files: {_scalar(family.files)}",
+        *_without(family.without),
+        "promote:",
+        *_indented(_rules(family.rules, proposed.doubtful), "  "),
+        *_also(family.members),
+        *_services(proposed),
+        "environments:",
+        *_indented(_environments(proposed), "  "),
+    ]
+    return [*lines, *_indented(body, "  ")]
+
+
+def reason(proposed: Proposed) -> str:
+    """Why this is a pipeline: how many files, of what, with an example."""
+    family = proposed.family
+    services = len(family.members)
+    last = [*proposed.sources][-1]
+    member = next((each for each in family.members if last in each.versions), family.members[0])
+    environment = last if last in member.versions else next(iter(member.versions))
+    path = _cut(member.read.group.files[environment])
+    files = len(family.paths)
+    who = f"{_count(services, 'service')}: " if services > 1 else ""
+    differ = f"{files} files differ only in {_listed(proposed.sources)}, such as {path}"
+    place = _cut(member.places[0].path)
+    every = "in all of them" if not any(family.has_own(each) for each in family.members) else "there"
+    version = f"The version is {place} {every}"
+    return f"{who}{differ}. {version} ({_cut(member.versions[environment])} in that one)."
+
+
+def _rules(rules: Sequence[Place], doubtful: bool) -> Iterator[str]:
+    if doubtful:
+        yield from _comment("Is this what you promote? It may be something else's version.")
+    for index, rule in enumerate(rules):
+        kind = "image" if rule.is_image else "copy"
+        what = "the tag inside the image" if rule.is_image else "the version"
+        told = f"   # {what}: the next environment gets it" if index == 0 else ""
+        line = f"- {kind}: {_scalar(rule.path)}"
+        yield line + told if len(line + told) <= WIDTH - 6 else line
+        if rule.document is not None:
+            yield f"  document: {_scalar(rule.document)}"
+
+
+def _also(members: Sequence[Member]) -> Iterator[str]:
+    places = list(dict.fromkeys(place for each in members for place in each.read.also))
+    if not places:
+        return
+    yield from _comment("These look like versions too. Add those that must move with it:", 2)
+    for place in places[:_MOST_NAMED]:
+        yield f"  # - {'image' if place.is_image else 'copy'}: {_scalar(_cut(place.path))}"
+
+
+def _without(services: Sequence[str]) -> Iterator[str]:
+    if services:
+        names = _some(services)
+        yield from _comment(f"Nothing is promoted for {names}: such a file there has no version.")
+
+
+def _services(proposed: Proposed) -> Iterator[str]:
+    """Those that `files` does not tell, and those with rules of their own."""
+    family = proposed.family
+    own = [each for each in family.members if family.has_own(each)]
+    named = family.names_services or not family.members[0].service
+    if named and not own:
+        return
+    yield "services:"
+    for each in own if named else family.members:
+        if each not in own:
+            yield f"  {_scalar(each.service)}: {{}}"
+            continue
+        yield f"  {_scalar(each.service)}:"
+        yield "    promote:"
+        yield from _indented(_own_rules(each.places), "      ")
+
+
+def _own_rules(places: Iterable[Place]) -> Iterator[str]:
+    for place in places:
+        yield f"- {'image' if place.is_image else 'copy'}: {_scalar(place.path)}"
+        if place.document is not None:
+            yield f"  document: {_scalar(place.document)}"
+
+
+def _environments(proposed: Proposed) -> Iterator[str]:
+    moving: dict[str, str] = {}
+    for member in proposed.family.members:
+        moving |= {name: f"{_cut(value)}" for name, value in member.read.moving.items()}
+    for name, value in moving.items():
+        if name not in proposed.sources:
+            text = f"{name} is left out: it says `{value}`, a name that moves and no version."
+            yield from _comment(text)
+    for name, source in proposed.sources.items():
+        yield f"{_scalar(name)}:"
+        if source is not None:
+            yield from _indented(_from(source), "  ")
+
+
+def _from(source: Source) -> Iterator[str]:
+    if source.others:
+        others = _listed(source.others, "or")
+        yield from _comment(f"Or from {others}? The names do not tell the order: please say.")
+    yield f"from: {_scalar(source.name)}"
+
+
+def _scalar(text: str) -> str:
+    """As plain as YAML reads it back as this very text."""
+    plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _OTHER_TYPES
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _comment(text: str, indent: int = 0) -> list[str]:
+    start = f"{' ' * indent}# "
+    return textwrap.wrap(
+        text,
+        WIDTH - 8,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _indented(lines: Iterable[str], by: str) -> list[str]:
+    return [by + line for line in lines]
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _listed(names: Iterable[str], last: str = "and") -> str:
+    *most, one = names
+    return f"{', '.join(most)} {last} {one}" if most else one
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [*names[:_MOST_NAMED]]
+    more = len(names) - len(shown)
+    return f"{', '.join(shown)} and {more} more" if more else _listed(shown)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

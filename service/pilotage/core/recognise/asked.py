@@ -1,0 +1,147 @@
+"""A layout that a person describes: the pattern of the files, and perhaps where the version is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from pilotage import edit
+from pilotage.core.recognise.environments import Names
+from pilotage.core.recognise.families import family_of
+from pilotage.core.recognise.findings import Findings
+from pilotage.core.recognise.groups import (
+    MOST_PATHS,
+    Group,
+    Misses,
+    ReadGroup,
+    Reader,
+    chosen,
+    read,
+)
+from pilotage.core.recognise.places import FileKind, Place, Rank
+from pilotage.edit import image
+
+_ENVIRONMENT, _SERVICE = "{environment}", "{service}"
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Unordered:
+    """These environments have such files, and nothing tells which comes first."""
+
+    environments: tuple[str, ...]
+
+
+def recognise_asked(
+    paths: Sequence[str], reader: Reader, names: Names, files: str, promote: Sequence[str]
+) -> Findings | Unordered:
+    """The findings for this pattern only. Without `promote` the version's place is looked for."""
+    by_key = _matching(islice(paths, MOST_PATHS), files)
+    seen = {name for _, group in by_key.values() for name in group}
+    known = names.among(seen)
+    if len(seen) > 1 and not names.side_by_side(known):
+        return Unordered(tuple(sorted(seen)))
+    every = [
+        (service, Group(key, {name: path for name, path in found.items() if name in known}))
+        for key, (service, found) in sorted(by_key.items())
+    ]
+    groups = [group for _, group in every if names.side_by_side(group.files)]
+    some, skipped = chosen(groups)
+    given = _Given(tuple(promote), {group.key: service for service, group in every})
+    found, misses = given.read(some, reader, names) if promote else read(some, reader, names)
+    services = {given.services[each.group.key]: each for each in found}
+    silent = {given.services[group.key] for group in misses.silent}
+    family = family_of(files, services, silent) if services else None
+    return Findings(
+        files=len(paths),
+        looked_at=min(len(paths), MOST_PATHS),
+        side_by_side=sum(len(group.files) for group in groups),
+        read=sum(len(group.files) for group in some),
+        skipped=skipped,
+        families=(family,) if family is not None else (),
+        misses=misses,
+        names=names,
+    )
+
+
+def _matching(paths: Iterable[str], files: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Key to its service and its paths by environment."""
+    pattern = re.escape(files)
+    for word, group in ((_ENVIRONMENT, "environment"), (_SERVICE, "service")):
+        pattern = pattern.replace(re.escape(word), f"(?P<{group}>{_NAME})", 1)
+        pattern = pattern.replace(re.escape(word), f"(?P={group})")
+    expression = re.compile(pattern)
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    for path in paths:
+        match = expression.fullmatch(path)
+        if match is not None:
+            service = match.groupdict().get("service", "")
+            key = files.replace(_SERVICE, service)
+            found.setdefault(key, (service, {}))[1][match["environment"]] = path
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The places that a person names."""
+
+    promote: tuple[str, ...]
+    services: Mapping[str, str]
+    """Key of a group to its service."""
+
+    def read(
+        self, groups: Sequence[Group], reader: Reader, names: Names
+    ) -> tuple[list[ReadGroup], Misses]:
+        texts = reader(sorted({path for group in groups for path in group.files.values()}))
+        good: list[ReadGroup] = []
+        silent = []
+        for group in groups:
+            versions = {
+                name: values
+                for name, path in group.files.items()
+                if (values := self._values(texts.get(path), self.services[group.key]))
+            }
+            if names.side_by_side(versions):
+                places = tuple(next(iter(versions.values())))
+                good.append(
+                    ReadGroup(
+                        group=group,
+                        kind=FileKind.VALUES,
+                        places=places,
+                        rank=Rank.CERTAIN,
+                        also=(),
+                        versions=versions,
+                        indexed={place: place.path for place in places},
+                        moving={},
+                    )
+                )
+            else:
+                silent.append(group)
+        return good, Misses(silent=tuple(silent))
+
+    def _values(self, text: str | None, service: str) -> dict[Place, str]:
+        """Empty unless all of the places are there."""
+        if text is None:
+            return {}
+        paths = [each.replace(_SERVICE, service) for each in self.promote]
+        try:
+            found = edit.read_values(text, paths)
+        except edit.EditRefused:
+            return {}
+        values = [_placed(path, each) for path, each in found.items() if isinstance(each, str)]
+        return dict(values) if len(values) == len(found) else {}
+
+
+def _placed(path: str, value: str) -> tuple[Place, str]:
+    """An image string's version is its tag and digest."""
+    try:
+        parts = image.parse(value)
+    except edit.EditRefused:
+        return Place(path), value
+    if parts.tag is None and parts.digest is None:
+        return Place(path), value
+    digest = f"@{parts.digest}" if parts.digest else ""
+    return Place(path, is_image=True), f"{parts.tag or ''}{digest}"
+

@@ -1,0 +1,270 @@
+"""Groups of one shape become one family, such as `apps/{service}/{environment}/values.yaml`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pilotage.core.policy_values import NAME
+from pilotage.core.recognise.groups import Group, ReadGroup
+from pilotage.core.recognise.places import FileKind, Place, Rank
+
+_ENVIRONMENT, _SERVICE = "{environment}", "{service}"
+_NAME = re.compile(NAME)
+_ENDING = re.compile(r"\.(?:ya?ml|json)$")
+_SUFFIX = re.compile(r"[-_.](?:values|config|version|application|app|deployment)$")
+_GENERIC = frozenset(
+    "values kustomization chart deployment deploy statefulset daemonset cronjob rollout service svc"
+    " ingress config configmap version versions image images application applicationset helmrelease"
+    " release patch app main default settings requirements hpa pdb namespace secret secrets"
+    " base overlay overlays env envs environment environments apps charts chart helm k8s kubernetes"
+    " manifests deployments clusters cluster common shared global".split()
+)
+"""What files and folders are called for what they are: no family is made of these alone."""
+_PATH_WORDS = frozenset(
+    "image images tag newTag version spec source values template containers helm digest".split()
+)
+_BY_NAME_ENOUGH = 0.8
+"""A rule that names services may miss some, which then get rules of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One service of a family."""
+
+    service: str
+    """Empty where the family is about one service only, and nothing names it."""
+    places: tuple[Place, ...]
+    """Where its versions stand, the main one first."""
+    versions: Mapping[str, str]
+    """Environment to the main version there."""
+    read: ReadGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One pipeline. Where `files` names no service, its members share their files."""
+
+    files: str
+    kind: FileKind
+    rank: Rank
+    rules: tuple[Place, ...]
+    """Their texts may name `{service}`."""
+    members: tuple[Member, ...]
+    without: tuple[str, ...] = ()
+    """Services that have such files, which say no version."""
+
+    def has_own(self, member: Member) -> bool:
+        """Whether the member needs rules of its own."""
+        return tuple(_filled(rule, member.service) for rule in self.rules) != member.places
+
+    @property
+    def names_services(self) -> bool:
+        return _SERVICE in self.files
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Those in which at least one service says its version."""
+        return tuple(sorted({name for member in self.members for name in member.versions}))
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The files that say a version."""
+        return frozenset(
+            each.read.group.files[name] for each in self.members for name in each.versions
+        )
+
+
+def families(read: Sequence[ReadGroup], silent: Iterable[Group]) -> list[Family]:
+    """The surest and largest first. Each file belongs to one family only.
+
+    `silent` are groups that say no version: some will have the shape of a family."""
+    services = _by_template(group.key for group in silent)
+    rest = {each.group.key: each for each in read}
+    found: list[Family] = []
+    while rest:
+        family = _largest(rest)
+        if family is None:
+            key = max(rest, key=lambda each: (len(rest[each].versions), -len(each), each))
+            family = _single(rest[key])
+        else:
+            family = replace(family, without=tuple(sorted(services.get(family.files, ()))))
+        found.append(family)
+        taken = {path for each in family.members for path in each.read.group.files.values()}
+        rest = {
+            key: each for key, each in rest.items() if taken.isdisjoint(each.group.files.values())
+        }
+    return sorted(found, key=_order)
+
+
+def family_of(files: str, services: Mapping[str, ReadGroup], silent: Iterable[str]) -> Family:
+    """The one family of a pattern that somebody gave. A service "" stands for the only one."""
+    if _SERVICE not in files:
+        (read,) = services.values()
+        return _single(read)
+    return replace(_family(files, services), without=tuple(sorted(silent)))
+
+
+def _order(family: Family) -> tuple[bool, int, int, str]:
+    doubtful = family.rank is Rank.POSSIBLE
+    return doubtful, -len(family.members), family.rank.value, family.files
+
+
+def _by_template(keys: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Template to service to key."""
+    found: dict[str, dict[str, str]] = {}
+    for key in keys:
+        for template, service in slots(key):
+            found.setdefault(template, {})[service] = key
+    return found
+
+
+def _largest(rest: Mapping[str, ReadGroup]) -> Family | None:
+    """The most groups of one shape, of which at least two have the same rules."""
+    sizes: dict[str, tuple[int, int, int]] = {}
+    alike: dict[str, dict[str, ReadGroup]] = {}
+    for template, services in sorted(_by_template(rest).items()):
+        some = _alike({service: rest[key] for service, key in services.items()})
+        files = {path for each in some.values() for path in each.group.files.values()}
+        if len(some) > 1 and sum(not _is_generic(service) for service in some) > 1:
+            alike[template] = some
+            sizes[template] = len(some), len(files), -_distance(template)
+    for template in sorted(sizes, key=lambda each: sizes[each], reverse=True):
+        family = _family(template, alike[template])
+        if sum(not family.has_own(each) for each in family.members) > 1:
+            return family
+    return None
+
+
+def _is_generic(service: str) -> bool:
+    return service.lower() in _GENERIC
+
+
+def _alike(services: Mapping[str, ReadGroup]) -> dict[str, ReadGroup]:
+    """Those of the most frequent kind that are equally sure."""
+    kinds = Counter((each.kind.value, each.rank.value) for each in services.values())
+    most = max(kinds, key=lambda each: (kinds[each], each))
+    return {
+        service: each
+        for service, each in services.items()
+        if (each.kind.value, each.rank.value) == most
+    }
+
+
+def _distance(template: str) -> int:
+    """How far the service's name stands from the environment's."""
+    return abs(template.index(_SERVICE) - template.index(_ENVIRONMENT))
+
+
+def slots(key: str) -> Iterator[tuple[str, str]]:
+    """Every way to read one of the words of a key as the name of a service: template, service."""
+    at = 0
+    for segment in key.split("/"):
+        last = at + len(segment) == len(key)
+        ending = _ENDING.search(segment) if last else None
+        stem = segment[: ending.start()] if ending else segment
+        for start, end in _words_beside(stem):
+            yield f"{key[: at + start]}{_SERVICE}{key[at + end :]}", stem[start:end]
+        at += len(segment) + 1
+
+
+def _words_beside(text: str) -> Iterator[tuple[int, int]]:
+    """The whole, or what stands before or after `{environment}`; also without `-values` behind."""
+    at = text.find(_ENVIRONMENT)
+    parts = [(0, len(text))] if at < 0 else [(0, at), (at + len(_ENVIRONMENT), len(text))]
+    for start, end in parts:
+        part = text[start:end]
+        start += len(part) - len(part.lstrip("-_."))
+        whole = part.strip("-_.")
+        for each in {whole, _SUFFIX.sub("", whole)}:
+            if _NAME.fullmatch(each):
+                yield start, start + len(each)
+
+
+def _family(template: str, services: Mapping[str, ReadGroup]) -> Family:
+    """Several groups: the rules that fit most of them."""
+    members = [_member(name, each.places, each) for name, each in sorted(services.items())]
+    rules, fitting = _most_fitting(members)
+    indexed = _by_index(members)
+    if indexed is not None and fitting < len(members) * _BY_NAME_ENOUGH:
+        rules = (indexed,)
+        members = [replace(each, places=rules) for each in members]
+    first = members[0].read
+    return Family(template, first.kind, first.rank, rules, tuple(members))
+
+
+def _member(service: str, places: tuple[Place, ...], read: ReadGroup) -> Member:
+    versions = {
+        name: values[places[0]] for name, values in read.versions.items() if places[0] in values
+    }
+    return Member(service, places, versions, read)
+
+
+def _by_index(members: Sequence[Member]) -> Place | None:
+    """Where each file has just one such value, and that at the same place but for names."""
+    found = {
+        replace(place, path=member.read.indexed[place], document=None)
+        for member in members
+        for place in member.places
+    }
+    single = all(len(each.places) == 1 and each.places[0].document is None for each in members)
+    return found.pop() if single and len(found) == 1 else None
+
+
+def _most_fitting(members: Sequence[Member]) -> tuple[tuple[Place, ...], int]:
+    votes: Counter[tuple[Place, ...]] = Counter()
+    for member in members:
+        abstract = tuple(_abstract(each, member.service) for each in member.places)
+        votes.update({member.places, abstract})
+    return max(votes.items(), key=lambda each: (each[1], _SERVICE in str(each[0]), str(each[0])))
+
+
+def _single(read: ReadGroup) -> Family:
+    """One group: a service with all its places, or several services that share their files."""
+    key, kind = read.group.key, read.kind
+    alone = Family(key, kind, read.rank, read.places, (_member("", read.places, read),))
+    parts: dict[str, list[Place]] = {}
+    for place in read.places:
+        parts.setdefault(_part(place), []).append(place)
+    named = all(_NAME.fullmatch(name) for name in parts)
+    if len(parts) < 2 or not named:
+        return alone
+    members = [_member(name, tuple(places), read) for name, places in sorted(parts.items())]
+    rules, _ = _most_fitting(members)
+    return Family(key, kind, read.rank, rules, tuple(members))
+
+
+def _part(place: Place) -> str:
+    """What a place calls the service that it is about."""
+    if place.document is not None:
+        return place.document.partition("metadata.name=")[2]
+    names: list[str] = re.findall(r"\[name=([^\]]+)\]", place.path)
+    if names:
+        return names[0].rsplit("/", 1)[-1].partition(":")[0]
+    keys = [each for each in place.path.split(".") if each not in _PATH_WORDS]
+    return "-".join(keys)
+
+
+def _abstract(place: Place, service: str) -> Place:
+    """The place with `{service}` where it says the service's name."""
+    if not service or service in _PATH_WORDS:
+        return place
+    word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(service)}(?![A-Za-z0-9])")
+    path = re.sub(r"(?<=\[name=)[^\]]+", lambda found: word.sub(_SERVICE, found[0]), place.path)
+    keys = [_SERVICE if each == service else each for each in re.split(r"(?<!\[)\.(?![^\[]*\])", path)]
+    document = place.document
+    if document is not None:
+        start, found, name = document.partition("metadata.name=")
+        document = f"{start}{found}{word.sub(_SERVICE, name)}"
+    return replace(place, path=".".join(keys), document=document)
+
+
+def _filled(place: Place, service: str) -> Place:
+    document = place.document
+    return replace(
+        place,
+        path=place.path.replace(_SERVICE, service),
+        document=document.replace(_SERVICE, service) if document is not None else None,
+    )
