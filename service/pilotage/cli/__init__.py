@@ -13,6 +13,7 @@ import typer
 from pilotage.cli import (
     check,
     explain,
+    init,
     pause,
     plan,
     quarantine,
@@ -43,6 +44,7 @@ def build() -> typer.Typer:
     )
     app.command()(serve.serve)
     _tryout(app)
+    app.command()(init.init)
     app.command()(check.check)
     app.command()(plan.plan)
     app.command("set")(set_command.set_one)

@@ -89,7 +89,7 @@ def open_clone(path: Path, at: str | None, config: Path | None) -> Clone:
 
     try:
         git = GitStore.local(path)
-        commit = _commit(git, path, at)
+        commit = commit_of(git, path, at)
         trees = Trees(git, presets())
         git.commit(commit)
     except GitError as error:
@@ -97,14 +97,18 @@ def open_clone(path: Path, at: str | None, config: Path | None) -> Clone:
     return _configured(trees, commit, config)
 
 
-def _commit(git: GitStore, path: Path, at: str | None) -> str:
+def commit_of(git: GitStore, path: Path, at: str | None) -> str:
+    """What is checked out, or what `at` names. Ends with USAGE when there is no such commit."""
     from git import Repo
 
     if at is None:
         try:
             with Repo(path, search_parent_directories=True) as repository:
                 return repository.head.commit.hexsha
-        except ValueError:
+        except ValueError as error:
+            if "dubious ownership" in str(error):
+                allow = f"git config --global --add safe.directory {path.resolve()}"
+                fail(f"{path} belongs to somebody else, so git reads no file: {allow}", Exit.USAGE)
             fail(f"{path} has no commit yet", Exit.USAGE)
     known = git.heads().get(at)
     if known is None and not _is_sha(at):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pilotage.core.policy_values import NAME
 from pilotage.core.recognise import Family, FileKind, Findings, Rank, Source, sources
+from pilotage.core.recognise.words import GENERIC_FOLDERS
 
 MOST_PIPELINES = 12
-_MOST_DOUBTFUL = 3
-_GENERIC = frozenset(
-    "apps app services service components deploy deployment deployments env envs environment"
-    " environments overlays overlay base charts chart helm values k8s kubernetes manifests argocd"
-    " kustomize gitops config configs infra infrastructure stages clusters teams src version image"
-    " kustomization application patch release".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class Proposed:
         """In the last environments first: that is where a team looks."""
         return tuple(
             Change(member.service or self.name, environment, before, after)
-            for environment, source in reversed(self.sources.items())
+            for environment, source in [*self.sources.items()][::-1]
             for member in (self.family.members if source is not None else ())
             if (before := member.versions.get(environment)) is not None
             and source is not None
@@ -61,11 +55,11 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What stands in the file: pipelines, others as comments, and what is not shown at all."""
+    """What becomes a pipeline of the file, and what it only mentions."""
 
     written: tuple[Proposed, ...]
-    commented: tuple[Proposed, ...]
     left_out: tuple[Proposed, ...]
+    """Too many, or what they say may be something else's version."""
 
 
 def propose(findings: Findings, repository: str) -> Proposal:
@@ -83,11 +77,7 @@ def propose(findings: Findings, repository: str) -> Proposal:
     if not sure:  # what never differs is no version that anybody promotes
         sure = [each for each in doubtful_ones if each.changes]
         doubtful_ones = [each for each in doubtful_ones if not each.changes]
-    written, commented = sure[:MOST_PIPELINES], doubtful_ones[:_MOST_DOUBTFUL]
-    left_out = [*sure[MOST_PIPELINES:], *doubtful_ones[_MOST_DOUBTFUL:]]
-    if not written:
-        return Proposal((), (), tuple(found))
-    return Proposal(tuple(written), tuple(commented), tuple(left_out))
+    return Proposal(tuple(sure[:MOST_PIPELINES]), (*sure[MOST_PIPELINES:], *doubtful_ones))
 
 
 def _preset(family: Family) -> str:
@@ -110,24 +100,21 @@ def _preset(family: Family) -> str:
 def _names(files: str, repository: str) -> Iterator[str]:
     """Names for a pipeline, the best first: the last folder that says more than what it is."""
     *folders, file = files.split("/")
-    words = [*folders, re.sub(r"\.(?:ya?ml|json)$", "", file)]
-    plain = [_plain(word) for word in reversed(words)]
-    telling = [word for word in plain if word and word.lower() not in _GENERIC]
-    own = _plain(repository) or "services"
-    best = telling[0] if telling else own
+    stem = _plain(re.sub(r"\.(?:ya?ml|json)$", "", file))
+    plain = [_plain(word) for word in reversed(folders)]
+    telling = [word for word in (stem, *plain) if word and word.lower() not in GENERIC_FOLDERS]
+    best = telling[0] if telling else _plain(repository) or "services"
     yield best
-    yield from (f"{best}-{word}"[:60] for word in _others(plain, best))
+    others = [word for word in (*plain, stem) if word and word != best]
+    yield from (f"{best}-{word}"[:60].rstrip("-_.") for word in others)
     yield from (f"{best[:50]}-{number}" for number in range(2, 1_000_000))
-
-
-def _others(plain: Iterable[str], best: str) -> Iterator[str]:
-    return (word for word in plain if word and word != best)
 
 
 def _plain(word: str) -> str:
     """A word without placeholders, as a name of a pipeline can be."""
     text = re.sub(r"\{\w+\}", "", word)
-    text = re.sub(r"[-_.](?:values|config|version|application|app|deployment)$", "", text.strip("-_."))
+    text = re.sub(
+        r"[-_.](?:values|config|version|application|app|deployment)$", "", text.strip("-_.")
+    )
     text = re.sub(r"[^A-Za-z0-9._-]+|[._-]{2,}", "-", text).strip("-_.")[:50].strip("-_.")
     return text if re.match(NAME, text) else ""
-

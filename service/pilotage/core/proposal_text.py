@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pilotage.core.proposal import Proposal, Proposed
 from pilotage.core.recognise import Findings, Member, Place, Source
+from pilotage.core.recognise.words import words
 
 WIDTH = 80
 _MOST_NAMED = 4
+_MOST_LEFT_OUT = 10
+_MODE = "Decides and explains, and writes nothing. `propose` lets it open pull requests."
 _LONGEST = 120
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./{}\[\]=:@-]*[A-Za-z0-9_}\]])?")
-_OTHER_TYPES = frozenset("y n yes no on off true false null nan inf".split())
+_OTHER_TYPES = words("y n yes no on off true false null nan inf")
 
 
 def config_text(proposal: Proposal, findings: Findings, commit: str) -> str:
@@ -26,15 +29,9 @@ def config_text(proposal: Proposal, findings: Findings, commit: str) -> str:
     lines = [*_head(findings, commit), "version: 1", "pipelines:"]
     for index, each in enumerate(proposal.written):
         lines += [""] if index else []
-        lines += _indented(_pipeline(each), "  ")
-    if proposal.commented:
-        lines += ["", *_comment("Perhaps also these; what they would promote is less certain.", 2)]
-    for each in proposal.commented:
-        lines += ["  #", *_indented(_pipeline(each), "  # ")]
+        lines += _indented(_pipeline(each, first=index == 0), "  ")
     if proposal.left_out:
-        count = _count(len(proposal.left_out), "more group")
-        text = f"{count} of files look alike and are left out: `pilotage init --json` lists them."
-        lines += ["", *_comment(text, 2)]
+        lines += ["", *_left_out(proposal.left_out)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -52,12 +49,27 @@ def _head(findings: Findings, commit: str) -> Iterator[str]:
     yield from _comment("Once it is committed, neither needs `--config`.")
 
 
-def _pipeline(proposed: Proposed) -> list[str]:
-    """One pipeline, from its name on, without indentation."""
+def _left_out(proposed: Sequence[Proposed]) -> Iterator[str]:
+    """How to get a pipeline for each of the others, as far as they can be read."""
+    yield from _comment(
+        "Left out: more files that environments have side by side. What they say may be "
+        "something else's version. `pilotage init --print` with one of these writes a pipeline:",
+        2,
+    )
+    for each in proposed[:_MOST_LEFT_OUT]:
+        place = each.family.rules[0].path
+        yield f"  #   --files '{each.family.files}' --promote '{place}'"
+    if len(proposed) > _MOST_LEFT_OUT:
+        more = len(proposed) - _MOST_LEFT_OUT
+        yield from _comment(f"and {more} more, which `pilotage init --json` lists.", 2)
+
+
+def _pipeline(proposed: Proposed, *, first: bool) -> list[str]:
+    """One pipeline, from its name on, without indentation. The first explains what all have."""
     family = proposed.family
     lines = [*_comment(reason(proposed)), f"{_scalar(proposed.name)}:"]
     body = [
-        *_comment("Decides and explains, and writes nothing. `propose` lets it open pull requests."),
+        *(_comment(_MODE) if first else ()),
         "mode: observe",
         f"preset: {proposed.preset}",
         f"files: {_scalar(family.files)}",
@@ -83,10 +95,14 @@ def reason(proposed: Proposed) -> str:
     files = len(family.paths)
     who = f"{_count(services, 'service')}: " if services > 1 else ""
     differ = f"{files} files differ only in {_listed(proposed.sources)}, such as {path}"
-    place = _cut(member.places[0].path)
-    every = "in all of them" if not any(family.has_own(each) for each in family.members) else "there"
-    version = f"The version is {place} {every}"
-    return f"{who}{differ}. {version} ({_cut(member.versions[environment])} in that one)."
+    value = _cut(member.versions[environment], 40)
+    if any(family.has_own(each) for each in family.members):
+        version = f"The version is {_cut(member.places[0].path)} there ({value})"
+    else:
+        version = (
+            f"The version is {_cut(family.rules[0].path)} in all of them ({value} in that one)"
+        )
+    return f"{who}{differ}. {version}."
 
 
 def _rules(rules: Sequence[Place], doubtful: bool) -> Iterator[str]:
@@ -199,5 +215,5 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(shown)} and {more} more" if more else _listed(shown)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

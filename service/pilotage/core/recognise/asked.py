@@ -15,8 +15,8 @@ from pilotage.core.recognise.groups import (
     MOST_PATHS,
     Group,
     Misses,
-    ReadGroup,
     Reader,
+    ReadGroup,
     chosen,
     read,
 )
@@ -144,4 +144,3 @@ def _placed(path: str, value: str) -> tuple[Place, str]:
         return Place(path), value
     digest = f"@{parts.digest}" if parts.digest else ""
     return Place(path, is_image=True), f"{parts.tag or ''}{digest}"
-

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
+from pilotage.core.recognise.words import ENVIRONMENT_FOLDERS
+
 
 class Step(IntEnum):
     """Where on its way a version is. Two environments of one step have no known order."""
@@ -46,10 +48,6 @@ _CLEAR = {
 }
 """Words of the others (test, load, live beside none of these) mean other things as often."""
 _TWO_WORDS = r"(?:pre|non)[-_]prod(?:uction)?"
-_PARENTS = frozenset(
-    "env envs environment environments overlay overlays stage stages cluster clusters".split()
-)
-"""Each folder in one of these is an environment, whatever follows the word in its name."""
 _REGION = re.compile(
     r"\d{1,3}|[a-z]{1,2}\d{1,2}|eu|us|uk|gb|de|fr|nl|ie|se|ch|it|es|pl|jp|kr|in|sg|hk|cn|au|nz|ca|br"
     r"|za|ae|me|na|sa|af|ap|apac|emea|amer|latam|asia|europe|america|global"
@@ -120,7 +118,9 @@ class Names:
         if self.given:
             return found[0]
         before, after = segment[: found.start()], segment[found.end() :]
-        if not is_file and (parent.lower() in _PARENTS or _regions(before) and _regions(after)):
+        if not is_file and (
+            parent.lower() in ENVIRONMENT_FOLDERS or (_regions(before) and _regions(after))
+        ):
             return segment
         start = 0 if before and _regions(before) else found.start()
         end = found.end() + len(_leading_regions(after))
@@ -133,7 +133,9 @@ def _step(word: str) -> Step:
 
 
 def _regions(text: str) -> bool:
-    return all(_REGION.fullmatch(part.lower()) for part in _SEPARATOR.split(text.strip("-_.")) if part)
+    return all(
+        _REGION.fullmatch(part.lower()) for part in _SEPARATOR.split(text.strip("-_.")) if part
+    )
 
 
 def _leading_regions(text: str) -> str:

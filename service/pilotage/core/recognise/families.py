@@ -10,22 +10,12 @@ from dataclasses import dataclass, replace
 from pilotage.core.policy_values import NAME
 from pilotage.core.recognise.groups import Group, ReadGroup
 from pilotage.core.recognise.places import FileKind, Place, Rank
+from pilotage.core.recognise.words import GENERIC, PATH_WORDS
 
 _ENVIRONMENT, _SERVICE = "{environment}", "{service}"
 _NAME = re.compile(NAME)
 _ENDING = re.compile(r"\.(?:ya?ml|json)$")
 _SUFFIX = re.compile(r"[-_.](?:values|config|version|application|app|deployment)$")
-_GENERIC = frozenset(
-    "values kustomization chart deployment deploy statefulset daemonset cronjob rollout service svc"
-    " ingress config configmap version versions image images application applicationset helmrelease"
-    " release patch app main default settings requirements hpa pdb namespace secret secrets"
-    " base overlay overlays env envs environment environments apps charts chart helm k8s kubernetes"
-    " manifests deployments clusters cluster common shared global".split()
-)
-"""What files and folders are called for what they are: no family is made of these alone."""
-_PATH_WORDS = frozenset(
-    "image images tag newTag version spec source values template containers helm digest".split()
-)
 _BY_NAME_ENOUGH = 0.8
 """A rule that names services may miss some, which then get rules of their own."""
 
@@ -139,7 +129,7 @@ def _largest(rest: Mapping[str, ReadGroup]) -> Family | None:
 
 
 def _is_generic(service: str) -> bool:
-    return service.lower() in _GENERIC
+    return service.lower() in GENERIC
 
 
 def _alike(services: Mapping[str, ReadGroup]) -> dict[str, ReadGroup]:
@@ -243,17 +233,19 @@ def _part(place: Place) -> str:
     names: list[str] = re.findall(r"\[name=([^\]]+)\]", place.path)
     if names:
         return names[0].rsplit("/", 1)[-1].partition(":")[0]
-    keys = [each for each in place.path.split(".") if each not in _PATH_WORDS]
+    keys = [each for each in place.path.split(".") if each not in PATH_WORDS]
     return "-".join(keys)
 
 
 def _abstract(place: Place, service: str) -> Place:
     """The place with `{service}` where it says the service's name."""
-    if not service or service in _PATH_WORDS:
+    if not service or service in PATH_WORDS:
         return place
     word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(service)}(?![A-Za-z0-9])")
     path = re.sub(r"(?<=\[name=)[^\]]+", lambda found: word.sub(_SERVICE, found[0]), place.path)
-    keys = [_SERVICE if each == service else each for each in re.split(r"(?<!\[)\.(?![^\[]*\])", path)]
+    keys = [
+        _SERVICE if each == service else each for each in re.split(r"(?<!\[)\.(?![^\[]*\])", path)
+    ]
     document = place.document
     if document is not None:
         start, found, name = document.partition("metadata.name=")

@@ -10,6 +10,7 @@ from itertools import islice
 from pilotage.core.recognise import places
 from pilotage.core.recognise.environments import Names
 from pilotage.core.recognise.places import FileKind, Found, Place, Rank
+from pilotage.core.recognise.words import IGNORED_FOLDERS
 
 MOST_PATHS = 100_000
 MOST_FILES = 4_000
@@ -19,11 +20,9 @@ Reader = Callable[[Sequence[str]], Mapping[str, str | None]]
 """Texts by path; None for what is too large, or no text."""
 
 _ENDINGS = re.compile(r"\.(?:ya?ml|json)$")
-_IGNORED = frozenset(
-    ".git .github .gitlab .circleci .vscode .idea .devcontainer node_modules vendor testdata fixtures"
-    " .fixtures templates __tests__ terraform .specify".split()
+_FIRST = re.compile(
+    r"(?:^|/)(?:[^/]*values|kustomization|chart|[^/]*version|[^/]*image|deploy)", re.I
 )
-_FIRST = re.compile(r"(?:^|/)(?:[^/]*values|kustomization|chart|[^/]*version|[^/]*image|deploy)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def grouped(paths: Iterable[str], names: Names) -> list[Group]:
 
 def _may_promote(path: str) -> bool:
     *folders, name = path.split("/")
-    if "{" in path or "}" in path or not path.isprintable() or _IGNORED & set(folders):
+    if "{" in path or "}" in path or not path.isprintable() or IGNORED_FOLDERS & set(folders):
         return False
     return _ENDINGS.search(name) is not None or ("." not in name and bool(folders))
 
@@ -149,7 +148,9 @@ def _compared(
         rank=Rank(best),
         also=tuple(place for place in common if ranks[place] != best),
         versions={
-            name: {place: settled[place][name].value for place in promoted if name in settled[place]}
+            name: {
+                place: settled[place][name].value for place in promoted if name in settled[place]
+            }
             for name in settled[main]
         },
         indexed={place: next(iter(settled[place].values())).indexed for place in promoted},

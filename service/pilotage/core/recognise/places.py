@@ -11,20 +11,17 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pilotage import edit
+from pilotage.core.recognise.words import (
+    OTHER_VERSION_KEYS,
+    TAG_KEYS,
+    VERSION_KEYS,
+    WITHOUT_VERSIONS,
+    WORKLOADS,
+)
 from pilotage.edit import image as image_reference
 from pilotage.edit.path import Index, Key, Step, parse_path
 
 _MOST_SCALARS = 5_000
-_WORKLOADS = frozenset("Deployment StatefulSet DaemonSet Rollout CronJob Job Pod ReplicaSet".split())
-_NO_VERSIONS = frozenset(
-    "CustomResourceDefinition Secret SealedSecret ConfigMap ExternalSecret Namespace".split()
-)
-_TAG_KEYS = frozenset("tag newTag imageTag image_tag chartTag chart_tag digest".split())
-_VERSION_KEYS = frozenset(
-    "version appVersion app_version chartVersion chart_version imageVersion image_version "
-    "targetRevision revision release sha".split()
-)
-_NEVER = frozenset("apiVersion kubeVersion kubernetesVersion schemaVersion minVersion".split())
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}|sha(?:256|384|512):[0-9a-f]{64,128}")
 _PLAIN = re.compile(r"[^\[\]\"'=,\s{}]+")
 
@@ -120,7 +117,7 @@ def _kind(path: str, values: Values) -> FileKind:
         return FileKind.KUSTOMIZATION
     if name in ("chart.yaml", "chart.yml"):
         return FileKind.CHART
-    if kind in _WORKLOADS:
+    if kind in WORKLOADS:
         return FileKind.WORKLOAD
     if kind == "Application" and group.startswith("argoproj.io/"):
         return FileKind.APPLICATION
@@ -137,7 +134,7 @@ def _selector(values: Values) -> str | None:
 
 
 def _of_document(kind: FileKind, values: Values, document: str | None) -> Iterator[Found]:
-    if values.get("kind") in _NO_VERSIONS or values.get("kind") == "ApplicationSet":
+    if values.get("kind") in WITHOUT_VERSIONS:
         return
     for path, value in values.items():
         steps = parse_path(path)
@@ -154,7 +151,11 @@ def _ranked(kind: FileKind, steps: tuple[Step, ...], value: str) -> tuple[Rank, 
     """How surely this is a version, and whether it is inside an image string."""
     keys = [step.name for step in steps if isinstance(step, Key)]
     last = keys[-1] if keys and isinstance(steps[-1], Key) else ""
-    if not last or last in _NEVER or {"labels", "annotations", "metadata"} & set(keys[:-1]):
+    if (
+        not last
+        or last in OTHER_VERSION_KEYS
+        or {"labels", "annotations", "metadata"} & set(keys[:-1])
+    ):
         return None
     if kind is FileKind.KUSTOMIZATION:
         return _of_kustomization(keys, last)
@@ -198,9 +199,9 @@ def _of_image(kind: FileKind, keys: list[str], value: str) -> tuple[Rank, bool] 
 def _of_key(keys: list[str], last: str) -> tuple[Rank, bool] | None:
     if keys in (["image", "tag"], ["service", "chartTag"]):
         return Rank.CERTAIN, False
-    if last in _TAG_KEYS or last.endswith(("Tag", "_tag")):
+    if last in TAG_KEYS or last.endswith(("Tag", "_tag")):
         return Rank.LIKELY, False
-    if last in _VERSION_KEYS or last.endswith(("Version", "_version")):
+    if last in VERSION_KEYS or last.endswith(("Version", "_version")):
         return Rank.POSSIBLE, False
     return None
 
@@ -217,7 +218,9 @@ def _version_of(value: str) -> str:
 
 def is_settled(value: str) -> bool:
     """Whether it stays what it is: it has a digit, and is no range."""
-    if not any(part.isdigit() for part in value) or value.startswith(("~", "^", ">", "<", "=", "*")):
+    if not any(part.isdigit() for part in value) or value.startswith(
+        ("~", "^", ">", "<", "=", "*")
+    ):
         return False
     return re.search(r"(?:^|\.)[xX*](?:\.|$)", value) is None and "||" not in value
 

@@ -1,0 +1,224 @@
+"""What `pilotage init` says of what it saw."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pilotage.core.proposal import Proposal, Proposed
+    from pilotage.core.recognise import Findings, Group, Source
+
+_WIDTH = 80
+_MOST_CHANGES = 5
+_MOST_EXAMPLES = 3
+
+
+def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
+    """For a team's first minute: what was recognised, what it would do now, and what comes next."""
+    yield from _wrapped(_looked(findings, commit))
+    for each in proposal.written:
+        yield ""
+        yield from _pipeline(each)
+    more = len(proposal.left_out)
+    if more:
+        yield ""
+        groups = "1 more group" if more == 1 else f"{more} more groups"
+        yield f"{groups} of files might be promoted too: see the end of the file."
+    yield ""
+    yield from _wrapped(
+        "Wrote .pilotage.yaml, in `mode: observe`: Pilotage decides and explains, and changes "
+        "nothing. Read it, then:"
+    )
+    yield ""
+    yield "  pilotage check --config .pilotage.yaml   is it right?"
+    yield "  pilotage plan --config .pilotage.yaml    the exact changes"
+
+
+def _looked(findings: Findings, commit: str) -> str:
+    text = f"Looked at the names of {findings.looked_at:,} files at {commit[:7]}"
+    if findings.looked_at < findings.files:
+        text += f" (of {findings.files:,}; the others were too many)"
+    text += f", and into {findings.read:,} that several environments have."
+    if findings.skipped:
+        text += f" {findings.skipped:,} more such files were too many to read."
+    return text
+
+
+def _pipeline(proposed: Proposed) -> Iterator[str]:
+    from pilotage.core.proposal_text import reason
+
+    yield f"{proposed.name} ({proposed.preset})"
+    yield from _wrapped(reason(proposed), "  ")
+    for line in _paths(proposed.sources):
+        yield f"  {line}"
+    changes = proposed.changes
+    if not changes:
+        yield "  Every environment has the same versions: nothing to promote now."
+        return
+    target = changes[0].environment
+    some = [each for each in changes if each.environment == target]
+    count = "1 version" if len(some) == 1 else f"{len(some)} versions"
+    source = proposed.sources[target]
+    yield f"  Now {target} differs from {source.name if source else ''} in {count}:"
+    for each in some[:_MOST_CHANGES]:
+        yield f"    {each.service}: {_cut(each.before)} -> {_cut(each.after)}"
+    if len(some) > _MOST_CHANGES:
+        yield f"    and {len(some) - _MOST_CHANGES} more"
+
+
+def _paths(sources: Mapping[str, Source | None]) -> Iterator[str]:
+    """The way of a version: `dev -> staging -> production`, one line for each last environment."""
+    origins = {source.name for source in sources.values() if source is not None}
+    for name in sources:
+        if name not in origins:
+            way, at = [name], sources[name]
+            while at is not None:
+                way.append(at.name)
+                at = sources[at.name]
+            if len(way) > 1:
+                yield " -> ".join(reversed(way))
+    unsure = [name for name, source in sources.items() if source is not None and source.others]
+    if unsure:
+        count = "1 environment" if len(unsure) == 1 else f"{len(unsure)} environments"
+        yield f"What {count} should follow is a guess: see the comments of the file."
+
+
+def unknown(findings: Findings, commit: str, files: str | None) -> Iterator[str]:
+    """What was seen instead, and what to say so that it is understood."""
+    yield from _wrapped(
+        "This layout was not recognised, and nothing was written: no versions were found that "
+        "stand side by side for two environments."
+    )
+    yield ""
+    yield from _wrapped(_looked(findings, commit))
+    for line in _seen(findings, files):
+        yield from _wrapped(line, "- ", "  ")
+    yield ""
+    yield from _wrapped("Say where the versions stand, and it will be written:")
+    yield ""
+    yield f"  {_example(findings, files)}"
+    yield ""
+    yield from _wrapped(
+        "`{environment}` stands for the environment's name in the path and `{service}` for the "
+        "service's, if it is there. `--from` and `--to` name environments that are called "
+        "otherwise than usual. When nothing fits, docs/layouts.md lists what does."
+    )
+
+
+def _seen(findings: Findings, files: str | None) -> Iterator[str]:
+    misses = findings.misses
+    if files is not None and not findings.side_by_side:
+        yield f"No two environments have a file that matches {files}."
+    elif not findings.side_by_side:
+        yield (
+            "No two files differ only in the name of an environment, such as dev, staging and "
+            "production. Are the environments in branches, or in other repositories?"
+        )
+    if misses.moving:
+        group, place, values = misses.moving[0]
+        said = ", ".join(f"`{_cut(value)}` in {name}" for name, value in values.items())
+        yield (
+            f"{_files(len(misses.moving), group)}: {_cut(place.path)} is {said}. A name that "
+            "moves is no version. Let CI write the version that it built, and ask again."
+        )
+    if misses.silent:
+        these = _files(len(misses.silent), misses.silent[0])
+        yield f"{these}: no value there looks like a version."
+    if misses.unreadable:
+        shown = ", ".join(_cut(path) for path in misses.unreadable[:_MOST_EXAMPLES])
+        yield f"{len(misses.unreadable)} of them are not YAML or JSON, or too large: {shown}."
+
+
+def _files(count: int, example: Group) -> str:
+    many = "1 group of files" if count == 1 else f"{count} groups of files"
+    return f"{many}, such as {_cut(example.key)} ({', '.join([*example.files][:6])})"
+
+
+def _example(findings: Findings, files: str | None) -> str:
+    groups = [group for group, _, _ in findings.misses.moving] or [*findings.misses.silent]
+    known = min((group.key for group in groups if "values" in group.key), default=None)
+    pattern = files or known or "apps/{service}/{environment}/values.yaml"
+    return f"pilotage init --files '{_cut(pattern)}' --promote image.tag"
+
+
+def as_document(
+    commit: str, findings: Findings, proposal: Proposal, text: str, *, written: bool
+) -> dict[str, Any]:
+    misses = findings.misses
+    listed = (
+        ("written", proposal.written),
+        ("left out", proposal.left_out),
+    )
+    return {
+        "commit": commit,
+        "files": findings.files,
+        "looked_at": findings.looked_at,
+        "side_by_side": findings.side_by_side,
+        "read": findings.read,
+        "skipped": findings.skipped,
+        "written": written and bool(text),
+        "config": text or None,
+        "pipelines": [
+            {"stands": stands, **_described(each)} for stands, some in listed for each in some
+        ],
+        "not_understood": {
+            "moving": [
+                {"files": group.key, "path": place.path, "values": dict(values)}
+                for group, place, values in misses.moving
+            ],
+            "without_version": [group.key for group in misses.silent],
+            "unreadable": [*misses.unreadable],
+        },
+    }
+
+
+def _described(proposed: Proposed) -> dict[str, Any]:
+    from pilotage.core.proposal_text import reason
+
+    family = proposed.family
+    return {
+        "name": proposed.name,
+        "preset": proposed.preset,
+        "files": family.files,
+        "reason": reason(proposed),
+        "services": [*proposed.services],
+        "without_version": [*family.without],
+        "promote": [
+            {"path": each.path, "image": each.is_image, "document": each.document}
+            for each in family.rules
+        ],
+        "environments": [
+            {
+                "name": name,
+                "from": source.name if source else None,
+                "or_from": [*source.others] if source else [],
+            }
+            for name, source in proposed.sources.items()
+        ],
+        "changes": [
+            {
+                "service": each.service,
+                "environment": each.environment,
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in proposed.changes
+        ],
+    }
+
+
+def _wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
