@@ -125,6 +125,9 @@ def _check(asked: _Asked) -> None:
     if "{environment}" not in asked.files:
         example = "apps/{service}/{environment}/values.yaml"
         fail(f"--files must contain {{environment}}, such as {example}", Exit.USAGE)
+    parts = {part.lower() for part in asked.files.split("/")}
+    if parts & {"", ".", "..", ".git"} or not asked.files.isprintable():
+        fail("--files must be a path inside the repository", Exit.USAGE)
     for pattern in (asked.files, *asked.promote):
         other = re.search(r"\{(?!(?:service|environment)\})\w*\}", pattern)
         if other is not None:

@@ -67,6 +67,8 @@ def propose(findings: Findings, repository: str) -> Proposal:
     taken: set[str] = set()
     found = []
     for family in findings.families:
+        if not findings.names.side_by_side(family.environments):
+            continue
         name = next(each for each in _names(family.files, repository) if each not in taken)
         taken.add(name)
         environments = sources(family.environments, findings.names)
@@ -117,4 +119,4 @@ def _plain(word: str) -> str:
         r"[-_.](?:values|config|version|application|app|deployment)$", "", text.strip("-_.")
     )
     text = re.sub(r"[^A-Za-z0-9._-]+|[._-]{2,}", "-", text).strip("-_.")[:50].strip("-_.")
-    return text if re.match(NAME, text) else ""
+    return text if re.match(NAME, text) and re.search(r"[A-Za-z]{2}", text) else ""

@@ -158,13 +158,14 @@ def _own_rules(places: Iterable[Place]) -> Iterator[str]:
 
 
 def _environments(proposed: Proposed) -> Iterator[str]:
-    moving: dict[str, str] = {}
-    for member in proposed.family.members:
-        moving |= {name: f"{_cut(value)}" for name, value in member.read.moving.items()}
-    for name, value in moving.items():
-        if name not in proposed.sources:
-            text = f"{name} is left out: it says `{value}`, a name that moves and no version."
-            yield from _comment(text)
+    for name, (versions, files) in proposed.family.silent_environments.items():
+        moving = [
+            each.read.moving[name] for each in proposed.family.members if name in each.read.moving
+        ]
+        said = f"; others say a name that moves, such as `{_cut(moving[0])}`" if moving else ""
+        few = "none" if versions == 0 else f"{versions}"
+        text = f"{name} is left out: {few} of {files} files there say a version{said}."
+        yield from _comment(text)
     for name, source in proposed.sources.items():
         yield f"{_scalar(name)}:"
         if source is not None:

@@ -177,5 +177,5 @@ def _source(name: str, ordered: list[str], names: Names) -> Source | None:
         return None
     nearest = [each for each in before if names.step(each) == names.step(before[-1])]
     same = [each for each in nearest if names.rest(each) == names.rest(name)]
-    found = (same or nearest)[0]
-    return Source(found, () if same else tuple(each for each in nearest if each != found))
+    found, *others = same or nearest
+    return Source(found, tuple(others))

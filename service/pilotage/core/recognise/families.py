@@ -56,14 +56,28 @@ class Family:
 
     @property
     def environments(self) -> tuple[str, ...]:
-        """Those in which at least one service says its version."""
-        return tuple(sorted({name for member in self.members for name in member.versions}))
+        """Those in which most services say a version."""
+        return tuple(name for name, (few, files) in self._counts.items() if few * 2 >= files)
+
+    @property
+    def silent_environments(self) -> Mapping[str, tuple[int, int]]:
+        """The others: how many of their files say a version, and how many there are."""
+        return {name: found for name, found in self._counts.items() if found[0] * 2 < found[1]}
+
+    @property
+    def _counts(self) -> Mapping[str, tuple[int, int]]:
+        files = Counter(name for each in self.members for name in each.read.group.files)
+        versions = Counter(name for each in self.members for name in each.versions)
+        return {name: (versions[name], files[name]) for name in sorted(files)}
 
     @property
     def paths(self) -> frozenset[str]:
-        """The files that say a version."""
+        """The files of its environments that say a version."""
         return frozenset(
-            each.read.group.files[name] for each in self.members for name in each.versions
+            each.read.group.files[name]
+            for each in self.members
+            for name in self.environments
+            if name in each.versions
         )
 
 

@@ -1,0 +1,275 @@
+"""Which words are environments, in which order; which values are versions; and that whatever is
+proposed can be loaded and used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from pilotage.core.config import load_config
+from pilotage.core.policy import Mode
+from pilotage.core.proposal import propose
+from pilotage.core.proposal_text import config_text
+from pilotage.core.recognise import Findings, Names, recognise, sources
+from pilotage.core.recognise.groups import grouped
+from pilotage.core.recognise.places import Place, is_settled, read
+from pilotage.resources import presets
+
+
+def keys(*paths: str) -> dict[str, dict[str, str]]:
+    return {each.key: dict(each.files) for each in grouped(paths, Names())}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key", "names"),
+    [
+        ("a/dev/v.yaml", "a/prod/v.yaml", "a/{environment}/v.yaml", ("dev", "prod")),
+        ("v-staging.yaml", "v-prd.yaml", "v-{environment}.yaml", ("staging", "prd")),
+        ("v.stg.yml", "v.live.yml", "v.{environment}.yml", ("stg", "live")),
+        ("qa.json", "production.json", "{environment}.json", ("qa", "production")),
+        ("pre-prod/x.yaml", "prod/x.yaml", "{environment}/x.yaml", ("pre-prod", "prod")),
+        ("a-uat/x.yaml", "a-prod/x.yaml", "a-{environment}/x.yaml", ("uat", "prod")),
+        ("Staging/x.yaml", "Prod/x.yaml", "{environment}/x.yaml", ("Staging", "Prod")),
+        ("stage/a-stage.yaml", "prod/a-prod.yaml", "{environment}/a-{environment}.yaml", None),
+        ("eu-dev/x.yaml", "eu-prod/x.yaml", "{environment}/x.yaml", ("eu-dev", "eu-prod")),
+        ("v-test-eu.yaml", "v-prod-eu.yaml", "v-{environment}.yaml", ("test-eu", "prod-eu")),
+        ("envs/int-gpu/x.yaml", "envs/prod-x/x.yaml", "envs/{environment}/x.yaml", None),
+        ("tags/dev/api", "tags/prod/api", "tags/{environment}/api", ("dev", "prod")),
+    ],
+)
+def test_paths_that_differ_only_in_an_environment(
+    first: str, second: str, key: str, names: tuple[str, str] | None
+) -> None:
+    found = keys(first, second)
+    assert key in found
+    if names is not None:
+        assert found[key] == {names[0]: first, names[1]: second}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a/product/v.yaml", "a/develop/v.yaml"),  # one of them is no environment's name
+        ("a/prod/v.yaml", "a/production/v.yaml"),  # the same step twice
+        ("a/test/v.yaml", "a/load/v.yaml"),  # neither word is clear without another
+        ("a/dev/v.yaml", "b/prod/v.yaml"),  # they differ elsewhere too
+        (".github/dev/v.yaml", ".github/prod/v.yaml"),
+        ("chart/templates/dev.yaml", "chart/templates/prod.yaml"),
+        ("a/dev/main.tf", "a/prod/main.tf"),
+        ("{service}/dev/v.yaml", "{service}/prod/v.yaml"),
+    ],
+)
+def test_paths_that_are_no_environments_side_by_side(first: str, second: str) -> None:
+    assert keys(first, second) == {}
+
+
+def test_a_service_that_is_called_as_an_environment() -> None:
+    """The key that explains more environments is there too."""
+    found = keys(*(f"c/integration/{name}/k.yaml" for name in ("staging", "production")))
+    assert found["c/integration/{environment}/k.yaml"].keys() == {"staging", "production"}
+
+
+@pytest.mark.parametrize(
+    ("names", "graph"),
+    [
+        ("prod staging dev", {"dev": "", "staging": "dev", "prod": "staging"}),
+        ("prd tst pre dev", {"dev": "", "tst": "dev", "pre": "tst", "prd": "pre"}),
+        ("uat prod", {"uat": "", "prod": "uat"}),
+        (
+            "integration load staging production",
+            {
+                "integration": "",
+                "load": "integration",
+                "staging": "load",
+                "production": "staging",
+            },
+        ),
+        (
+            "staging prod-eu prod-us",
+            {"staging": "", "prod-eu": "staging", "prod-us": "staging"},
+        ),
+        (
+            "stg-eu stg-us prod-eu prod-us",
+            {"stg-eu": "", "stg-us": "", "prod-eu": "stg-eu", "prod-us": "stg-us"},
+        ),
+    ],
+)
+def test_the_order_of_environments(names: str, graph: dict[str, str]) -> None:
+    found = sources(names.split(), Names())
+    assert {name: each.name if each else "" for name, each in found.items()} == graph
+    assert not any(each.others for each in found.values() if each)
+
+
+def test_an_order_that_names_do_not_tell_names_the_others() -> None:
+    found = sources(["test", "qa", "prod"], Names())["prod"]
+    assert found is not None
+    assert (found.name, found.others) == ("qa", ("test",))
+
+
+def test_given_names_are_the_only_ones() -> None:
+    paths = ["a/blue/v.yaml", "a/green/v.yaml", "a/dev/v.yaml", "a/prod/v.yaml"]
+    (group,) = grouped(paths, Names(("blue", "green")))
+    assert group.files == {"blue": "a/blue/v.yaml", "green": "a/green/v.yaml"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("1.2.3", "v749", "api-v9.1.1", "2025-11-10-034557-production", "fd827c6", "1.0"),
+        *("sha-d249a61", "0.1.0-rc.1", "prod-68f7180-20260821151134", "54791485"),
+    ],
+)
+def test_what_stays_what_it_is(value: str) -> None:
+    assert is_settled(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["latest", "main", "HEAD", ">=1.0", "^1.2", "~1", "1.x", "1.*", "*"]
+)
+def test_what_moves(value: str) -> None:
+    assert not is_settled(value)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "place"),
+    [
+        ("v.yaml", "image: {tag: 1.0}", Place("image.tag")),
+        ("v.yaml", "api: {image: {tag: '1.0'}}", Place("api.image.tag")),
+        ("v.yaml", "imageTag: 1.0", Place("imageTag")),
+        ("v.json", '{"image_tag": "v1"}', Place("image_tag")),
+        ("v.yaml", "service: {chartTag: api-v1.0.0}", Place("service.chartTag")),
+        ("v.yaml", "image: acme/api:1.0", Place("image", is_image=True)),
+        ("v.yaml", "images: {api: 'acme/api:1.0'}", Place("images.api", is_image=True)),
+        ("v.yaml", f"image: acme/api@sha256:{'0' * 64}", Place("image", is_image=True)),
+        (
+            "kustomization.yaml",
+            "images: [{name: a/b, newTag: 1.0}]",
+            Place("images[name=a/b].newTag"),
+        ),
+        (
+            "kustomization.yml",
+            f"images: [{{name: a/b, digest: 'sha256:{'0' * 64}'}}]",
+            Place("images[name=a/b].digest"),
+        ),
+        (
+            "Chart.yaml",
+            "version: 0.1.0\ndependencies: [{name: api, version: 1.0.0}]",
+            Place("dependencies[name=api].version"),
+        ),
+        (
+            "d.yaml",
+            "kind: Rollout\napiVersion: argoproj.io/v1alpha1\n"
+            "spec: {template: {spec: {containers: [{name: api, image: 'a:1'}]}}}",
+            Place("spec.template.spec.containers[name=api].image", is_image=True),
+        ),
+        (
+            "d.yaml",
+            "kind: CronJob\napiVersion: batch/v1\nspec: {jobTemplate: {spec: {template: "
+            "{spec: {containers: [{name: api, image: 'a:1'}]}}}}}",
+            Place("spec.jobTemplate.spec.template.spec.containers[name=api].image", is_image=True),
+        ),
+        (
+            "a.yaml",
+            "kind: Application\napiVersion: argoproj.io/v1alpha1\n"
+            "spec: {sources: [{targetRevision: 1.2.0}]}",
+            Place("spec.sources[0].targetRevision"),
+        ),
+        (
+            "r.yaml",
+            "kind: HelmRelease\napiVersion: helm.toolkit.fluxcd.io/v2\n"
+            "spec: {chart: {spec: {version: 1.2.0}}}",
+            Place("spec.chart.spec.version"),
+        ),
+    ],
+)
+def test_where_versions_stand(path: str, text: str, place: Place) -> None:
+    found = read(path, text)
+    assert found is not None
+    best = min(found.found, key=lambda each: each.rank.value)
+    assert (best.place, best.settled) == (place, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: Secret\ndata: {version: '1.0'}",
+        "kind: Deployment\napiVersion: apps/v1\nmetadata: {labels: {version: '1.0'}}",
+        "image: [1, 2]",
+        "image: nothing that is one 1.0",
+        "kubeVersion: 1.20.0",
+        '"image.tag": 1.0',
+        "",
+    ],
+)
+def test_what_is_no_version(text: str) -> None:
+    found = read("v.yaml", text)
+    assert found is not None
+    assert found.found == ()
+
+
+def test_several_documents_are_told_apart_by_kind_and_name() -> None:
+    one = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: %s}\nspec: {template: {spec: "
+    one += "{containers: [{name: c, image: 'a:1'}]}}}\n"
+    found = read("d.yaml", f"{one % 'a'}---\n{one % 'b'}---\n{one % 'b'}")
+    assert found is not None
+    assert [each.place.document for each in found.found] == ["kind=Deployment,metadata.name=a"]
+
+
+# Whatever is found, its proposal can be used
+
+_WORD = st.sampled_from(
+    ["dev", "test", "staging", "prod", "prod-eu", "api", "web", "values", "apps", "Chart", "on"]
+) | st.text(min_size=1, max_size=8).filter(lambda text: "/" not in text and "\0" not in text)
+_PATH = st.lists(_WORD, min_size=1, max_size=4).map("/".join)
+_TEXT = st.sampled_from(
+    [
+        "image: {tag: %s}\n",
+        "image: a/b:%s\n",
+        "a: {image: {tag: %s}}\nb: {image: {tag: %s}}\n",
+        "version: %s\n",
+        "kind: Kustomization\nimages: [{name: x, newTag: '%s'}, {name: y, newTag: '%s'}]\n",
+        "kind: Deployment\napiVersion: v1\nmetadata: {name: d}\n"
+        "spec: {template: {spec: {containers: [{name: c, image: 'a:%s'}]}}}\n",
+        "{{ .Values.x }}",
+    ]
+)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, str]:
+    """Files, most of them beside another that differs in an environment's name."""
+    files: dict[str, str] = {}
+    for _ in range(draw(st.integers(1, 6))):
+        pattern = draw(_PATH) + draw(st.sampled_from([".yaml", ".json", "", "/kustomization.yaml"]))
+        text = draw(_TEXT)
+        for name in draw(st.sets(st.sampled_from(["dev", "staging", "prod", "prod-eu"]))):
+            version = draw(st.sampled_from(["1.0.0", "2.0", "latest", "abc1234"]))
+            where = draw(st.sampled_from(["{}/{}", "{1}-{0}", "{0}/{1}"]))
+            files[where.format(name, pattern)] = text.replace("%s", version)
+    return files
+
+
+@settings(deadline=None, max_examples=200)
+@given(trees(), st.text(max_size=20))
+def test_what_is_proposed_always_loads(files: dict[str, str], repository: str) -> None:
+    findings = found_in(files)
+    proposal = propose(findings, repository)
+    event("proposed" if proposal.written else "not recognised")
+    if not proposal.written:
+        return
+    text = config_text(proposal, findings, "0" * 40)
+    config = load_config(text, presets())
+    assert [*config.pipelines] == [each.name for each in proposal.written]
+    for name, pipeline in config.pipelines.items():
+        assert pipeline.mode is Mode.OBSERVE, name
+        assert pipeline.targets, name
+
+
+def found_in(files: Mapping[str, str]) -> Findings:
+    def reader(paths: Sequence[str]) -> Mapping[str, str | None]:
+        return {path: files[path] for path in paths}
+
+    return recognise([*files], reader, Names())
