@@ -18,6 +18,7 @@ from pilotage.core.recognise.words import words
 WIDTH = 80
 _MOST_NAMED = 4
 _MOST_LEFT_OUT = 10
+_APPLICATIONS = "`auto`: the Argo CD applications that read a service's files."
 _MODE = "Decides and explains, and writes nothing. `propose` lets it open pull requests."
 _LONGEST = 120
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./{}\[\]=:@-]*[A-Za-z0-9_}\]])?")
@@ -52,8 +53,8 @@ def _head(findings: Findings, commit: str) -> Iterator[str]:
 def _left_out(proposed: Sequence[Proposed]) -> Iterator[str]:
     """How to get a pipeline for each of the others, as far as they can be read."""
     yield from _comment(
-        "Left out: more files that environments have side by side. What they say may be "
-        "something else's version. `pilotage init --print` with one of these writes a pipeline:",
+        "Left out: more files that environments have side by side, some perhaps with something "
+        "else's version. `pilotage init --print` with one of these writes a pipeline:",
         2,
     )
     for each in proposed[:_MOST_LEFT_OUT]:
@@ -79,7 +80,7 @@ def _pipeline(proposed: Proposed, *, first: bool) -> list[str]:
         *_also(family.members),
         *_services(proposed),
         "environments:",
-        *_indented(_environments(proposed), "  "),
+        *_indented(_environments(proposed, first=first), "  "),
     ]
     return [*lines, *_indented(body, "  ")]
 
@@ -157,7 +158,9 @@ def _own_rules(places: Iterable[Place]) -> Iterator[str]:
             yield f"  document: {_scalar(place.document)}"
 
 
-def _environments(proposed: Proposed) -> Iterator[str]:
+def _environments(proposed: Proposed, *, first: bool) -> Iterator[str]:
+    if first:
+        yield from _comment(_APPLICATIONS)
     for name, (versions, files) in proposed.family.silent_environments.items():
         moving = [
             each.read.moving[name] for each in proposed.family.members if name in each.read.moving
@@ -168,8 +171,8 @@ def _environments(proposed: Proposed) -> Iterator[str]:
         yield from _comment(text)
     for name, source in proposed.sources.items():
         yield f"{_scalar(name)}:"
-        if source is not None:
-            yield from _indented(_from(source), "  ")
+        yield from _indented(_from(source), "  ") if source is not None else ()
+        yield "  applications: auto"
 
 
 def _from(source: Source) -> Iterator[str]:
