@@ -314,12 +314,6 @@ class TestWriting:
         assert run("init", clone / "apps" / "api").code == 0
         assert (clone / ".pilotage.yaml").is_file()
 
-    def test_a_folder_that_cannot_be_written_to_is_said(self, tmp_path: Path, run: Run) -> None:
-        clone = a_clone(tmp_path / "shop", LAYOUTS["helm-values"], config=None)
-        git(clone, "config", "core.worktree", str(tmp_path / "gone"))
-        ran = run("init", clone)
-        assert (ran.code, "cannot be written: No such file" in ran.err) == (1, True)
-
     def test_print_is_the_file_and_nothing_else(self, tmp_path: Path, run: Run) -> None:
         clone = a_clone(tmp_path, LAYOUTS["helm-values"], config=None)
         printed = run("init", clone, "--print").out
