@@ -235,6 +235,9 @@ class Simulation:
         name = f"{replica}{self._started}"
         return Process(name, self.world, self._fragile, self._clones[replica])
 
+    def restart(self, replica: str) -> None:
+        self.processes[replica] = self._start(replica)
+
     def run(self) -> None:
         self.storm()
         self.calm()
@@ -305,7 +308,7 @@ class Simulation:
             try:
                 done = self.processes[replica].turn()
             except Crash:
-                self.processes[replica] = self._start(replica)
+                self.restart(replica)
                 continue
             self.world.laws.check(self.world.forge)
             if done and done != "inbox":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -245,6 +246,32 @@ def test_two_services_released_by_hand_at_once_are_both_watched(known: Database)
     assert held.services == ("web",)
     assert held.hold is not None, simulation.story()
     assert "maria wrote it, so it stays" in held.hold.reason
+
+
+def test_what_cannot_be_written_is_tried_less_and_less_often(known: Database) -> None:
+    """Whatever is restarted meanwhile; once it has worked, the next failure is tried at once."""
+    simulation = Calm(known)
+    pull = simulation.until_open()
+    simulation.chaos.scripted += [("status pilotage/ready", "lost before")] * 9
+    simulation.world.tick(every=True)
+    simulation.minutes(2)
+    simulation.restart("a")
+    simulation.minutes(12)
+    lost = [line for line in simulation.chaos.log if "LOST before status pilotage/ready" in line]
+    times = [datetime.fromisoformat(f"2026-11-20T{line.split()[0]}") for line in lost]
+    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
+    doubled = {
+        2**failures: pause
+        for failures, (line, pause) in enumerate(zip(lost, pauses, strict=False))
+        if "RateLimited" not in line  # that says itself when
+    }
+    assert len(doubled) >= 3
+    assert all(0 <= pause - wanted < 2 for wanted, pause in doubled.items()), doubled
+    assert simulation.is_ready(pull)
+    simulation.chaos.scripted.append(("status pilotage/ready", "lost before"))
+    simulation.world.operator("pause", "incident")
+    simulation.minutes(0.1)
+    assert not simulation.is_ready(pull)
 
 
 class Edited(Calm):

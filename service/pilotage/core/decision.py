@@ -130,10 +130,12 @@ class Draft:
         quiet = self.seen.policy.pipeline.mode is Mode.OBSERVE
         wake_at = max(min(self._wakes), self.now)
         because = tuple(self.because[:_MOST_REASONS])
+        outputs = () if quiet else tuple(self.outputs)
+        failures = self.target.output_failures if outputs else 0
         return Decision(
-            target=replace(self.target, wake_at=wake_at, because=because),
+            target=replace(self.target, wake_at=wake_at, because=because, output_failures=failures),
             ended=tuple(self.ended),
-            outputs=() if quiet else tuple(self.outputs),
+            outputs=outputs,
             acts=() if quiet else tuple(each for act in self.acts for each in _single(act)),
             events=tuple(self.events),
             because=because,

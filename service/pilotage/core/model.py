@@ -448,6 +448,8 @@ class Target:
     """What the last decision went by, line by line."""
     config_problem: str | None = None
     """Why the configuration cannot be used; a person must mend it."""
+    output_failures: int = 0
+    """How often in a row what should be readable outside could not be written."""
     blind: str | None = None
     """Why nothing could be decided at the last look; it is tried again."""
     wake_at: datetime | None = None

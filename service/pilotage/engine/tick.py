@@ -46,6 +46,7 @@ Clock = Callable[[], datetime]
 
 _FIRST_RETRY = timedelta(seconds=1)
 _LAST_RETRY = timedelta(minutes=1)
+_LAST_OUTPUT_RETRY = timedelta(minutes=5)
 _FINAL = (
     github.Forbidden,
     github.NotFound,
@@ -106,6 +107,7 @@ class Ticker:
             target, outputs = surveyed.target, surveyed.outputs
             for output in outputs:
                 self.convergence.converge(target.repository, output, None, now, alone_since)
+            target = replace(target, output_failures=0)
         except CannotObserve as error:
             log.warning("cannot look at the repository", reason=error.reason)
             target = _blind(target, error)
@@ -113,8 +115,8 @@ class Ticker:
             consumed = ()
         except GitHubError as error:
             log.warning("cannot write", reason=str(error))
-            target = replace(target, ready_for=before)
-            wake_at = _again(error, now, 0)
+            wake_at = _write_again([error], now, target.output_failures)
+            target = replace(target, ready_for=before, output_failures=target.output_failures + 1)
             consumed = ()
         self.store.record(
             lease, target=target, consumed=consumed, wake_at=wake_at, now=now, done=True
@@ -262,6 +264,7 @@ class _Work:
 
     def outputs(self) -> None:
         current = self._snapshot.pull_request
+        errors: list[GitHubError] = []
         for outputs in self._decision.outputs:
             pull_request = None
             if isinstance(current, Known) and current.value.number == outputs.pull_request:
@@ -270,7 +273,11 @@ class _Work:
                 self._converged(outputs, pull_request)
             except GitHubError as error:
                 log.warning("cannot write", promotion=outputs.promotion, reason=str(error))
-                self._wake(_again(error, self._ticker.clock(), 0))
+                errors.append(error)
+        failures = self.target.output_failures
+        if errors:
+            self._wake(_write_again(errors, self._ticker.clock(), failures))
+        self.target = replace(self.target, output_failures=failures + 1 if errors else 0)
 
     def _converged(self, outputs: Outputs, pull_request: PullRequest | None) -> None:
         ticker = self._ticker
@@ -309,8 +316,18 @@ def _is_final(error: Exception) -> bool:
 def _again(error: Exception, now: datetime, attempts: int) -> datetime:
     if isinstance(error, RateLimited):
         return error.until
-    wait: timedelta = _FIRST_RETRY * 2 ** min(attempts, 6)
-    return now + min(_LAST_RETRY, wait)
+    return now + _backed_off(attempts, _LAST_RETRY)
+
+
+def _write_again(errors: Sequence[GitHubError], now: datetime, failures: int) -> datetime:
+    """When the outputs are tried again if nothing else wakes their target before."""
+    limits = [error.until for error in errors if isinstance(error, RateLimited)]
+    return max(limits, default=now + _backed_off(failures, _LAST_OUTPUT_RETRY))
+
+
+def _backed_off(attempts: int, longest: timedelta) -> timedelta:
+    wait: timedelta = _FIRST_RETRY * 2 ** min(attempts, 10)
+    return min(longest, wait)
 
 
 def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
