@@ -61,6 +61,28 @@ def test_a_path_that_no_file_matches(tmp_path: Path, run: Run) -> None:
     assert "did you mean `syrf/environments/staging/web/config.yaml`?" in ran.out
 
 
+def test_a_folder_that_says_no_version_is_a_note(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    for environment in ("staging", "production"):
+        files[file(environment, "identity")] = "envName: x\n"
+        files[file(environment, "policy")] = "envName: x\n"
+    ran = run("check", a_clone(tmp_path, files))
+    assert ran.code == 0
+    said = "nothing is promoted for identity, policy: no version in either environment"
+    assert f"note: syrf/production: {said}" in ran.out
+    (target,) = run("plan", tmp_path, "--json").json["targets"]
+    assert target["without_version"] == ["identity", "policy"]
+
+
+def test_a_value_that_no_file_has_is_a_problem(tmp_path: Path, run: Run) -> None:
+    wrong = CONFIG.replace("preset: cluster-gitops", "promote: [{ copy: service.chartTga }]")
+    ran = run("check", a_clone(tmp_path, two_services(), wrong))
+    assert ran.code == 1
+    assert ".pilotage.yaml:4: pipelines.syrf.promote: no file of staging" in ran.out
+    assert "has service.chartTga" in ran.out
+    assert file("staging", "api") in ran.out
+
+
 def test_a_service_without_a_counterpart_is_a_note(tmp_path: Path, run: Run) -> None:
     files = two_services()
     files[file("staging", "new")] = values("staging", "new-v0.1.0")

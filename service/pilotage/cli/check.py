@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -37,7 +38,7 @@ def check(
     for target in clone.targets():
         found = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
         problems += found.problems.values()
-        problems += _missing(clone, target)
+        problems += [*_missing(clone, target), *_silent(clone, target, found)]
         notes += _alone(target, found)
     problems += _unknown_services(clone)
     unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
@@ -68,6 +69,21 @@ def _missing(clone: Clone, target: Target) -> list[Problem]:
     return problems
 
 
+def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
+    """Files without any version: the path of the value is wrong."""
+    from pilotage.core.config import Problem
+    from pilotage.core.layout import layout_of
+
+    if not found.without_version or found.services or found.unchanged or found.problems:
+        return []
+    name = target.id.partition("/")[0]
+    place = layout_of(target.pipeline, target.source).version_rule(found.without_version[0]).place
+    expected = f"no file of {target.source} or {target.environment} has {place.path}"
+    where = ("pipelines", name, "promote")
+    example = f"{expected}; {place.file} has not, for one"
+    return [Problem(clone.file, clone.line(*where), ".".join(where), example)]
+
+
 def _nearest(clone: Clone, pattern: str) -> str | None:
     """The file whose path is most like this one."""
     listed = clone.trees.git.list_files(clone.commit, [""])
@@ -89,7 +105,16 @@ def _alone(target: Target, found: Plan) -> list[str]:
             f"{target.id}: {service} is only in {target.environment}; nothing promotes it"
             for service in found.only_in_target
         ]
+        notes += [
+            f"{target.id}: nothing is promoted for {service}: no version in either environment"
+            for service in _joined(found.without_version)
+        ]
     return notes
+
+
+def _joined(names: Sequence[str]) -> list[str]:
+    """One note for all of them, however many folders have the shape of a service."""
+    return [", ".join(names)] if names else []
 
 
 def _unknown_services(clone: Clone) -> list[Problem]:

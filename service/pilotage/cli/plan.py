@@ -75,6 +75,7 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
         "unchanged": dict(plan.unchanged),
         "only_in_source": list(plan.only_in_source),
         "only_in_target": list(plan.only_in_target),
+        "without_version": list(plan.without_version),
         "problems": [
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],

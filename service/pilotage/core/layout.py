@@ -66,6 +66,10 @@ class Layout:
     def version_rule(self, service: str) -> Copied | CopiedFile:
         return next(rule for rule in self.placed(service) if not isinstance(rule, Fixed))
 
+    def is_named(self, service: str) -> bool:
+        """Whether somebody wrote the service down; else it is one because it has such a file."""
+        return self.named is not None or any(name == service for name, _ in self.own)
+
     def files_of(self, service: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(rule.place.file for rule in self.placed(service)))
 

@@ -58,6 +58,18 @@ def read(places: Iterable[Place], files: Mapping[str, FileText]) -> dict[Place, 
     return {place: found[place] for place in asked}
 
 
+def is_absent(place: Place, files: Mapping[str, FileText]) -> bool:
+    """Whether the file can be read, and no such value is in it."""
+    known = files.get(place.file)
+    if place.part is Part.FILE or known is None or known.refused is not None:
+        return False
+    try:
+        found = edit.read_value(known.text, place.path, document=place.document)
+    except edit.EditRefused:
+        return known.text.strip() == ""
+    return isinstance(found, edit.Missing)
+
+
 def _read(file: FileText, document: str | int | None, places: Sequence[Place]) -> dict[Place, str]:
     found = {each: content_id(file.text) for each in places if each.part is Part.FILE}
     rest = [each for each in places if each.part is not Part.FILE]

@@ -48,9 +48,11 @@ class ServicePlan:
 
 @dataclass(frozen=True, slots=True)
 class Unplanned:
-    """One service that is not to be changed: its version, or why it cannot be promoted."""
+    """One service that is not to be changed: its version, or why it cannot be promoted.
 
-    version: str | None
+    Neither: it has the file, and neither environment says a version in it."""
+
+    version: str | None = None
     problem: Problem | None = None
 
 
@@ -71,6 +73,8 @@ class Plan:
     only_in_target: tuple[str, ...]
     problems: Mapping[str, Problem]
     """Service to why it cannot be promoted."""
+    without_version: tuple[str, ...] = ()
+    """What has such a file in both environments and a version in neither."""
 
     @property
     def changes(self) -> tuple[ServiceChange, ...]:
@@ -105,6 +109,7 @@ def plan(
     services: dict[str, ServicePlan] = {}
     unchanged: dict[str, str] = {}
     problems: dict[str, Problem] = {}
+    without_version: list[str] = []
     for service in there:
         if service not in here and service not in added:
             continue
@@ -116,6 +121,8 @@ def plan(
             problems[service] = found.problem
         elif found.version is not None:
             unchanged[service] = found.version
+        else:
+            without_version.append(service)
     return Plan(
         source=source.commit,
         running=target.commit,
@@ -126,6 +133,7 @@ def plan(
             sorted(here), frozenset(there), pipeline.removed_services is RemovedServices.IGNORE
         ),
         problems=problems,
+        without_version=tuple(without_version),
     )
 
 
@@ -177,7 +185,13 @@ class _Pair:
         try:
             return self._added() if self._is_new() else self._changed()
         except Refused as refused:
-            return Unplanned(None, refused.problem)
+            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
+
+    def _says_nothing(self) -> bool:
+        """Folders of one shape hold more than services: a base, an identity, a policy."""
+        theirs, ours = (each.version_rule(self.service).place for each in (self.theirs, self.ours))
+        absent = places.is_absent(theirs, self.source) and places.is_absent(ours, self.target)
+        return absent and not self.theirs.is_named(self.service)
 
     def _is_new(self) -> bool:
         return self.ours.version_rule(self.service).place.file not in self.target

@@ -370,3 +370,45 @@ def test_only_the_folders_that_hold_promoted_files_are_listed() -> None:
     )
     deep = layout_of(pipeline(CASES["an application's target revision"].config), "staging")
     assert deep.prefixes == ("argocd/staging/",)
+
+
+def _two(staging: str, production: str, more: str = "") -> Plan:
+    """One folder of the shape of a service, in both environments."""
+    config = pipeline(
+        f"files: '{{environment}}/{{service}}.yaml'\npromote: [{{ copy: image.tag }}]{more}"
+    )
+    return plan(
+        config,
+        tree("staging", {"staging/x.yaml": staging}),
+        tree("production", {"production/x.yaml": production}),
+    )
+
+
+@pytest.mark.parametrize("text", ["kind: ServiceAccount\n", "", "image: {repository: r}\n"])
+def test_what_says_no_version_anywhere_is_no_service(text: str) -> None:
+    """Service accounts, identities and policies stand in folders of the same shape."""
+    found = _two(text, text)
+    assert (found.services, found.unchanged, found.problems) == ({}, {}, {})
+    assert found.without_version == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("staging", "production"),
+    [
+        ("image: {tag: v1}\n", "other: 1\n"),
+        ("other: 1\n", "image: {tag: v1}\n"),
+        ("other: 1\n", "image: {tag: &a v1}\nother: *a\n"),
+        ("image: &a {tag: v1}\n", "<<: [1\n"),
+    ],
+)
+def test_what_says_it_in_one_environment_or_cannot_be_read_is_a_problem(
+    staging: str, production: str
+) -> None:
+    found = _two(staging, production)
+    assert found.problems.keys() == {"x"}
+    assert found.without_version == ()
+
+
+def test_a_service_that_somebody_wrote_down_must_have_its_version() -> None:
+    own = "\nservices: { x: { promote: [{ copy: image.tag }] } }"
+    assert _two("a: 1\n", "a: 1\n", own).problems.keys() == {"x"}
