@@ -20,6 +20,9 @@ from tests.engine.simulation import database
 from tests.engine.test_engine_findings import Calm
 
 NEW = path("production", "new")
+EMPTY = "envName: production\nservice:\n"
+FIRST = f"{EMPTY}  chartTag: new-v1.0.0\n"
+"""A first version that is the only entry of its mapping: it is not taken out by value."""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +40,9 @@ def test_whatever_happens_at_a_write_the_merge_goes_back_once(
     """A retry makes the same commit from the act's row; the laws watch that no act makes two."""
     simulation = Calm(known, outside_gate="revert")
     world = simulation.world
+    world.git.commit(MAIN, {NEW: EMPTY}, "Not yet\n", "li")
     pull = simulation.until_open()
-    files = {NEW: file_text("production", "new", "new-v1.0.0")}
-    world.git.commit(pull.branch, files, "A new service\n", "li")
+    world.git.commit(pull.branch, {NEW: FIRST}, "A first version\n", "li")
     simulation.chaos.scripted.append((call, fault))  # type: ignore[arg-type]
     world.merge_anyway()
     simulation.minutes(20)
@@ -48,7 +51,7 @@ def test_whatever_happens_at_a_write_the_merge_goes_back_once(
     assert ended is not None
     assert ended.state is State.REVERTED, simulation.story()
     assert ended.outcomes == dict.fromkeys(("api", "new"), Outcome.REVERTED)
-    assert NEW not in world.git.main().files
+    assert world.git.main().files[NEW] == EMPTY
     assert world.now_in("production")["api"] == "api-v1.0.0"
     line = world.git.first_parents(world.git.refs[MAIN])
     keys = [made.trailer() for made in line if made.author == OWN]
@@ -95,12 +98,12 @@ def test_a_tree_that_comes_out_differently_is_decided_anew(
     monkeypatch.setattr(Performer, "perform", differing)
     simulation = Calm(known, outside_gate="revert")
     world = simulation.world
+    world.git.commit(MAIN, {NEW: EMPTY}, "Not yet\n", "li")
     pull = simulation.until_open()
-    files = {NEW: file_text("production", "new", "new-v1.0.0")}
-    world.git.commit(pull.branch, files, "A new service\n", "li")
+    world.git.commit(pull.branch, {NEW: FIRST}, "A first version\n", "li")
     world.merge_anyway()
     simulation.minutes(20)
     assert [type(each).__name__ for each in results] == ["Outrun", "Reverted"], simulation.story()
     assert isinstance(results[0], Outrun)
     assert "is another one here" in results[0].reason
-    assert NEW not in world.git.main().files
+    assert world.git.main().files[NEW] == EMPTY

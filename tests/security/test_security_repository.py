@@ -99,8 +99,8 @@ def test_a_giant_file_is_refused_without_being_read(crafted: Crafted) -> None:
     tree = trees.tree(pipeline, "staging", sha)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert tree.files["api"].refused == "is larger than 1024 KB"
-    assert tree.files["web"].refused is None
+    assert tree.files["apps/api/staging.yaml"].refused == "is larger than 1024 KB"
+    assert tree.files["apps/web/staging.yaml"].refused is None
     assert peak < 4 * MIB
 
 
@@ -117,8 +117,8 @@ def test_many_large_files_are_not_all_held(
     trees, pipeline = _opened(crafted)
     tree = trees.tree(pipeline, "staging", sha)
     read = [name for name, file in tree.files.items() if file.refused is None]
-    assert read == ["s0", "s1"]
-    assert "together" in (tree.files["s5"].refused or "")
+    assert read == ["apps/s0/staging.yaml", "apps/s1/staging.yaml"]
+    assert "together" in (tree.files["apps/s5/staging.yaml"].refused or "")
 
 
 @pytest.mark.parametrize("mode", ["100600", "100640", "104755", "100777", "0100644"])
@@ -129,8 +129,8 @@ def test_an_odd_mode_is_a_file(crafted: Crafted, mode: str) -> None:
     )
     trees, pipeline = _opened(crafted)
     tree = trees.tree(pipeline, "staging", sha)
-    assert set(tree.files) == {"api", "web"}
-    assert tree.files["web"].refused is None
+    assert set(tree.files) == {"apps/api/staging.yaml", "apps/web/staging.yaml"}
+    assert tree.files["apps/web/staging.yaml"].refused is None
 
 
 def test_a_link_is_never_followed_nor_written(crafted: Crafted) -> None:
