@@ -6,7 +6,7 @@ cannot forget it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import cache
 
@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pilotage.core import prose
 from pilotage.core.forge import BODY_LIMIT, hidden
-from pilotage.core.markdown import Markdown, escape, link, mention, signed
+from pilotage.core.markdown import Markdown, escape, heading, link, mention, signed
 from pilotage.core.outputs import BodyPage, StoryPage
 from pilotage.resources import template_folder
 
@@ -30,23 +30,31 @@ class Detail:
     longest: int = 300
     """Characters of one value before it is cut."""
     notes: int = 100
+    commits: int = 20
+    """Of each service."""
+    pull_requests: int = 10
+    """In a row of the table."""
 
 
+_FEW = Detail(commits=0, differences=False)
+_PLAIN = replace(_FEW, links=False, pull_requests=0)
 _DETAILS = (
     Detail(),
-    Detail(differences=False),
-    Detail(differences=False, links=False),
-    Detail(differences=False, links=False, rows=100),
-    Detail(differences=False, links=False, rows=100, longest=80, notes=20),
-    Detail(differences=False, links=False, rows=20, longest=40, notes=10),
+    Detail(commits=5),
+    Detail(commits=0),
+    _FEW,
+    _PLAIN,
+    replace(_PLAIN, rows=100),
+    replace(_PLAIN, rows=100, longest=80, notes=20),
+    replace(_PLAIN, rows=20, longest=40, notes=10),
 )
 
 
 def render_body(page: BodyPage) -> str:
     """The pull request's body: at most 65,536 characters, with every box.
 
-    What does not fit goes in this order: differences, compare links, rows after the first 100,
-    then the length of single values.
+    What does not fit goes in this order: commits, differences, links into the services'
+    repositories, rows after the first 100, then the length of single values.
     """
     return _fitting("pull_request.md.j2", page)
 
@@ -84,6 +92,7 @@ def _template(name: str, longest: int) -> Template:
     )
     environment.filters |= {
         "code": lambda value: Markdown(f"<code>{escaped(value)}</code>"),
+        "heading": lambda value: heading(str(value), longest),
         "moment": prose.moment,
         "clock": lambda at: f"{at.astimezone(UTC):%H:%M:%S} UTC",
         "link": link,

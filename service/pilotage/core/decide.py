@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from pilotage.core import by_hand, people, prose
+from pilotage.core import by_hand, comparing, people, prose
 from pilotage.core.acts import AnswerComment
 from pilotage.core.applications import explained
 from pilotage.core.decision import Decision, Draft
@@ -54,6 +54,10 @@ def _release(draft: Draft) -> None:
 
 
 def _proposal(draft: Draft) -> None:
+    if draft.proposal is not None:
+        seen = draft.seen
+        known = comparing.remembered(seen.policy, draft.proposal, seen.compared, draft.now)
+        draft.propose(known)
     state = draft.proposal.state if draft.proposal is not None else State.OBSERVING
     match state:
         case State.OBSERVING:

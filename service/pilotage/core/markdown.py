@@ -17,7 +17,7 @@ _UNSEEN = ("Cf", "Cs")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _ACTIVE = re.compile(r"[\\`*_\[\]#~$]")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
-_LINKED = re.compile(r"@(?=\w)|(?<=\\#)(?=\d)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
+_LINKED = re.compile(r"@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
 
 
@@ -29,15 +29,28 @@ class Markdown(str):
 
 def escape(value: str, longest: int = 300) -> Markdown:
     """One line of at most `longest` characters that GitHub shows as they are."""
+    line = _ACTIVE.sub(lambda found: "\\" + found[0], _line(value, longest))
+    line = _unlinked(line).replace("|", "&#124;")
+    return Markdown(_BEGINS_BLOCK.sub(_disarmed, line))
+
+
+def heading(value: str, longest: int = 300) -> Markdown:
+    """One line inside a block of HTML, such as `<summary>`: there a backslash would be seen."""
+    return Markdown(_unlinked(_line(value, longest)))
+
+
+def _line(value: str, longest: int) -> str:
+    """As much as is to be seen, harmless as HTML."""
     most = 20 * longest
     seen = (each for each in value[:most] if unicodedata.category(each) not in _UNSEEN)
     line = _BLANK.sub(" ", "".join(seen)).strip()
     if len(line) > longest or len(value) > most:
         line = line[: longest - 1].rstrip() + "…"
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = _ACTIVE.sub(lambda found: "\\" + found[0], line).replace("|", "&#124;")
-    line = _BEGINS_BLOCK.sub(_disarmed, line)
-    return Markdown(_LINKED.sub(lambda found: found[0] + _GAP, line))
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _unlinked(line: str) -> str:
+    return _LINKED.sub(lambda found: found[0] + _GAP, line)
 
 
 def _disarmed(found: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilotage.core.application import Application
+from pilotage.core.comparison import Comparison
 from pilotage.core.rollout_watch import Watch
 
 Sha = str
@@ -298,6 +299,8 @@ class Promotion:
     roll_asked: bool = False
     blocked_by: int | None = None
     """Somebody else's pull request that it waits for; it has been told of."""
+    comparisons: tuple[Comparison, ...] = ()
+    """What is in each step, as far as the services' own repositories were asked."""
     picture: Mapping[str, Application] = field(default_factory=dict)
     """The target's applications from before the merge."""
     pictured_at: datetime | None = None
@@ -329,6 +332,17 @@ class Promotion:
     def versions(self) -> tuple[tuple[str, str], ...]:
         """The identity of the set: what a closed pull request refuses, exactly."""
         return versions_of(self.changes)
+
+    def comparison_of(self, change: ServiceChange) -> Comparison | None:
+        step = (change.service, change.before, change.after)
+        return next(
+            (
+                found
+                for found in self.comparisons
+                if step == (found.service, found.before, found.after)
+            ),
+            None,
+        )
 
     def with_revert(self, index: int, revert: Revert) -> Promotion:
         """The promotion with one of its putting-backs brought further."""

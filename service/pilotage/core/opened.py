@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.core import pages, prose
+from pilotage.core import comparing, pages, prose
 from pilotage.core.acts import ClosePullRequest, Notify
 from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
@@ -88,6 +88,8 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     for gate in gates:
         draft.explain(gate.name, gate.reason, gate.next_step)
     draft.explain("plan", prose.list_steps(seen.policy, promotion.changes))
+    for service, text in comparing.told(promotion):
+        draft.explain(service, text)
     ready = "; ".join(gate.reason for gate in closed)
     if promotion.ready != ready:
         text = f"not ready to merge: {ready}" if ready else "ready to merge: every gate is open"

@@ -10,9 +10,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pilotage.core.comparison import Compared
 from pilotage.core.distance import Distance
 from pilotage.core.forge import Status
 from pilotage.core.model import Difference, Sha, Superseded
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePages:
+    """Where the forge shows what is in the repository (`owner/name`) of a service."""
+
+    repository: str
+    url: str
+
+    def commit(self, sha: Sha) -> str:
+        return f"{self.url}/commit/{sha}"
+
+    def pull_request(self, number: int) -> str:
+        return f"{self.url}/pull/{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,9 @@ class ChangeRow:
     step: Distance | None = None
     live_since: datetime | None = None
     compare_url: str | None = None
+    """Of the commits between, where they were not compared here."""
+    compared: Compared | None = None
+    source: SourcePages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class BodyPage:
     going_back: tuple[ChangeRow, ...] = ()
     """Rows whose version after the merge is older than the one now."""
     link: str = ""
+    not_compared: tuple[str, ...] = ()
+    """Services whose commits are not told, with the reasons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
-from pilotage.core import checklist, version
+from pilotage.core import checklist, comparing, version
+from pilotage.core.comparison import Span
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
@@ -23,6 +24,7 @@ from pilotage.core.outputs import (
     ChangeRow,
     DeploymentRecord,
     Outputs,
+    SourcePages,
     StoryPage,
 )
 from pilotage.core.policy import OnFailure, Policy
@@ -99,7 +101,7 @@ def _body(
     policy = seen.policy
     closed = blockers(gates)
     services = set(promotion.services)
-    rows = [_row(target, policy, change) for change in promotion.changes]
+    rows = [_row(seen, target, promotion, change) for change in promotion.changes]
     unchanged = [
         ChangeRow(name, version.cut(found), None)
         for name, found in seen.plan.unchanged.items()
@@ -125,13 +127,14 @@ def _body(
         superseded=tuple(
             replace(old, version=version.cut(old.version)) for old in promotion.superseded
         ),
-        waiting=tuple(_row(target, policy, change) for change in promotion.waiting),
+        waiting=tuple(_row(seen, target, promotion, each) for each in promotion.waiting),
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),
         rollback_command=f"{command} {' '.join(promotion.services[:1])} --reason …",
         notes=_notes(promotion, pull_request),
         policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
         link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
+        not_compared=tuple(comparing.not_compared(policy, promotion)),
     )
 
 
@@ -144,33 +147,28 @@ def _notes(promotion: Promotion, pull_request: PullRequest | None) -> tuple[str,
     )
 
 
-def _row(target: Target, policy: Policy, change: ServiceChange) -> ChangeRow:
+def _row(seen: Snapshot, target: Target, promotion: Promotion, change: ServiceChange) -> ChangeRow:
     name = change.service
     if change.before == change.after and not change.copied:
         return ChangeRow(name, change.after, None)
     proof = find(target.proofs, name, change.after)
+    span = comparing.span_of(seen.policy, change)
     return ChangeRow(
         service=name,
         before=version.cut(change.before) if change.before is not None else None,
         after=version.cut(change.after),
-        step=distance(change.before, change.after, policy.pipeline.versions.scheme),
+        step=distance(change.before, change.after, seen.policy.pipeline.versions.scheme),
         live_since=proof.live_since if proof else None,
-        compare_url=_compare(policy, change),
+        compare_url=_compare_url(seen.forge, span)
+        if span is not None and not comparing.is_absent(promotion, change)
+        else None,
+        compared=comparing.compared(promotion, change),
+        source=SourcePages(span.repository, f"{seen.forge}/{span.repository}") if span else None,
     )
 
 
-def _compare(policy: Policy, change: ServiceChange) -> str | None:
-    """The commits between the two versions, where the service's repository is known."""
-    source = policy.pipeline.services.get(change.service)
-    if source is None or source.repository is None or change.before is None:
-        return None
-    old, new = (quote(_tag(source.tag, value)) for value in (change.before, change.after))
-    return f"https://github.com/{source.repository}/compare/{old}...{new}"
-
-
-def _tag(template: str, value: str) -> str:
-    tag, _ = version.split(value)
-    return template.replace("{value}", tag or value).replace("{version}", version.plain(value))
+def _compare_url(forge: str, span: Span) -> str:
+    return f"{forge}/{span.repository}/compare/{quote(span.before)}...{quote(span.after)}"
 
 
 def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, ...]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pilotage.core import version
+from pilotage.core import comparing, version
+from pilotage.core.comparison import counted
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
@@ -128,8 +129,10 @@ def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
 
 
 def opened_message(policy: Policy, promotion: Promotion) -> str:
+    commits = comparing.total(promotion)
+    size = f" ({counted(commits)})" if commits else ""
     return (
-        f"{list_changes(promotion.changes)} proven in {policy.source_name}; "
+        f"{list_changes(promotion.changes)}{size} proven in {policy.source_name}; "
         f"review and merge to release to {policy.environment_name}"
     )
 

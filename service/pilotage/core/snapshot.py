@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
 from pilotage.core.application import Look
+from pilotage.core.comparison import Answer, Span
 from pilotage.core.discovery import Found
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import (
@@ -135,6 +136,10 @@ class Snapshot:
     rhythm: Rhythm = Rhythm()
     link: str = ""
     """The service's own address, for links; empty when it has none."""
+    forge: str = "https://github.com"
+    """Where the forge shows its pages, for links."""
+    compared: Mapping[Span, Answer] = field(default_factory=dict)
+    """What was learned at this look of the versions in the proposal."""
     commands: tuple[Command, ...] = ()
     permitted: frozenset[str] = frozenset()
     """Ids of the commands whose author the policy allows."""

@@ -21,6 +21,7 @@ from pilotage.adapters.probe import Probe
 from pilotage.core.application import normalised_repository
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import Sha
+from pilotage.engine.comparisons import Comparisons
 from pilotage.engine.trees import Memory, Trees
 from pilotage.resources import presets
 from pilotage.settings import Settings
@@ -128,6 +129,7 @@ class Outside:
             )
             for name, found in settings.argocd.items()
         }
+        self.comparisons = Comparisons(self.github.compare)
         self.probe = Probe()
         self.messages = Messages(
             {
@@ -165,6 +167,7 @@ class Outside:
         return Repository(name, url, Trees(store, self._presets), self.github)
 
     def close(self) -> None:
+        self.comparisons.close()
         self.github.close()
         for server in self.argocd.values():
             server.close()

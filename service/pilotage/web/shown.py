@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 
 from pydantic import JsonValue
 
+from pilotage.core.comparison import Compared, Comparison, NotCompared
 from pilotage.core.model import Hold, Pause, Promotion, Proof, Revert, State, Target
 from pilotage.core.version import cut
 from pilotage.store import Event, Report, TargetRow
@@ -81,6 +83,7 @@ def promotion(found: Promotion) -> Shown:
                 "after": change.after,
                 "outcome": _outcome(found, change.service),
                 "reason": found.reasons.get(change.service),
+                "source": _source(found.comparison_of(change)),
             }
             for change in found.changes
         ],
@@ -174,6 +177,35 @@ def promotion_reasons(found: Promotion) -> list[JsonValue]:
 
 def _reason(subject: str, text: str, next_step: str = "") -> Shown:
     return {"subject": subject, "text": text, "next_step": next_step}
+
+
+def _source(found: Comparison | None) -> Shown | None:
+    """What is in a step, or why that is not known; None where nobody was asked."""
+    if found is None:
+        return None
+    base: Shown = {
+        "repository": found.span.repository,
+        "before": found.span.before,
+        "after": found.span.after,
+    }
+    match found.answer:
+        case Compared() as compared:
+            return base | {
+                "url": compared.url,
+                "direction": compared.direction.value,
+                "added": compared.added,
+                "removed": compared.removed,
+                "pull_requests": list(compared.pull_requests),
+                "commits": [
+                    {"sha": each.sha, "subject": each.subject, "author": each.author}
+                    for each in compared.commits
+                ],
+                "unknown": None,
+            }
+        case NotCompared(reason=reason):
+            return base | {"unknown": reason}
+        case _ as never:
+            assert_never(never)
 
 
 def _outcome(found: Promotion, service: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pilotage.core.comparison import Compared, Direction, told_by
 from pilotage.core.distance import Distance, Step
 from pilotage.core.model import Difference, Superseded
 from pilotage.core.outputs import (
@@ -15,6 +16,7 @@ from pilotage.core.outputs import (
     BodyPage,
     Box,
     ChangeRow,
+    SourcePages,
     StoryPage,
 )
 from tests.unit.core.worlds import MERGED, NOW, ago
@@ -95,6 +97,22 @@ def body(**changed: Any) -> BodyPage:
     return replace(first, **changed)
 
 
+SOURCE_PAGES = SourcePages("acme/syrf", "https://github.com/acme/syrf")
+
+
+def compared(*messages: str, added: int = 0, author: str | None = "li") -> Compared:
+    """What GitHub would say of commits with these messages, oldest first."""
+    commits, numbers = told_by("acme/syrf", [("a" * 40, each, author) for each in messages])
+    url = "https://github.com/acme/syrf/compare/a...b"
+    return Compared(url, Direction.AHEAD, added or len(messages), 0, commits, numbers)
+
+
+def with_commits(page: BodyPage, *messages: str, **given: Any) -> BodyPage:
+    first, *rest = page.rows
+    told = replace(first, compared=compared(*messages, **given), source=SOURCE_PAGES)
+    return replace(page, rows=(told, *rest))
+
+
 def story(**changed: Any) -> StoryPage:
     first = StoryPage(
         marker="rollout:syrf-production-42",
@@ -152,4 +170,5 @@ def hostile_bodies(draw: st.DrawFn) -> BodyPage:
         policy=draw(hostile),
         notes=draw(some),
         link=draw(hostile),
+        not_compared=draw(some),
     )

@@ -22,7 +22,7 @@ from pilotage.core.model import (
     State,
     Superseded,
 )
-from pilotage.core.outputs import BodyPage, StoryPage
+from pilotage.core.outputs import StoryPage
 from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known
 from pilotage.rendering import render_body, render_story
@@ -34,6 +34,7 @@ from tests.unit.core.worlds import (
     SOURCE,
     STAGING,
     ago,
+    body_of,
     changes,
     opened,
     pipeline,
@@ -199,12 +200,6 @@ def test_the_last_word_on_a_release() -> None:
 
 
 # pages ----------------------------------------------------------------------------------------
-
-
-def body_of(before: Any) -> BodyPage:
-    found = [each.body for each in decide(before, NOW).outputs if each.body is not None]
-    assert len(found) == 1
-    return found[0]
 
 
 def story_of(before: Any) -> StoryPage:

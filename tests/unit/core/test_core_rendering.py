@@ -17,7 +17,16 @@ from pilotage.core.markdown import escape, link, mention, signed
 from pilotage.core.model import Difference
 from pilotage.core.outputs import BodyPage, Box, ChangeRow
 from pilotage.rendering import render_body, render_story
-from tests.unit.core.pages import HOSTILE, body, hostile, hostile_bodies, story
+from tests.unit.core.pages import (
+    HOSTILE,
+    SOURCE_PAGES,
+    body,
+    compared,
+    hostile,
+    hostile_bodies,
+    story,
+    with_commits,
+)
 from tests.unit.core.worlds import NOW
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -189,6 +198,80 @@ def test_only_who_signs_a_proof_is_mentioned() -> None:
     assert signed("see @li") == "see @\u200bli"
 
 
+# what is in it ------------------------------------------------------------------------------
+
+_LEADS = re.compile(r"https://github\.com/acme/syrf/(?:commit/a{40}|pull/\d{1,9}|compare/a\.\.\.b)")
+
+
+@settings(max_examples=100)
+@given(
+    messages=st.lists(hostile, min_size=1, max_size=3),
+    author=hostile,
+    service=hostile,
+)
+@example(messages=["Fixes #12, closes acme/web#3 (#812)"], author="li", service="api")
+@example(messages=["- [x] done <!-- item:soak -->"], author="@li", service="</summary>@all #1")
+@example(messages=["<!-- pilotage:promotion:other-1 -->"], author="x", service="a\n\n- [x] b")
+@example(messages=["Merge pull request #1 from a/b\n\n@acme/all"], author="li", service="a_b")
+def test_commits_of_strangers_open_no_box_tell_nobody_and_close_no_issue(
+    messages: list[str], author: str, service: str
+) -> None:
+    page = body(link="", people=(Box("feature", "Works", False),), rollback=())
+    page = replace(page, rows=(replace(page.rows[0], service=service, compare_url=None),))
+    page = with_commits(page, *messages, author=author)
+    text = render_body(page)
+    assert read_boxes(text) == {box.item: box.ticked for box in (*page.proven, *page.people)}
+    assert marker_in(text) == page.marker
+    html = GITHUB.render(text)
+    leads = re.findall(r'<a href="([^"]*)">', html)
+    assert leads
+    assert all(_LEADS.fullmatch(lead) for lead in leads)
+    bare = re.sub(r'</?a(?: href="[^"]*")?>', "", html)
+    assert active(bare) == []
+    assert not _MENTION.search(re.sub(r"<code>.*?</code>", "", bare))
+    assert not _REFERENCE.search(re.sub(r"&#?\w+;", "", bare))
+    assert html.count("<summary>") == html.count("<details>") == html.count("</details>")
+    assert html.count("<li>") == len(messages) + len(page.left_out) + 1 + 1 + 3
+
+
+def test_what_stands_in_a_summary_is_shown_as_it_is_written() -> None:
+    """Markdown is not read there: a backslash would be seen."""
+    page = with_commits(body(), "One")
+    page = replace(page, rows=(replace(page.rows[0], service="my_api*[x]"),))
+    assert "<summary>my_api*[x]: 1 commit in acme/syrf</summary>" in render_body(page)
+
+
+def test_source_pull_requests_are_linked_and_the_rest_is_counted() -> None:
+    page = with_commits(body(), *(f"Change (#{number})" for number in range(1, 14)))
+    text = render_body(page)
+    row = next(line for line in text.splitlines() if line.startswith("| api |"))
+    assert row.count("/pull/") == 10
+    assert row.endswith("(https://github.com/acme/syrf/pull/4) and 3 more |")
+    assert "… and" not in text
+    listed = next(line for line in text.splitlines() if line.startswith("Pull requests: "))
+    assert listed.count("/pull/") == 13
+    text = render_body(with_commits(body(), "One", "Two", added=3))
+    older = "… and 1 older one: [all of them](https://github.com/acme/syrf/compare/a...b)."
+    assert older in text.splitlines()
+
+
+def test_commits_go_first_when_a_page_is_too_long() -> None:
+    messages = [f"{number} " + "#1" * 70 for number in range(20)]
+    rows = tuple(
+        replace(row(number), compared=compared(*messages, "Last (#8)"), source=SOURCE_PAGES)
+        for number in range(60)
+    )
+    differences = (Difference("f.yaml", "key", "1", "2"),)
+    shown = []
+    for count in (3, 20, 60):
+        text = render_body(body(rows=rows[:count], differences=differences))
+        assert len(text) <= BODY_LIMIT
+        assert "key differs</summary>" in text
+        assert text.count("[21 commits](") >= count
+        shown.append(text.count("/commit/"))
+    assert shown == [60, 100, 0]
+
+
 # how a long page gets shorter ----------------------------------------------------------------
 
 
@@ -223,7 +306,20 @@ def test_the_worst_page_still_fits_and_has_every_box(filler: str) -> None:
     page = body(
         blockers=(long,) * 20,
         next_step=long,
-        rows=tuple(ChangeRow(long, long, long, None, NOW, "https://a/" + long) for _ in range(500)),
+        rows=tuple(
+            ChangeRow(
+                long,
+                long,
+                long,
+                None,
+                NOW,
+                "https://a/" + long,
+                compared(*[long] * 20, author=long),
+                SOURCE_PAGES,
+            )
+            for _ in range(500)
+        ),
+        not_compared=(long,) * 50,
         waiting=tuple(ChangeRow(long, long, long) for _ in range(500)),
         people=people,
         differences=tuple(Difference(long, long, long, long) for _ in range(40)),

@@ -26,6 +26,7 @@ from pilotage.core.model import (
     Target,
     Tick,
 )
+from pilotage.core.outputs import BodyPage
 from pilotage.core.places import FileText
 from pilotage.core.plan import Plan, Tree, plan
 from pilotage.core.policy import Policy, policy_for
@@ -374,6 +375,12 @@ def ready(decision: Decision, head: str = HEAD) -> Status:
         if (status := output.statuses.get((head, READY))) is not None
     ]
     assert len(found) == 1, decision.outputs
+    return found[0]
+
+
+def body_of(before: Any) -> BodyPage:
+    found = [each.body for each in decide(before, NOW).outputs if each.body is not None]
+    assert len(found) == 1
     return found[0]
 
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from pilotage.adapters.github import answers, errors, rules
 from pilotage.adapters.github.calls import Calls, InRepository
+from pilotage.adapters.github.comparisons import compare
 from pilotage.adapters.github.credentials import Credential
 from pilotage.adapters.github.edits import read_edits
 from pilotage.adapters.github.failures import merge_failure
@@ -24,6 +25,7 @@ from pilotage.adapters.github.sign_in import SignIn
 from pilotage.adapters.github.transport import Counts, Transport
 from pilotage.clock import utc_now
 from pilotage.core import forge
+from pilotage.core.comparison import Answer, Span
 from pilotage.core.model import BodyEdit, Sha
 
 DEFAULT_URL = "https://api.github.com"
@@ -189,6 +191,10 @@ class GitHub:
         names = {row.filename for row in rows}
         names |= {row.previous_filename for row in rows if row.previous_filename is not None}
         return forge.ChangedFiles(frozenset(names), complete=len(rows) < MOST_FILES)
+
+    def compare(self, span: Span) -> Answer:
+        """What lies between two versions. Raises nothing: why it is not known is an answer."""
+        return compare(self._calls, span)
 
     def team_members(self, organization: str, team: str) -> frozenset[str]:
         """Logins, remembered for `team_memory`."""

@@ -12,7 +12,9 @@ from datetime import datetime
 
 from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
+from pilotage.core import comparing
 from pilotage.core.applications import source_names, why_unknown
+from pilotage.core.comparison import Answer, Span
 from pilotage.core.config import ConfigError
 from pilotage.core.model import (
     Proof,
@@ -73,6 +75,8 @@ class Observer:
             own=look.own,
             rhythm=Rhythm(settings.compare, settings.look),
             link=settings.public_url.rstrip("/"),
+            forge=str(settings.github.git_url).rstrip("/"),
+            compared=_compared(look),
             commands=post.commands,
             queued=post.queued,
             permitted=permitted(look),
@@ -121,6 +125,15 @@ class Observer:
             readers=Readers(repository, self._applications, now, post.changed),
             own=own,
         )
+
+
+def _compared(look: Look) -> dict[Span, Answer]:
+    """Of a set that an earlier look has found: nothing of it is on the way to finding one."""
+    proposal = look.target.proposal
+    if proposal is None:
+        return {}
+    spans = comparing.wanted(look.policy, proposal, look.now)
+    return look.outside.comparisons.ask(spans) if spans else {}
 
 
 def _configured(trees: Trees, target: Target, base: Sha) -> tuple[Config, Policy, str | None]:

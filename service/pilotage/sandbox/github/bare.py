@@ -155,7 +155,7 @@ class BareRepository:
 
     def resolve(self, revision: str) -> str | None:
         """The commit that a branch, tag or SHA names, in this order; None if there is none."""
-        if not revision or revision.startswith("-") or any(c in revision for c in ":^~@{} \n"):
+        if not revision or revision.startswith("-") or any(c in revision for c in ":^~{} \n"):
             return None
         for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if name == revision and len(revision) < 7 and not revision.startswith("refs/"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from fastapi.responses import JSONResponse
 
@@ -18,6 +19,7 @@ from pilotage.sandbox.github.rest_git import Signature, check_path, decoded
 router = LockedRouter(prefix="/repos/{owner}/{repo}")
 
 _FILES_OF_COMPARISON = 300
+_COMMITS_OF_COMPARISON = 250
 _LARGEST_CONTENT = 1024 * 1024  # bytes; larger files come without their content
 
 
@@ -55,7 +57,9 @@ def pulls_of_commit(call: AskingRepository, sha: str) -> JSONResponse:
 
 
 @router.get("/compare/{basehead:path}")
-def compare(call: AskingRepository, basehead: str) -> JSONResponse:
+def compare(call: AskingRepository, basehead: str, page: str = "", per_page: str = "") -> Any:
+    """Pages run from the oldest commit, and only the first has the files. Without paging it is
+    the newest commits that are listed."""
     base_name, dots, head_name = basehead.partition("...")
     git = call.repo.git
     base, head = (git.resolve(name.rpartition(":")[2]) for name in (base_name, head_name))
@@ -67,7 +71,7 @@ def compare(call: AskingRepository, basehead: str) -> JSONResponse:
     ahead, behind = git.ahead_behind(base, head)
     word = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
     found = git.log("--reverse", "--topo-order", f"{base}..{head}")
-    changes = git.changes(common, head)[:_FILES_OF_COMPARISON]
+    changes = git.changes(common, head)[:_FILES_OF_COMPARISON] if page in ("", "1") else []
     html = f"{call.state.base_url}/{call.repo.full_name}/compare/{basehead}"
 
     def rendered(commit: Commit) -> Json:
@@ -87,6 +91,8 @@ def compare(call: AskingRepository, basehead: str) -> JSONResponse:
         "total_commits": len(found),
         "files": [render_commits.file_change(call.state, call.repo, head, c) for c in changes],
     }
+    if not page and not per_page:
+        return body | {"commits": [rendered(commit) for commit in found[-_COMMITS_OF_COMPARISON:]]}
     return call.page(found, rendered, "commits", around=body)
 
 
