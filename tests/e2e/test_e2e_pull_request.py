@@ -407,6 +407,54 @@ def test_only_the_promoted_lines_change_byte_for_byte(tmp_path: Path) -> None:
             )
 
 
+def _plain(pull: PullRequest) -> str:
+    """The body without what keeps texts of strangers harmless."""
+    return pull.body.replace("\u200b", "").replace("\\", "")
+
+
+@pytest.mark.runbook("SYRF-4")
+def test_it_says_what_is_in_it_and_asks_for_that_once(tmp_path: Path) -> None:
+    """Commits and pull requests of the application's repository between the two versions, kept
+    with the promotion: later looks and another process ask for nothing."""
+    with quick_world(tmp_path) as world:
+        with Service(world, tmp_path) as service:
+            service.until_settled()
+            world.release({"api": "api-v9.1.1"})
+            pull = service.until_open()
+            service.until(lambda: "2 commits" in pull.body, "the commits are counted")
+            pages = f"{world.github.url}/camaradesuk/syrf"
+            shown = _plain(pull)
+            assert (
+                f"| [2 commits]({pages}/compare/api-v9.0.4...api-v9.1.1), [#1]({pages}/pull/1) |"
+            ) in shown
+            assert "<summary>api: 2 commits in camaradesuk/syrf</summary>" in shown
+            assert "Prepare api-v9.1.1 · sam" in shown
+            assert "Answer a search from the index (camaradesuk/syrf#1)" in shown
+            service.look_again()
+            assert "14 commits" not in service.because()
+            assert "2 commits in camaradesuk/syrf" in service.because().replace("\\", "")
+        with Service(world, tmp_path) as service:
+            service.look_again()
+            service.tick_all(pull)
+            service.until_ready(pull)
+        assert len(world.github.requests.entries("GET", "*/compare/*")) == 1
+
+
+def test_a_repository_that_does_not_answer_delays_nothing(tmp_path: Path) -> None:
+    """The request is opened without, says so, and asks again later."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        for _ in range(20):
+            world.github.faults.answer(502, "GET", "*/compare/*")
+        pull = _opened(world, service)
+        service.until(lambda: "Commits not known: 1" in pull.body, "it is said")
+        assert "GitHub gave no usable answer; it is asked again" in _plain(pull)
+        service.tick_all(pull)
+        service.until_ready(pull)
+        # A reading that met a 5xx is repeated at once, and then not for a minute.
+        assert len(world.github.requests.entries("GET", "*/compare/*")) == 2
+
+
 def _tree(world: World, revision: str) -> dict[str, str]:
     paths = [".pilotage.yaml", "README.md"]
     paths += [path_of(place, name) for place in ("staging", "production") for name in VERSIONS]

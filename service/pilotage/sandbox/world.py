@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pydantic import HttpUrl, SecretStr
 
+from pilotage.sandbox.application import develop, tag
 from pilotage.sandbox.argocd import ApplicationSet, ArgoCD, Timings
 from pilotage.sandbox.argocd import create_app as argocd_app
 from pilotage.sandbox.github import GitHub, Permission, PullRequest, Repository
@@ -211,6 +212,7 @@ class World:
         self.application_repository = self.github.create_repository(
             OWNER, "syrf", {"README.md": "# SyRF\n"}, collaborators=collaborators
         )
+        tag(self.application_repository, VERSIONS.values())
         if self.protected:
             self.github.protect(
                 self.repository, "main", ["pilotage/ready"], bypass=[CI], enforce_admins=False
@@ -294,14 +296,16 @@ webhook_secret = "{SECRET}"
         text = self.github.file(self.repository, path)
         old = self.version(service, environment)
         message = f"ci({service}): {version} to {environment}"
+        tag(self.application_repository, [version])
         return self.github.commit(
             self.repository, "main", {path: text.replace(old, version)}, message, by
         )
 
     def release(self, versions: Mapping[str, str]) -> str:
-        """CI of the application deploys these to staging and goes green; the commit."""
+        """People work on these, CI deploys them to staging and goes green; the commit."""
         files = {}
         for service, version in versions.items():
+            develop(self.github, self.application_repository, service, version)
             path = path_of("staging", service)
             text = self.github.file(self.repository, path)
             files[path] = text.replace(self.version(service, "staging"), version)
