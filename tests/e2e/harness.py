@@ -61,6 +61,8 @@ class Service:
     folder: Path
     deaf: bool = False
     settings_given: dict[str, Any] = field(default_factory=dict)
+    watched: str = TARGET
+    """The target that the story is about."""
     store: Store = field(init=False)
     outside: Outside = field(init=False)
     engine: Engine = field(init=False)
@@ -128,16 +130,16 @@ class Service:
         return "\n".join(lines)
 
     def target(self) -> Target | None:
-        return self.store.read_target(TARGET)
+        return self.store.read_target(self.watched)
 
     def history(self) -> Sequence[Event]:
-        return self.store.history(target=TARGET, limit=2_000)
+        return self.store.history(target=self.watched, limit=2_000)
 
     def events(self, kind: str) -> list[Event]:
         return [event for event in self.history() if event.kind == kind]
 
     def promotion(self, number: int) -> Promotion | None:
-        return self.store.promotion(f"syrf-production-{number}")
+        return self.store.promotion(f"{self.watched.replace('/', '-')}-{number}")
 
     def because(self) -> str:
         """Why things stand as they do, as `explain` says it: a fresh look, and nothing done."""
@@ -151,10 +153,10 @@ class Service:
 
     def look_again(self) -> None:
         """One more look at the target, as the periodic comparison would take."""
-        looked = self.ticks.count(TARGET)
-        self.store.wake([TARGET], utc_now())
+        looked = self.ticks.count(self.watched)
+        self.store.wake([self.watched], utc_now())
         self.engine.poke()
-        self.until(lambda: self.ticks.count(TARGET) > looked, "it was looked at again")
+        self.until(lambda: self.ticks.count(self.watched) > looked, "it was looked at again")
 
     def until_idle(self) -> None:
         """Everything told was settled and nothing is due for five seconds: for rare looks."""
@@ -224,7 +226,11 @@ class Service:
         """Deploy to staging, review as maria, merge: the shortest way to production."""
         self.world.deploy(service, version)
         pull = self.until_open(count)
+        self.review_and_merge(pull, method)
+        return pull
+
+    def review_and_merge(self, pull: PullRequest, method: str = "merge") -> None:
+        """As maria, once everything else holds."""
         self.tick_all(pull)
         self.until_ready(pull)
         self.world.github.merge(pull, "maria", method)
-        return pull

@@ -21,7 +21,7 @@ from pilotage.sandbox.argocd.answers import (
     text,
 )
 from pilotage.sandbox.argocd.operation import NothingToTerminateError, OperationInProgressError
-from pilotage.sandbox.argocd.render import RenderError
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.stand_in import ArgoCD
 from pilotage.sandbox.argocd.state import Application, Deployed, Json, Operation
 

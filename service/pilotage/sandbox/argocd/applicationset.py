@@ -9,7 +9,7 @@ from pilotage.sandbox.argocd.cluster import Workloads
 from pilotage.sandbox.argocd.controller import Controller
 from pilotage.sandbox.argocd.faults import Faults
 from pilotage.sandbox.argocd.git import GitUnavailableError, UnknownRevisionError
-from pilotage.sandbox.argocd.render import RenderError
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.state import (
     SYRF_CHART,
     Application,

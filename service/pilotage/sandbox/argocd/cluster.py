@@ -5,7 +5,7 @@ The state of pods is a pure function of what was applied, when, and the present 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -44,26 +44,38 @@ class Failure:
     message: str = ""
 
 
-def failure_of_tag(image: str, bad_versions: dict[str, Failure]) -> Failure | None:
-    """Which failure an image's tag stands for: one of `bad_versions`, or a telling ending."""
-    tag = image.rpartition(":")[2]
-    if tag in bad_versions:
-        return bad_versions[tag]
+def failure_of(images: Sequence[str], bad_versions: dict[str, Failure]) -> Failure | None:
+    """Which failure the tags stand for: one of `bad_versions`, or a telling ending."""
+    tags = [tag_of(image) for image in images]
+    for tag in tags:
+        if tag in bad_versions:
+            return bad_versions[tag]
     for mark, reason in _MARKS.items():
-        if tag.endswith(mark):
+        if any(tag.endswith(mark) for tag in tags):
             return Failure(reason)
     return None
+
+
+def tag_of(image: str) -> str:
+    """`r:5000/api:v1@sha256:...` has the tag `v1`; without one, the digest is its name."""
+    tagged, _, digest = image.partition("@")
+    _, colon, tag = tagged.rpartition("/")[2].rpartition(":")
+    return tag if colon else digest
 
 
 @dataclass(slots=True, eq=False)
 class Pod:
     name: str
-    image: str
+    containers: dict[str, str]  # name to image
     created: float
     ready: float | None  # None: never
     gone: float | None = None
     failure: Failure | None = None
     restart_every: float = 1.0
+
+    @property
+    def images(self) -> str:
+        return ", ".join(self.containers.values())
 
     def exists(self, now: float) -> bool:
         return self.gone is None or now < self.gone
@@ -97,13 +109,14 @@ class Pod:
     def _why(self, reason: Reason) -> str:
         if self.failure and self.failure.message:
             return self.failure.message
+        name = next(iter(self.containers))
         match reason:
             case Reason.IMAGE_PULL:
-                return f'Back-off pulling image "{self.image}"'
+                return f'Back-off pulling image "{self.containers[name]}"'
             case Reason.OUT_OF_MEMORY:
-                return "container app was killed: out of memory"
+                return f"container {name} was killed: out of memory"
             case _:
-                return f"back-off 10s restarting failed container=app pod={self.name}"
+                return f"back-off 10s restarting failed container={name} pod={self.name}"
 
 
 @dataclass(slots=True, eq=False)
@@ -129,66 +142,38 @@ class Pace:
     restart: float
 
 
-def image_of(deployment: Json) -> str:
-    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+def containers_of(deployment: Json) -> dict[str, str]:
+    """Name to image."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return {str(each["name"]): str(each["image"]) for each in containers}
 
 
 @dataclass(slots=True, eq=False)
-class Workloads:
-    """Live manifests of one Application, and its Deployment's ReplicaSets and pods."""
+class Rollout:
+    """The ReplicaSets and pods of one Deployment."""
 
-    live: dict[tuple[str, str], Json] = field(default_factory=dict)
-    created: dict[tuple[str, str], float] = field(default_factory=dict)
     replica_sets: list[ReplicaSet] = field(default_factory=list)  # the current one last
     deadline: float = 0.0
     _pods_made: int = 0
-
-    @property
-    def deployment(self) -> Json | None:
-        return next((live for (kind, _), live in self.live.items() if kind == "Deployment"), None)
-
-    def apply(self, manifest: Json, now: float, pace: Pace, failure: Failure | None) -> str:
-        """Apply one manifest; `created`, `configured` or `unchanged`.
-
-        `failure` befalls the pods, if new ones are made."""
-        key = (manifest["kind"], manifest["metadata"]["name"])
-        before = self.live.get(key)
-        if before == manifest:
-            return "unchanged"
-        self.live[key] = manifest
-        self.created.setdefault(key, now)
-        if manifest["kind"] == "Deployment" and not manifest["spec"].get("paused"):
-            self._roll(manifest, now, pace, failure)
-        return "configured" if before is not None else "created"
-
-    def remove(self, key: tuple[str, str], now: float) -> None:
-        self.live.pop(key, None)
-        self.created.pop(key, None)
-        if key[0] == "Deployment":
-            for pod in self.pods(now):
-                pod.gone = now
-            self.replica_sets.clear()
 
     def pods(self, now: float) -> Iterator[Pod]:
         for replica_set in self.replica_sets:
             yield from (pod for pod in replica_set.pods if pod.exists(now))
 
-    def images(self, now: float) -> set[str]:
-        return {pod.image for pod in self.pods(now)}
+    def remove(self, now: float) -> None:
+        for pod in self.pods(now):
+            pod.gone = now
+        self.replica_sets.clear()
 
     def delete_pods(self, now: float, pace: Pace) -> None:
-        """As `kubectl delete pod`: new ones take their place."""
         current = self.replica_sets[-1]
         for pod in [pod for pod in current.pods if pod.exists(now)]:
             pod.gone = now
-            current.pods.append(self._pod(current.name, pod.image, now, pace, pod.failure))
+            current.pods.append(self._pod(current.name, pod.containers, now, pace, pod.failure))
         self.deadline = now + pace.progress_deadline
 
-    def health(self, now: float) -> tuple[str, str]:
-        """Health of the Deployment and its message; `Missing` if there is none."""
-        deployment = self.deployment
-        if deployment is None:
-            return "Missing", ""
+    def health(self, deployment: Json, now: float) -> tuple[str, str]:
+        """Health and its message."""
         if deployment["spec"].get("paused"):
             return "Suspended", "Deployment is paused"
         wanted, name = deployment["spec"]["replicas"], deployment["metadata"]["name"]
@@ -202,15 +187,14 @@ class Workloads:
             "new replicas are available..."
         )
 
-    def next_change(self, now: float) -> float | None:
-        """When the health or the set of pods changes next by itself."""
-        moments = [self.deadline]
+    def moments(self) -> Iterator[float]:
+        """When the health or the set of pods may change by itself."""
+        yield self.deadline
         for replica_set in self.replica_sets:
             for pod in replica_set.pods:
-                moments += [moment for moment in (pod.ready, pod.gone) if moment is not None]
-        return min((moment for moment in moments if moment > now), default=None)
+                yield from (moment for moment in (pod.ready, pod.gone) if moment is not None)
 
-    def _roll(self, manifest: Json, now: float, pace: Pace, failure: Failure | None) -> None:
+    def roll(self, manifest: Json, now: float, pace: Pace, failure: Failure | None) -> None:
         digest = _digest(manifest["spec"]["template"])
         current = next((rs for rs in self.replica_sets if rs.digest == digest), None)
         number = 1 + max((rs.revision for rs in self.replica_sets), default=0)
@@ -236,8 +220,9 @@ class Workloads:
             pod.gone = now
         if wanted > len(there):
             self.deadline = now + pace.progress_deadline
+        containers = containers_of(manifest)
         for _ in range(wanted - len(there)):
-            to.pods.append(self._pod(to.name, image_of(manifest), now, pace, failure))
+            to.pods.append(self._pod(to.name, containers, now, pace, failure))
 
     def _retire(self, now: float, pace: Pace, wanted: int) -> None:
         """Old pods go when the new ones are ready; pods that never came up go at once."""
@@ -254,7 +239,14 @@ class Workloads:
             -1:
         ]
 
-    def _pod(self, owner: str, image: str, now: float, pace: Pace, failure: Failure | None) -> Pod:
+    def _pod(
+        self,
+        owner: str,
+        containers: dict[str, str],
+        now: float,
+        pace: Pace,
+        failure: Failure | None,
+    ) -> Pod:
         self._pods_made += 1
         suffix = hashlib.sha256(f"{owner}/{self._pods_made}".encode()).hexdigest()[:5]
         match failure.reason if failure else None:
@@ -264,7 +256,63 @@ class Workloads:
                 ready = now + pace.slow_pod_ready
             case _:
                 ready = None
-        return Pod(f"{owner}-{suffix}", image, now, ready, None, failure, pace.restart)
+        return Pod(f"{owner}-{suffix}", containers, now, ready, None, failure, pace.restart)
+
+
+@dataclass(slots=True, eq=False)
+class Workloads:
+    """Live manifests of one Application, and the rollout of each of its Deployments, by name."""
+
+    live: dict[tuple[str, str], Json] = field(default_factory=dict)
+    created: dict[tuple[str, str], float] = field(default_factory=dict)
+    rollouts: dict[str, Rollout] = field(default_factory=dict)
+
+    @property
+    def deployments(self) -> dict[str, Json]:
+        return {name: live for (kind, name), live in self.live.items() if kind == "Deployment"}
+
+    def apply(self, manifest: Json, now: float, pace: Pace, failure: Failure | None) -> str:
+        """Apply one manifest; `created`, `configured` or `unchanged`.
+
+        `failure` befalls the pods, if new ones are made."""
+        key = (manifest["kind"], manifest["metadata"]["name"])
+        before = self.live.get(key)
+        if before == manifest:
+            return "unchanged"
+        self.live[key] = manifest
+        self.created.setdefault(key, now)
+        if manifest["kind"] == "Deployment" and not manifest["spec"].get("paused"):
+            rollout = self.rollouts.setdefault(manifest["metadata"]["name"], Rollout())
+            rollout.roll(manifest, now, pace, failure)
+        return "configured" if before is not None else "created"
+
+    def remove(self, key: tuple[str, str], now: float) -> None:
+        self.live.pop(key, None)
+        self.created.pop(key, None)
+        if key[0] == "Deployment" and key[1] in self.rollouts:
+            self.rollouts[key[1]].remove(now)
+
+    def pods(self, now: float) -> Iterator[Pod]:
+        for rollout in self.rollouts.values():
+            yield from rollout.pods(now)
+
+    def images(self, now: float) -> set[str]:
+        return {image for pod in self.pods(now) for image in pod.containers.values()}
+
+    def delete_pods(self, now: float, pace: Pace) -> None:
+        """As `kubectl delete pod`: new ones take their place."""
+        for rollout in self.rollouts.values():
+            if rollout.replica_sets:
+                rollout.delete_pods(now, pace)
+
+    def health(self, name: str, now: float) -> tuple[str, str]:
+        """Health of one Deployment that is live, and its message."""
+        return self.rollouts.get(name, Rollout()).health(self.deployments[name], now)
+
+    def next_change(self, now: float) -> float | None:
+        """When the health or the set of pods changes next by itself."""
+        moments = (moment for rollout in self.rollouts.values() for moment in rollout.moments())
+        return min((moment for moment in moments if moment > now), default=None)
 
 
 def _digest(template: Json) -> str:

@@ -30,7 +30,8 @@ def compare(app: Application, target: Target | None, now: float) -> Comparison:
                 SyncStatus.SYNCED if wanted.get(key) == live.get(key) else SyncStatus.OUT_OF_SYNC
             )
             prune = key not in wanted
-        resources.append(_resource(app, key, status, now, prune=prune))
+        manifest = wanted.get(key) or live[key]
+        resources.append(_resource(app, key, manifest, status, now, prune=prune))
     statuses = {one["status"] for one in resources}
     resources += [_job(app, name) for name in sorted(app.hooks)]
     if target is None:
@@ -50,11 +51,14 @@ def health(app: Application, comparison: Comparison) -> str:
     )
 
 
-def _resource(app: Application, key: Key, status: SyncStatus, now: float, *, prune: bool) -> Json:
+def _resource(
+    app: Application, key: Key, manifest: Json, status: SyncStatus, now: float, *, prune: bool
+) -> Json:
     kind, name = key
-    resource: Json = {"group": "apps"} if kind == "Deployment" else {}
+    group, _, version = str(manifest["apiVersion"]).rpartition("/")
+    resource: Json = {"group": group} if group else {}
     resource |= {
-        "version": "v1",
+        "version": version,
         "kind": kind,
         "namespace": app.namespace,
         "name": name,
@@ -63,8 +67,10 @@ def _resource(app: Application, key: Key, status: SyncStatus, now: float, *, pru
     if key not in app.workloads.live:
         resource["health"] = {"status": "Missing"}
     elif kind == "Deployment":
-        state, message = app.workloads.health(now)
+        state, message = app.workloads.health(name, now)
         resource["health"] = {"status": state} | ({"message": message} if message else {})
+    elif kind == "Service":
+        resource["health"] = {"status": "Healthy"}
     if prune:
         resource["requiresPruning"] = True
     return resource

@@ -10,7 +10,8 @@ from pilotage.sandbox.argocd.events import record
 from pilotage.sandbox.argocd.faults import GIT_REFUSES, REPO_SERVER_REFUSES, Faults
 from pilotage.sandbox.argocd.git import Session, session
 from pilotage.sandbox.argocd.operation import Operations, result_of
-from pilotage.sandbox.argocd.render import RenderError, render, resolve_sources
+from pilotage.sandbox.argocd.render import render, resolve_sources
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.state import (
     Application,
     Deployed,

@@ -141,7 +141,7 @@ def _status(app: Application) -> Json:
     if app.operation_state is not None:
         status["operationState"] = _operation_state(app, app.operation_state)
     if app.target is not None:
-        status |= _source_type(app)
+        status |= _source_type(app, app.target.tool)
     status["summary"] = {"images": list(app.images)} if app.images else {}
     if app.sync.status is not None:
         status["resourceHealthSource"] = "appTree"
@@ -150,10 +150,10 @@ def _status(app: Application) -> Json:
     return status
 
 
-def _source_type(app: Application) -> Json:
+def _source_type(app: Application, tool: str) -> Json:
     if app.multi:
-        return {"sourceTypes": ["Helm" if source.renders else "" for source in app.sources]}
-    return {"sourceType": "Helm" if app.sources[0].value_files else "Directory"}
+        return {"sourceTypes": [tool if source.renders else "" for source in app.sources]}
+    return {"sourceType": tool}
 
 
 def _sync(app: Application) -> Json:
@@ -238,16 +238,15 @@ def resource_tree(app: Application, now: float) -> Json:
         created = app.workloads.created[kind, name]
         node = _node(app, live["apiVersion"], kind, name, created)
         if kind == "Deployment":
-            node |= {"info": _rev(app.workloads.replica_sets[-1:])}
-            node |= _healthy(*app.workloads.health(now))
+            rollout = app.workloads.rollouts.get(name)
+            node |= {"info": _rev(rollout.replica_sets[-1:] if rollout else [])}
+            node |= _healthy(*app.workloads.health(name, now))
         nodes.append(node)
-    deployment = app.workloads.deployment
-    owner = deployment["metadata"]["name"] if deployment else ""
-    for replica_set in app.workloads.replica_sets:
-        nodes.append(_replica_set(app, replica_set, owner, now))
-        nodes += [
-            _pod(app, replica_set, pod, owner, now) for pod in replica_set.pods if pod.exists(now)
-        ]
+    for owner, rollout in app.workloads.rollouts.items():
+        for replica_set in rollout.replica_sets:
+            nodes.append(_replica_set(app, replica_set, owner, now))
+            there = [pod for pod in replica_set.pods if pod.exists(now)]
+            nodes += [_pod(app, replica_set, pod, owner, now) for pod in there]
     return {"nodes": nodes, "hosts": [_HOST]}
 
 
@@ -330,7 +329,7 @@ def _pod(app: Application, replica_set: ReplicaSet, pod: Pod, owner: str, now: f
         **_parent(app, "ReplicaSet", replica_set.name),
         "info": info,
         "networkingInfo": {"labels": {"app": owner, "pod-template-hash": replica_set.digest}},
-        "images": [pod.image],
+        "images": list(pod.containers.values()),
         **_healthy(status, message),
     }
 

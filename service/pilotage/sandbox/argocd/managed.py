@@ -36,7 +36,8 @@ def managed_resources(app: Application) -> Json:
     for key in sorted({*wanted, *app.workloads.live}):
         kind, name = key
         live = app.workloads.live.get(key)
-        item: Json = {"group": "apps"} if kind == "Deployment" else {}
+        group = str((live or wanted[key])["apiVersion"]).rpartition("/")[0]
+        item: Json = {"group": group} if group else {}
         items.append(
             item
             | {

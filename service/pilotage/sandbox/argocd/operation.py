@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pilotage.sandbox.argocd.cluster import Failure, Pace, Reason, failure_of_tag, image_of
+from pilotage.sandbox.argocd.cluster import Failure, Pace, Reason, containers_of, failure_of, tag_of
 from pilotage.sandbox.argocd.events import record
 from pilotage.sandbox.argocd.faults import Faults
-from pilotage.sandbox.argocd.render import RenderError, refusal
+from pilotage.sandbox.argocd.manifests import refusal
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.state import (
     Application,
     Deployed,
@@ -224,15 +225,17 @@ class Operations:
         by the first Deployment that differs from what runs."""
         if manifest["kind"] != "Deployment":
             return None
-        live = app.workloads.deployment
+        live = app.workloads.deployments.get(manifest["metadata"]["name"])
         planned = None
         if live is None or live["spec"]["template"] != manifest["spec"]["template"]:
             planned = self._faults.next_deployment.pop(app.name, None)
         if planned is not None and planned.reason is not Reason.REFUSED:
             return planned
         if planned is not None:  # refused again at each attempt
-            self._faults.bad_versions[image_of(manifest).rpartition(":")[2]] = planned
-        return failure_of_tag(image_of(manifest), self._faults.bad_versions)
+            known = set(containers_of(live).values()) if live else set()
+            for image in set(containers_of(manifest).values()) - known:
+                self._faults.bad_versions[tag_of(image)] = planned
+        return failure_of(tuple(containers_of(manifest).values()), self._faults.bad_versions)
 
     def _prune(self, app: Application, state: OperationState, target: Target, now: float) -> None:
         assert state.results is not None
@@ -250,19 +253,18 @@ class Operations:
 
     def _await_health(self, app: Application, state: OperationState, hook: Hook) -> None:
         now = self._store.clock()
-        status, _ = app.workloads.health(now)
-        if status == "Healthy":
+        found = {name: app.workloads.health(name, now)[0] for name in app.workloads.deployments}
+        behind = next((name for name, status in found.items() if status != "Healthy"), "")
+        if found and not behind:
             self._mark_succeeded(state)
             done = lambda: self._done(  # noqa: E731
                 app, state, Phase.SUCCEEDED, "successfully synced (all tasks run)"
             )
             self._create_hook(app, state, hook, done)
-        elif status == "Degraded":
+        elif "Degraded" in found.values():
             self._failed(app, state, _UNSUCCESSFUL)
         else:
-            deployment = app.workloads.deployment
-            name = deployment["metadata"]["name"] if deployment else ""
-            state.message = f"waiting for healthy state of apps/Deployment/{name}"
+            state.message = f"waiting for healthy state of apps/Deployment/{behind}"
             self._store.publish(app)
             change = app.workloads.next_change(now)
             if change is not None:
@@ -358,5 +360,5 @@ def result_of(
         "syncPhase": "Sync",
     }
     if kind == "Deployment":
-        result["images"] = [image_of(manifest)]
+        result["images"] = list(containers_of(manifest).values())
     return result

@@ -14,7 +14,7 @@ from pilotage.sandbox.argocd.answers import Cd
 from pilotage.sandbox.argocd.cluster import Reason
 from pilotage.sandbox.argocd.documents import stamp
 from pilotage.sandbox.argocd.operation import NothingToTerminateError, OperationInProgressError
-from pilotage.sandbox.argocd.render import RenderError
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.stand_in import ArgoCD
 from pilotage.sandbox.argocd.state import Application, Json, SyncWindow
 
@@ -36,7 +36,7 @@ FAILURES = {
 @dataclass(frozen=True, slots=True)
 class PodView:
     name: str
-    image: str
+    images: str
     reason: str
     health: str
     message: str
@@ -106,7 +106,7 @@ def view(argocd: ArgoCD, app: Application) -> View:
 
 def _pods(app: Application, now: float) -> tuple[PodView, ...]:
     return tuple(
-        PodView(pod.name, pod.image, *pod.status(now), restarts=pod.restarts(now))
+        PodView(pod.name, pod.images, *pod.status(now), restarts=pod.restarts(now))
         for pod in app.workloads.pods(now)
     )
 

@@ -1,6 +1,5 @@
-"""From a commit to manifests: the values files of an Application, read and made into resources."""
+"""From a commit to resources: the values files of a chart, or the folder's own manifests."""
 
-import json
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -9,28 +8,16 @@ from typing import Any
 
 import yaml
 
+from pilotage.sandbox.argocd import manifests
 from pilotage.sandbox.argocd.git import GitUnavailableError, Session, UnknownRevisionError
+from pilotage.sandbox.argocd.manifests import tracking
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.state import Application, Hook, Json, Key, Source, Target
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VERSION = re.compile(r"(?:^|-)v(\d.*)$")
 _MOST_REPLICAS = 100
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-
-
-class RenderError(Exception):
-    """The manifests cannot be made; the text is what the repository server answers.
-
-    `source` is the index of the source at fault, `unavailable` that nobody answered at all."""
-
-    def __init__(self, message: str, source: int = 0, *, unavailable: bool = False) -> None:
-        self.source = source
-        self.unavailable = unavailable
-        super().__init__(message)
-
-    def rpc(self) -> str:
-        """As gRPC words it for others to quote."""
-        return f"rpc error: code = {'Unavailable' if self.unavailable else 'Unknown'} desc = {self}"
 
 
 def version_in(tag: str) -> str:
@@ -70,6 +57,12 @@ def render(
     source = next(source for source in sources if source.renders)
     values: Json = {}
     try:
+        sha = revisions[sources.index(source)]
+        tool = _tool(git, source, sha)
+        if tool is not None:
+            look = git.at(source.repo_url)
+            found = manifests.resources(look, sha, app, source.path, tool, deadline)
+            return Target(revisions, found, tool=tool)
         for file in source.value_files:
             _merge(values, _load(git, app, sources, revisions, file))
         return Target(revisions, *_resources(app, source, values, deadline))
@@ -83,6 +76,13 @@ def render(
             f"{_helm(app, source)}Error: execution error at ({source.path}/templates/"
             f"deployment.yaml): {at}: required value {missing.args[0]} is missing"
         ) from missing
+
+
+def _tool(git: Session, source: Source, sha: str) -> str | None:
+    """None for Helm."""
+    if source.value_files or not git.knows(source.repo_url):
+        return None
+    return manifests.tool_of(git.at(source.repo_url), sha, source.path)
 
 
 def _chart_revision(url: str, tag: str, missing: Collection[str]) -> str:
@@ -219,11 +219,6 @@ def _resources(
     )
 
 
-def _tracking(app: Application, group: str, kind: str, name: str) -> Json:
-    tracked = f"{app.name}:{group}/{kind}:{app.namespace}/{name}"
-    return {"argocd.argoproj.io/tracking-id": tracked}
-
-
 def _config_map(app: Application, name: str, values: Json) -> Json:
     env = values.get("env") or values.get("envName") or "none"
     data = {"env": str(env), "note": str(values.get("note", "none"))}
@@ -236,7 +231,7 @@ def _config_map(app: Application, name: str, values: Json) -> Json:
         "apiVersion": "v1",
         "data": data,
         "kind": "ConfigMap",
-        "metadata": {"annotations": _tracking(app, "", "ConfigMap", name), "name": name},
+        "metadata": {"annotations": tracking(app, "", "ConfigMap", name), "name": name},
     }
 
 
@@ -247,7 +242,7 @@ def _deployment(app: Application, name: str, image: str, values: Json, deadline:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "annotations": _tracking(app, "apps", "Deployment", name),
+            "annotations": tracking(app, "apps", "Deployment", name),
             "labels": labels,
             "name": name,
         },
@@ -271,19 +266,3 @@ def _replicas(values: Json) -> int:
     if not isinstance(replicas, int) or not 0 <= replicas <= _MOST_REPLICAS:
         raise RenderError(f"error unmarshaling spec.replicas: {replicas!r} is not a small number")
     return replicas
-
-
-def refusal(manifest: Json) -> str:
-    """Why the API server would refuse a manifest; empty if it would not."""
-    if manifest["kind"] != "Deployment":
-        return ""
-    template = manifest["spec"]["template"]["metadata"]["labels"]
-    if manifest["spec"]["selector"]["matchLabels"].items() <= template.items():
-        return ""
-    name = manifest["metadata"]["name"]
-    labels = json.dumps(template, separators=(",", ":"))
-    return (
-        f'error when patching "/dev/shm/1": Deployment.apps "{name}" is invalid: '
-        f"spec.template.metadata.labels: Invalid value: {labels}: "
-        "`selector` does not match template `labels`"
-    )

@@ -19,7 +19,7 @@ from pilotage.sandbox.argocd.answers import (
 from pilotage.sandbox.argocd.documents import resource_tree, stamp
 from pilotage.sandbox.argocd.git import GitUnavailableError, UnknownRevisionError
 from pilotage.sandbox.argocd.managed import managed_resources, manifest_texts
-from pilotage.sandbox.argocd.render import RenderError
+from pilotage.sandbox.argocd.render_error import RenderError
 from pilotage.sandbox.argocd.set_documents import application_set_document, project_of
 from pilotage.sandbox.argocd.state import Json
 from pilotage.sandbox.argocd.stream import Changes, FrameStream, mask

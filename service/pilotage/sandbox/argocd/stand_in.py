@@ -269,8 +269,7 @@ class ArgoCD:
         """Drift, as by `kubectl scale`."""
         with self.store.lock:
             app = self.application(name)
-            live = app.workloads.deployment
-            assert live is not None, f"{name} has no Deployment"
+            live = _deployment(app)
             changed = {**live, "spec": {**live["spec"], "replicas": replicas}}
             now = self.store.clock()
             app.workloads.apply(changed, now, self.operations.pace(app), None)
@@ -280,8 +279,7 @@ class ArgoCD:
         """Drift, as by `kubectl set image` or `kubectl rollout undo`."""
         with self.store.lock:
             app = self.application(name)
-            live = app.workloads.deployment
-            assert live is not None, f"{name} has no Deployment"
+            live = _deployment(app)
             spec = {**live["spec"]["template"]["spec"], "containers": [
                 {**live["spec"]["template"]["spec"]["containers"][0], "image": image}]}  # fmt: skip
             template = {**live["spec"]["template"], "spec": spec}
@@ -355,6 +353,13 @@ class ArgoCD:
     def cut_streams(self) -> None:
         """End every open stream; what happens before they are opened again is not told."""
         self.store.cut_streams()
+
+
+def _deployment(app: Application) -> Json:
+    """The application's one Deployment."""
+    found = tuple(app.workloads.deployments.values())
+    assert len(found) == 1, f"{app.name} has {len(found)} Deployments, not one"
+    return found[0]
 
 
 def _concerned(app: Application, changed: frozenset[str] | None) -> bool:

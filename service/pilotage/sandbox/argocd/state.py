@@ -175,6 +175,8 @@ class Target:
     revisions: tuple[str, ...]
     resources: Mapping[Key, Json]
     hooks: tuple[Hook, ...] = ()
+    tool: str = "Helm"
+    """What made the manifests: also `Directory` and `Kustomize`."""
 
 
 @dataclass(slots=True)
