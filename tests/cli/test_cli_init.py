@@ -243,6 +243,36 @@ class TestOtherShapes:
             found["config"]
         )
 
+    def test_a_file_without_an_environments_name_is_asked_about(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        """`values-staging.yaml` only says what differs from production's `values.yaml`."""
+        files: dict[str, str | bytes] = {}
+        for service in ("api", "web"):
+            for name, version in (("values", "1.0.0"), ("values-staging", "1.1.0")):
+                files[f"services/{service}/{name}.yaml"] = IMAGE_TAG.format(version=version)
+        found = document(tmp_path, run, files)
+        asked = "values.yaml names no environment: is it production's?"
+        assert asked in flowing(found["config"])
+        (target,) = plan(tmp_path, run, found)
+        assert target["target"].endswith("/production")
+        assert [each["files"] for each in target["changes"]] == [
+            ["services/api/values.yaml"],
+            ["services/web/values.yaml"],
+        ]
+
+    def test_an_environment_that_mostly_inherits_its_versions_is_not_understood(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        files: dict[str, str | bytes] = {}
+        for number in range(5):
+            folder = f"services/s{number}"
+            files[f"{folder}/values.yaml"] = IMAGE_TAG.format(version="1.0.0")
+            more = IMAGE_TAG.format(version="1.1.0") if number < 2 else "debug: true\n"
+            files[f"{folder}/values-staging.yaml"] = more
+        ran = run("init", a_clone(tmp_path, files, config=None))
+        assert ran.code == 1
+
     def test_two_layouts_become_two_pipelines(self, tmp_path: Path, run: Run) -> None:
         files = LAYOUTS["helm-values"] | LAYOUTS["kustomize"]
         found = document(tmp_path, run, files)
@@ -257,6 +287,9 @@ class TestOtherShapes:
         found = document(tmp_path, run, LAYOUTS["kustomize"] | doubtful)
         assert [each["stands"] for each in found["pipelines"]] == ["written", "left out"]
         assert "--files 'db/{environment}/settings.yaml'" in found["config"]
+        clone, files = tmp_path / "shop", "db/{environment}/settings.yaml"
+        (asked,) = run("init", clone, "--print", "--json", "--files", files).json["pipelines"]
+        assert (asked["stands"], asked["files"]) == ("written", files)
 
     def test_what_is_perhaps_a_version_is_proposed_where_it_is_all_there_is(
         self, tmp_path: Path, run: Run
@@ -413,6 +446,15 @@ class TestSayingWhere:
         (pipeline,) = ran.json["pipelines"]
         assert pipeline["services"] == ["api", "web"]
         assert len(plan(tmp_path, run, ran.json)) == 2
+
+    def test_a_value_that_is_not_there_names_what_is(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path / "shop", LAYOUTS["helm-values"], config=None)
+        ran = run("init", clone, "--files", APPS, "--promote", "image.tga")
+        assert ran.code == 1
+        said = flowing(ran.out)
+        assert "not two environments have image.tga" in said
+        assert "What looks like a version there: image.tag." in said
+        assert f"--files '{APPS}' --promote image.tag" in said
 
     def test_an_image_string_becomes_an_image_rule(self, tmp_path: Path, run: Run) -> None:
         files = side_by_side("{environment}.yaml", "run: acme/api:{version}\n")

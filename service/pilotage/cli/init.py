@@ -67,13 +67,13 @@ def init(
     _check(asked)
     clone = _open(path, only_print=only_print)
     findings = _findings(clone, asked)
-    proposal, text = _proposal(findings, clone)
+    proposal, text = _proposal(findings, clone, asked=asked.files is not None)
     if text and not only_print:
         _write(clone, text)
     if as_json:
         print_json(as_document(clone.commit, findings, proposal, text, written=not only_print))
     elif not text:
-        for line in unknown(findings, clone.commit, asked.files):
+        for line in unknown(findings, clone.commit, asked.files, asked.promote):
             say(line)
     elif only_print:
         say(text.removesuffix("\n"))
@@ -221,14 +221,14 @@ def _decoded(content: bytes | None) -> str | None:
         return None
 
 
-def _proposal(findings: Findings, clone: _Clone) -> tuple[Proposal, str]:
+def _proposal(findings: Findings, clone: _Clone, *, asked: bool) -> tuple[Proposal, str]:
     """The proposal and its text; the text is empty when nothing was recognised."""
     from pilotage.core.config import ConfigError, load_config
     from pilotage.core.proposal import propose
     from pilotage.core.proposal_text import config_text
     from pilotage.resources import presets
 
-    proposal = propose(findings, clone.name)
+    proposal = propose(findings, clone.name, asked=asked)
     if not proposal.written:
         return proposal, ""
     text = config_text(proposal, findings, clone.commit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def _paths(sources: Mapping[str, Source | None]) -> Iterator[str]:
         yield f"What {count} should follow is a guess: see the comments of the file."
 
 
-def unknown(findings: Findings, commit: str, files: str | None) -> Iterator[str]:
+def unknown(
+    findings: Findings, commit: str, files: str | None, promote: Sequence[str]
+) -> Iterator[str]:
     """What was seen instead, and what to say so that it is understood."""
     yield from _wrapped(
         "This layout was not recognised, and nothing was written: no versions were found that "
@@ -93,7 +95,7 @@ def unknown(findings: Findings, commit: str, files: str | None) -> Iterator[str]
     )
     yield ""
     yield from _wrapped(_looked(findings, commit))
-    for line in _seen(findings, files):
+    for line in _seen(findings, files, promote):
         yield from _wrapped(line, "- ", "  ")
     yield ""
     yield from _wrapped("Say where the versions stand, and it will be written:")
@@ -107,7 +109,7 @@ def unknown(findings: Findings, commit: str, files: str | None) -> Iterator[str]
     )
 
 
-def _seen(findings: Findings, files: str | None) -> Iterator[str]:
+def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iterator[str]:
     misses = findings.misses
     if files is not None and not findings.side_by_side:
         yield f"No two environments have a file that matches {files}."
@@ -125,7 +127,10 @@ def _seen(findings: Findings, files: str | None) -> Iterator[str]:
         )
     if misses.silent:
         these = _files(len(misses.silent), misses.silent[0])
-        yield f"{these}: no value there looks like a version."
+        asked = f"not two environments have {', '.join(promote)}"
+        yield f"{these}: {asked if promote else 'no value there looks like a version'}."
+    if findings.suggested:
+        yield f"What looks like a version there: {', '.join(findings.suggested[:_MOST_EXAMPLES])}."
     if misses.unreadable:
         shown = ", ".join(_cut(path) for path in misses.unreadable[:_MOST_EXAMPLES])
         yield f"{len(misses.unreadable)} of them are not YAML or JSON, or too large: {shown}."
@@ -140,7 +145,9 @@ def _example(findings: Findings, files: str | None) -> str:
     groups = [group for group, _, _ in findings.misses.moving] or [*findings.misses.silent]
     known = min((group.key for group in groups if "values" in group.key), default=None)
     pattern = files or known or "apps/{service}/{environment}/values.yaml"
-    return f"pilotage init --files '{_cut(pattern)}' --promote image.tag"
+    value = findings.suggested[0] if findings.suggested else "image.tag"
+    quoted = value if "[" not in value else f"'{value}'"
+    return f"pilotage init --files '{_cut(pattern)}' --promote {quoted}"
 
 
 def as_document(

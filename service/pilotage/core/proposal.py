@@ -62,12 +62,14 @@ class Proposal:
     """Too many, or what they say may be something else's version."""
 
 
-def propose(findings: Findings, repository: str) -> Proposal:
-    """The pipelines for what was found; `repository` names one that nothing else names."""
+def propose(findings: Findings, repository: str, *, asked: bool = False) -> Proposal:
+    """The pipelines for what was found; `repository` names one that nothing else names.
+
+    What was asked for by its files is proposed, however doubtful it is."""
     taken: set[str] = set()
     found = []
     for family in findings.families:
-        if not findings.names.side_by_side(family.environments):
+        if not findings.names.side_by_side(family.environments) or _inherits(family):
             continue
         name = next(each for each in _names(family.files, repository) if each not in taken)
         taken.add(name)
@@ -76,10 +78,19 @@ def propose(findings: Findings, repository: str) -> Proposal:
         found.append(Proposed(name, _preset(family), family, environments, doubtful))
     sure = [each for each in found if not each.doubtful]
     doubtful_ones = [each for each in found if each.doubtful]
+    if asked:
+        return Proposal(tuple(found), ())
     if not sure:  # what never differs is no version that anybody promotes
         sure = [each for each in doubtful_ones if each.changes]
         doubtful_ones = [each for each in doubtful_ones if not each.changes]
     return Proposal(tuple(sure[:MOST_PIPELINES]), (*sure[MOST_PIPELINES:], *doubtful_ones))
+
+
+def _inherits(family: Family) -> bool:
+    """Whether one environment's files mostly leave the version to the file for all.
+
+    Then what it runs is the sum of two files, and nothing says that it differs."""
+    return family.plain is not None and len(family.without) > len(family.members)
 
 
 def _preset(family: Family) -> str:

@@ -58,8 +58,8 @@ def _left_out(proposed: Sequence[Proposed]) -> Iterator[str]:
         2,
     )
     for each in proposed[:_MOST_LEFT_OUT]:
-        place = each.family.rules[0].path
-        yield f"  #   --files '{each.family.files}' --promote '{place}'"
+        yield f"  #   --files '{each.family.files}'"
+        yield f"  #     ({_cut(each.family.rules[0].path, 60)})"
     if len(proposed) > _MOST_LEFT_OUT:
         more = len(proposed) - _MOST_LEFT_OUT
         yield from _comment(f"and {more} more, which `pilotage init --json` lists.", 2)
@@ -172,6 +172,7 @@ def _environments(proposed: Proposed, *, first: bool) -> Iterator[str]:
     for name, source in proposed.sources.items():
         yield f"{_scalar(name)}:"
         yield from _indented(_from(source), "  ") if source is not None else ()
+        yield from _indented(_plain(proposed, name), "  ")
         yield "  applications: auto"
 
 
@@ -180,6 +181,15 @@ def _from(source: Source) -> Iterator[str]:
         others = _listed(source.others, "or")
         yield from _comment(f"Or from {others}? The names do not tell the order: please say.")
     yield f"from: {_scalar(source.name)}"
+
+
+def _plain(proposed: Proposed, environment: str) -> Iterator[str]:
+    """The files of the environment that they do not name."""
+    plain = proposed.family.plain
+    if plain is not None and plain[0] == environment:
+        file = plain[1].rsplit("/", 1)[-1]
+        yield from _comment(f"{file} names no environment: is it {environment}'s?")
+        yield f"files: {_scalar(plain[1])}"
 
 
 def _scalar(text: str) -> str:

@@ -66,6 +66,22 @@ def test_paths_that_are_no_environments_side_by_side(first: str, second: str) ->
     assert keys(first, second) == {}
 
 
+@pytest.mark.parametrize(
+    ("paths", "files"),
+    [
+        (("a/v-stg.yaml", "a/v.yaml"), {"stg": "a/v-stg.yaml", "production": "a/v.yaml"}),
+        (("a/v.prod.yaml", "a/v.yaml"), {"prod": "a/v.prod.yaml", "staging": "a/v.yaml"}),
+    ],
+)
+def test_a_file_that_names_no_environment(paths: Sequence[str], files: dict[str, str]) -> None:
+    assert files in keys(*paths).values()
+
+
+def test_it_is_for_all_where_several_environments_have_their_own() -> None:
+    (found,) = keys("a/v-stg.yaml", "a/v-prod.yaml", "a/v.yaml").values()
+    assert found.keys() == {"stg", "prod"}
+
+
 def test_a_service_that_is_called_as_an_environment() -> None:
     """The key that explains more environments is there too."""
     found = keys(*(f"c/integration/{name}/k.yaml" for name in ("staging", "production")))

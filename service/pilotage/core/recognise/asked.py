@@ -51,6 +51,8 @@ def recognise_asked(
     some, skipped = chosen(groups)
     given = _Given(tuple(promote), {group.key: service for service, group in every})
     found, misses = given.read(some, reader, names) if promote else read(some, reader, names)
+    others = read(some, reader, names)[0] if promote and not found else []
+    places = (place for each in others for place in (*each.places, *each.also))
     services = {given.services[each.group.key]: each for each in found}
     silent = {given.services[group.key] for group in misses.silent}
     family = family_of(files, services, silent) if services else None
@@ -63,6 +65,7 @@ def recognise_asked(
         families=(family,) if family is not None else (),
         misses=misses,
         names=names,
+        suggested=tuple(dict.fromkeys(place.path for place in places)),
     )
 
 

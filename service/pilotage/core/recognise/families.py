@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pilotage.core.policy_values import NAME
-from pilotage.core.recognise.groups import Group, ReadGroup
+from pilotage.core.recognise.groups import Group, ReadGroup, without_environment
 from pilotage.core.recognise.places import FileKind, Place, Rank
 from pilotage.core.recognise.words import GENERIC, PATH_WORDS
 
@@ -49,6 +49,12 @@ class Family:
     def has_own(self, member: Member) -> bool:
         """Whether the member needs rules of its own."""
         return tuple(_filled(rule, member.service) for rule in self.rules) != member.places
+
+    @property
+    def plain(self) -> tuple[str, str] | None:
+        """The environment whose files have no environment's name, and their pattern."""
+        name = self.members[0].read.group.plain
+        return None if name is None else (name, without_environment(self.files))
 
     @property
     def names_services(self) -> bool:
@@ -148,13 +154,13 @@ def _is_generic(service: str) -> bool:
 
 def _alike(services: Mapping[str, ReadGroup]) -> dict[str, ReadGroup]:
     """Those of the most frequent kind that are equally sure."""
-    kinds = Counter((each.kind.value, each.rank.value) for each in services.values())
-    most = max(kinds, key=lambda each: (kinds[each], each))
-    return {
-        service: each
+    kinds = {
+        service: (each.kind.value, each.rank.value, each.group.plain or "")
         for service, each in services.items()
-        if (each.kind.value, each.rank.value) == most
     }
+    counts = Counter(kinds.values())
+    most = max(counts, key=lambda each: (counts[each], each))
+    return {service: each for service, each in services.items() if kinds[service] == most}
 
 
 def _distance(template: str) -> int:

@@ -24,3 +24,5 @@ class Findings:
     families: tuple[Family, ...]
     misses: Misses
     names: Names
+    suggested: tuple[str, ...] = ()
+    """Values that look like versions, where those that a person named are not there."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from pilotage.core.recognise import places
-from pilotage.core.recognise.environments import Names
+from pilotage.core.recognise.environments import Names, Step
 from pilotage.core.recognise.places import FileKind, Found, Place, Rank
 from pilotage.core.recognise.words import IGNORED_FOLDERS
 
@@ -32,6 +32,8 @@ class Group:
     key: str
     files: Mapping[str, str]
     """Environment to path."""
+    plain: str | None = None
+    """The environment whose file has no environment's name, as `values.yaml` has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,31 @@ class Misses:
 def grouped(paths: Iterable[str], names: Names) -> list[Group]:
     """Every group of at least two environments, in the order of their keys."""
     found: dict[str, dict[str, str]] = {}
+    plain: set[str] = set()
     for path in islice(paths, MOST_PATHS):
         if _may_promote(path):
+            plain.add(path)
             for spot in names.spots(path):
                 found.setdefault(spot.key, {})[spot.name] = path
-    return [
-        Group(key, dict(sorted(files.items())))
-        for key, files in sorted(found.items())
-        if names.side_by_side(files)
-    ]
+    groups = (_with_plain(key, files, plain, names) for key, files in sorted(found.items()))
+    return [group for group in groups if names.side_by_side(group.files)]
+
+
+def _with_plain(key: str, files: Mapping[str, str], paths: Set[str], names: Names) -> Group:
+    """One environment's file beside the same without its name stands for two environments."""
+    path = without_environment(key)
+    if len(files) > 1 or path not in paths or names.given:
+        return Group(key, dict(sorted(files.items())))
+    (name,) = files
+    plain = "staging" if names.step(name) == Step.PRODUCTION else "production"
+    return Group(key, {name: files[name], plain: path}, plain)
+
+
+def without_environment(pattern: str) -> str:
+    """`values-{environment}.yaml` as the file for all is called: `values.yaml`; "" for others."""
+    folder, slash, name = pattern.rpartition("/")
+    found = re.sub(r"[-_.]\{environment\}", "", name)
+    return f"{folder}{slash}{found}" if found != name and "{environment}" not in folder else ""
 
 
 def _may_promote(path: str) -> bool:
@@ -145,7 +163,7 @@ def _compared(
         group=group,
         kind=kinds[0],
         places=promoted,
-        rank=Rank(best),
+        rank=Rank(best) if group.plain is None else Rank.POSSIBLE,
         also=tuple(place for place in common if ranks[place] != best),
         versions={
             name: {
