@@ -2,8 +2,9 @@
 
 `pilotage serve`, with the settings that it has by default, watches 4 repositories of 50 pipelines
 on the sandbox, each of which promotes from staging to 5 environments. One target in ten waits for
-people with its pull request open; the others have nothing to promote. What is measured is that
-process and the git processes that it starts, over more than one whole interval of comparison.
+people with its pull request open; the others have nothing to promote. Then it is started again, as
+after an upgrade, and looks at everything once. What is measured is that process and the git
+processes that it starts, over more than one whole interval of comparison.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def _measured(folder: Path) -> list[Figure]:
     try:
         config = _settings(folder, github, github_server.url, argocd, argocd_server.url, names)
         with _serving(config) as process:
-            return _watched(process, folder)
+            _until_open(process, folder)
+        with _serving(config) as process:
+            return _watched(process)
     finally:
         argocd.close()
         argocd_server.stop()
@@ -134,10 +137,9 @@ def _serving(config: Path) -> Iterator[subprocess.Popen[bytes]]:
         log.close()
 
 
-def _watched(process: subprocess.Popen[bytes], folder: Path) -> list[Figure]:
-    _until_open(process, folder)
-    time.sleep(10)
-    print(f"{TARGETS} targets wait; measuring for {SECONDS} s", file=sys.stderr)
+def _watched(process: subprocess.Popen[bytes]) -> list[Figure]:
+    print(f"{TARGETS} targets wait; measuring after {SECONDS} s, for as long", file=sys.stderr)
+    time.sleep(SECONDS)
     before, begun = _processor_seconds(process.pid), time.monotonic()
     time.sleep(SECONDS)
     used = _processor_seconds(process.pid) - before

@@ -22,7 +22,7 @@ from pilotage.store.database import Database
 from tests.engine.simulation import database, run
 
 _ONE = os.environ.get("PILOTAGE_SIMULATION_SEED")
-_COUNT = int(os.environ.get("PILOTAGE_SIMULATION_SEEDS", "50"))
+_COUNT = int(os.environ.get("PILOTAGE_SIMULATION_SEEDS", "20"))
 _AT_ONCE = 10 if _COUNT <= 1_000 else 100
 _BLOCKS = [int(_ONE)] if _ONE else range(0, _COUNT, _AT_ONCE)
 

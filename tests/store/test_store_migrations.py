@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,11 +12,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import pilotage.store
 from pilotage.store import SchemaNewer, SchemaOlder, Store, StoreUnavailable
 from pilotage.store.database import connect
-from pilotage.store.migrate import newest
+from pilotage.store.migrate import newest, revisions
 from pilotage.store.schema import metadata
 from tests.store.examples import NOW, PRODUCTION, a_delivery, add_target
 
@@ -146,3 +149,21 @@ def test_the_migrations_lie_inside_the_package_so_that_the_wheel_has_them() -> N
     folder = Path(pilotage.store.__file__).parent / "migrations"
     assert (folder / "env.py").is_file()
     assert list((folder / "versions").glob("*.py"))
+
+
+def test_the_names_of_the_scripts_are_what_alembic_reads_in_them() -> None:
+    scripts = ScriptDirectory(str(Path(pilotage.store.__file__).parent / "migrations"))
+    known = [script.revision for script in scripts.walk_revisions()]
+    assert revisions() == sorted(known)
+    assert newest() == scripts.get_current_head()
+
+
+def test_a_schema_that_is_there_needs_no_alembic(tmp_path: Path) -> None:
+    """It costs memory that a service which waits would keep."""
+    url = f"sqlite:///{tmp_path / 'pilotage.db'}"
+    Store.open(url).close()
+    code = (
+        "import sys; from pilotage.store import Store; Store.open(sys.argv[1]).close();"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0

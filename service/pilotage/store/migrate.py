@@ -1,14 +1,14 @@
-"""Bring the schema to what this version needs, once, whoever starts first."""
+"""Bring the schema to what this version needs, once, whoever starts first.
+
+Alembic is loaded only where there is something to migrate: a service that starts again does without
+its 11 MB.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from pilotage.store.errors import SchemaNewer, SchemaOlder
 
@@ -16,11 +16,15 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x70696C6F74616765
 
 
+def revisions() -> list[str]:
+    """The schemas that this version knows, oldest first: `v0001_first_tables.py` makes `0001`."""
+    scripts = (_SCRIPTS / "versions").glob("v*_*.py")
+    return sorted(path.name[1:].partition("_")[0] for path in scripts)
+
+
 def newest() -> str:
     """The schema that this version of the service needs."""
-    head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
-    assert head is not None, "the package lacks its migrations"
-    return head
+    return revisions()[-1]
 
 
 def migrate(connection: Connection) -> None:
@@ -32,9 +36,11 @@ def migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     # On SQLite the transaction itself holds the one write lock.
-    found = current(connection)
-    if found == newest():
+    if current(connection) == newest():
         return
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -58,8 +64,9 @@ def current(connection: Connection) -> str | None:
     Raises:
         SchemaNewer: it is not one that this version knows.
     """
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
-    if found is not None and found not in known:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if found is not None and found not in revisions():
         raise SchemaNewer(found, newest())
     return found
