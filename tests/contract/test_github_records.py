@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
 
 from pilotage.adapters.github import Forbidden, GitHub, MachineUser, NotFound
 from pilotage.core import forge
-from pilotage.core.forge import READY, BranchRules, Status, StatusState
+from pilotage.core.forge import FREE, READY, BranchRules, Protection, Status, StatusState
 from pilotage.sandbox.github import ProtectionKind, RequiredContext
 from tests.contract.github_world import World
 
 REPO = "acme/config"
-UNPROTECTED = BranchRules(required_contexts={}, pull_request_required=False, strict=False)
 
 
 class Clock:
@@ -212,9 +212,9 @@ def test_a_team_that_may_not_be_seen_is_not_found_and_not_empty(github: GitHub) 
 
 
 def test_an_unprotected_branch_asks_for_nothing(world: World, github: GitHub) -> None:
-    assert github.branch_rules(REPO, "main") == UNPROTECTED
+    assert github.protection(REPO, "main") == Protection()
     with client(world, "ada") as admin:
-        assert admin.branch_rules(REPO, "main") == UNPROTECTED
+        assert admin.protection(REPO, "main") == Protection()
         assert admin.counts.reads == 2
 
 
@@ -225,13 +225,26 @@ def test_rulesets_are_read_by_everybody(world: World, github: GitHub) -> None:
         [RequiredContext(READY, 7), "ci"],
         strict=True,
         pull_request=True,
+        approvals=2,
+        bypass=["pilotage-bot"],
         kind=ProtectionKind.RULESET,
     )
-    rules = github.branch_rules(REPO, "main")
+    seen = github.protection(REPO, "main")
+    rules = seen.everybody
     assert dict(rules.required_contexts) == {READY: 7, "ci": None}
-    assert (rules.strict, rules.pull_request_required, rules.known) == (True, True, True)
+    assert (rules.strict, rules.pull_request_required, seen.known) == (True, True, True)
+    assert (rules.approvals, rules.merge_methods) == (2, frozenset({"merge", "squash", "rebase"}))
     with client(world, "ada") as admin:
-        assert admin.branch_rules(REPO, "main") == rules
+        assert admin.protection(REPO, "main").everybody == rules
+
+
+def test_a_ruleset_says_whether_it_binds_who_asks(world: World, github: GitHub) -> None:
+    protect = partial(world.github.protect, world.repo, "main", ["ci"], pull_request=True)
+    protect(kind=ProtectionKind.RULESET, bypass=["pilotage-bot"])
+    assert github.protection(REPO, "main").pushing(administrator=False) == FREE
+    with client(world, "ada") as admin:
+        bound = admin.protection(REPO, "main").pushing(administrator=True)
+    assert (dict(bound.required_contexts), bound.pull_request_required) == ({"ci": None}, True)
 
 
 def test_classic_protection_is_read_by_administrators_and_guessed_by_nobody(
@@ -239,10 +252,30 @@ def test_classic_protection_is_read_by_administrators_and_guessed_by_nobody(
 ) -> None:
     world.github.protect(world.repo, "main", [READY], strict=True, pull_request=True)
     with client(world, "ada") as admin:
-        assert admin.branch_rules(REPO, "main") == BranchRules({READY: None}, True, True)
-    seen = github.branch_rules(REPO, "main")
+        assert admin.protection(REPO, "main").everybody == BranchRules({READY: None}, True, True)
+    seen = github.protection(REPO, "main")
     assert not seen.known
-    assert dict(seen.required_contexts) == {READY: None}, "this much everybody may see"
+    assert dict(seen.everybody.required_contexts) == {READY: None}, "this much everybody may see"
+
+
+def test_who_passes_classic_protection(world: World) -> None:
+    """An administrator where they are let pass, and for pull requests whoever is named."""
+    protect = partial(world.github.protect, world.repo, "main", ["ci"], pull_request=True)
+    with client(world, "ada") as admin:
+        protect(enforce_admins=False)
+        assert admin.protection(REPO, "main").merging(administrator=True) == FREE
+        assert admin.protection(REPO, "main").merging(administrator=False) != FREE
+        protect(bypass=["ada"])
+        bound = admin.protection(REPO, "main").pushing(administrator=True)
+    assert (dict(bound.required_contexts), bound.pull_request_required) == ({"ci": None}, False)
+
+
+def test_labels_and_files_as_they_are(world: World, github: GitHub) -> None:
+    github.add_labels(REPO, number_of_a_pull_request(world), ["requires-review"])
+    assert github.labels(REPO) == {"requires-review"}
+    assert github.text_of(REPO, "README.md", "main") == "# Configuration\n"
+    assert github.text_of(REPO, "missing.yaml", "main") is None
+    assert github.text_of(REPO, "README.md", "no-such-branch") is None
 
 
 def test_check_lists_what_is_missing(world: World) -> None:

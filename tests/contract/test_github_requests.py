@@ -68,7 +68,9 @@ def everything(github: GitHub, head: str) -> None:
     github.changed_files(REPO, number)
     github.team_members("acme", "admins")
     github.permission(REPO, "maria")
-    github.branch_rules(REPO, "main")
+    github.protection(REPO, "main")
+    github.labels(REPO)
+    github.text_of(REPO, "a.yaml", "main")
     github.deployment(REPO, merged, "production")
     github.check_access(REPO)
 

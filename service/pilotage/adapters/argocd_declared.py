@@ -89,8 +89,19 @@ class _Destination(Wire):
     namespace: Line = ""
 
 
+class _Automated(Wire):
+    enabled: StrictBool | None = None
+    prune: StrictBool = False
+    self_heal: StrictBool = False
+
+
+class _SyncPolicy(Wire):
+    automated: _Automated | None = None
+
+
 class _Spec(Wire):
     project: Line = ""
+    sync_policy: _SyncPolicy | None = None
     destination: _Destination = _Destination()
     source: _Source | None = None
     sources: tuple[_Source, ...] = ()
@@ -174,11 +185,15 @@ def _application(answer: _Application, server: str) -> DeclaredApplication:
     metadata, spec = answer.metadata, answer.spec
     paths = metadata.annotations.get(GENERATE_PATHS)
     sources = spec.sources or ((spec.source,) if spec.source is not None else ())
+    automated = spec.sync_policy.automated if spec.sync_policy is not None else None
     return DeclaredApplication(
         ref=ApplicationRef(server, spec.project, metadata.namespace, metadata.name),
         sources=tuple(_source(each) for each in sources),
         generate_paths=generate_paths(paths) if isinstance(paths, str) else None,
         destination=spec.destination.namespace,
+        automated=automated is not None and automated.enabled is not False,
+        prune=automated is not None and automated.prune,
+        self_heal=automated is not None and automated.self_heal,
         hydrated=spec.source_hydrator is not None,
     )
 

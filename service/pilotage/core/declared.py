@@ -50,6 +50,10 @@ class DeclaredApplication:
     generate_paths: tuple[str, ...] | None = None
     destination: str = ""
     """The namespace that it deploys to."""
+    automated: bool = True
+    """Argo CD syncs it by itself; `prune` and `self_heal` count only then."""
+    prune: bool = True
+    self_heal: bool = True
     hydrated: bool = False
     """Its manifests are rendered into a branch of their own, by `sourceHydrator`."""
 

@@ -92,6 +92,21 @@ def discover(
     return {service: search.service(service, files) for service, files in services.items()}
 
 
+def nearest_miss(
+    application: DeclaredApplication, files: Iterable[str], branch: Branch, texts: Texts
+) -> Misses | None:
+    """Why an application reads none of these files; None when it reads one."""
+    reader = Reader(branch, texts)
+    nearest: Misses | None = None
+    for file in files:
+        answer = reader.answer(application, file)
+        if isinstance(answer, Reads):
+            return None
+        if nearest is None or (answer.near, answer.shared) > (nearest.near, nearest.shared):
+            nearest = answer
+    return nearest
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     declared: Declared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -161,10 +161,85 @@ class BranchRules:
     """Context to the App that must post it (None: anybody may)."""
     pull_request_required: bool
     strict: bool
-    known: bool = True
-    """False when the token may not read all of the rules; those seen are listed all the same."""
     others: tuple[str, ...] = ()
     """Further rules by GitHub's names, such as `required_signatures` or `merge_queue`."""
+    approvals: int = 0
+    """How many people must approve a pull request; the owners of its files count as one."""
+    merge_methods: frozenset[str] | None = None
+    """Those that a rule leaves; None where none says."""
+
+    def together(self, other: BranchRules) -> BranchRules:
+        contexts = dict(self.required_contexts)
+        for context, app in other.required_contexts.items():
+            contexts[context] = app or contexts.get(context)
+        limits = [each.merge_methods for each in (self, other) if each.merge_methods is not None]
+        return BranchRules(
+            required_contexts=contexts,
+            pull_request_required=self.pull_request_required or other.pull_request_required,
+            strict=self.strict or other.strict,
+            others=tuple(dict.fromkeys((*self.others, *other.others))),
+            approvals=max(self.approvals, other.approvals),
+            merge_methods=frozenset.intersection(*limits) if limits else None,
+        )
+
+
+FREE = BranchRules(required_contexts={}, pull_request_required=False, strict=False)
+"""No rules at all."""
+
+
+class Bypass(StrEnum):
+    """Which rules the account of the service may pass."""
+
+    ALWAYS = "always"
+    PULL_REQUESTS = "pull requests"
+    """Only by merging a pull request, not by a push."""
+    NEVER = "never"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Rules that come together, and who passes them."""
+
+    rules: BranchRules
+    bypass: Bypass = Bypass.NEVER
+    administrators_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """All that protects a branch."""
+
+    sets: tuple[RuleSet, ...] = ()
+    known: bool = True
+    """False when the credentials may not read all of it; what is seen is there all the same."""
+
+    @property
+    def everybody(self) -> BranchRules:
+        return self._together(lambda _: True)
+
+    def pushing(self, *, administrator: bool) -> BranchRules:
+        """What binds the service when it pushes; where its bypass is not known, everything."""
+        return self._together(lambda each: not _passes(each, administrator, Bypass.ALWAYS))
+
+    def merging(self, *, administrator: bool) -> BranchRules:
+        """What binds the service when it merges a pull request."""
+        may = (Bypass.ALWAYS, Bypass.PULL_REQUESTS)
+        return self._together(lambda each: not _passes(each, administrator, *may))
+
+    @property
+    def bypass_known(self) -> bool:
+        return all(each.bypass is not Bypass.UNKNOWN for each in self.sets)
+
+    def _together(self, binds: Callable[[RuleSet], bool]) -> BranchRules:
+        total = FREE
+        for each in self.sets:
+            total = total.together(each.rules) if binds(each) else total
+        return total
+
+
+def _passes(rules: RuleSet, administrator: bool, *ways: Bypass) -> bool:
+    return rules.bypass in ways or (administrator and rules.administrators_pass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +258,12 @@ class Access:
     identity: str
     default_branch: str
     needs: tuple[Need, ...]
+    app: int | None = None
+    """The App's id; None for the token of an account."""
+    administrator: bool = False
+    archived: bool = False
+    merge_methods: frozenset[str] | None = None
+    """What the repository allows; None when it is not told."""
 
     @property
     def missing(self) -> tuple[Need, ...]:

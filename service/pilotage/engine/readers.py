@@ -49,7 +49,10 @@ class Readers:
         branch = Branch(self.repository.normalised, trees.base_branch)
         key = (branch, commit, tuple(files.items()), known)
         return applications.found.once(
-            (id(declared), *key), lambda: _discover(files, known, declared, branch, trees, commit)
+            (id(declared), *key),
+            lambda: discover(
+                files, known, declared, branch, read_for(files, known, declared, branch, trees, commit)
+            ),
         )
 
     def _known(self, policy: Policy, commit: Sha) -> tuple[str, ...]:
@@ -60,14 +63,15 @@ class Readers:
         return tuple(sorted({path for each in files for path in each}))
 
 
-def _discover(
+def read_for(
     files: Mapping[str, tuple[str, ...]],
     known: tuple[str, ...],
     declared: Declared,
     branch: Branch,
     trees: Trees,
     commit: Sha,
-) -> dict[str, Found]:
+) -> dict[str, str | None]:
+    """The texts that discovering needs, of this commit."""
     every = sorted({*known, *(file for each in files.values() for file in each)})
     texts: dict[str, str | None] = {}
     for _ in range(_MOST_ROUNDS):
@@ -75,7 +79,7 @@ def _discover(
         if not more:
             break
         texts |= _texts(trees, commit, sorted(more))
-    return discover(files, known, declared, branch, texts)
+    return texts
 
 
 def _texts(trees: Trees, commit: Sha, paths: list[str]) -> dict[str, str | None]:

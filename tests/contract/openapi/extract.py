@@ -39,6 +39,7 @@ OPERATIONS = [
     "GET /repos/{owner}/{repo}/branches/{branch}",
     "GET /repos/{owner}/{repo}/branches/{branch}/protection",
     "GET /repos/{owner}/{repo}/rules/branches/{branch}",
+    "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}",
     "GET /repos/{owner}/{repo}/git/ref/{ref}",
     "GET /repos/{owner}/{repo}/git/matching-refs/{ref}",
     "POST /repos/{owner}/{repo}/git/refs",

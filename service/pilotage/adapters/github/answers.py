@@ -6,6 +6,7 @@ Each class lists what is used of an answer; anything missing or of another type 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from datetime import UTC
 from typing import Annotated, Literal, TypeVar
@@ -60,6 +61,7 @@ class Installation(Answer):
     """An App's, and what it was granted there."""
 
     id: int
+    app_id: int | None = None
     permissions: dict[str, str] = {}
 
 
@@ -87,6 +89,29 @@ class RepositoryPermissions(Answer):
 class Repository(Answer):
     default_branch: str
     permissions: RepositoryPermissions | None = None
+    archived: bool = False
+    allow_merge_commit: bool | None = None
+    allow_squash_merge: bool | None = None
+    allow_rebase_merge: bool | None = None
+
+    @property
+    def merge_methods(self) -> frozenset[str] | None:
+        """None when GitHub does not tell: it does so only to those who may write."""
+        methods = {
+            "merge": self.allow_merge_commit,
+            "squash": self.allow_squash_merge,
+            "rebase": self.allow_rebase_merge,
+        }
+        if None in methods.values():
+            return None
+        return frozenset(name for name, allowed in methods.items() if allowed)
+
+
+class FileContent(Answer):
+    """A file of at most a megabyte; a larger one comes without its content."""
+
+    content: str
+    encoding: str
 
 
 class FullName(Answer):
@@ -279,3 +304,13 @@ class DeploymentStatus(Answer):
 class Merged(Answer):
     merged: Literal[True]
     sha: CommitId
+
+
+def decoded(file: FileContent) -> str | None:
+    """The text; None for what is too large to be given, and for what is no text."""
+    if file.encoding != "base64":
+        return None
+    try:
+        return base64.b64decode(file.content).decode("utf-8")
+    except ValueError:
+        return None

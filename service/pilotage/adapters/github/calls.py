@@ -35,8 +35,8 @@ class Calls:
         self._writing: dict[int | None, threading.Lock] = {}
         self._patience: dict[int | None, datetime] = {}
 
-    def get(self, scope: str, path: str, what: str) -> object:
-        return self.get_with_headers(scope, path, what)[1]
+    def get(self, scope: str, path: str, what: str, params: Params | None = None) -> object:
+        return self._ask(scope, Request(what, "GET", path, write=False), params=params)[1]
 
     def get_with_headers(self, scope: str, path: str, what: str) -> Exchanged:
         return self._ask(scope, Request(what, "GET", path, write=False))
@@ -148,9 +148,10 @@ class InRepository:
     calls: Calls
     repository: str
 
-    def get(self, kind: type[A], path: str, what: str) -> A:
+    def get(self, kind: type[A], path: str, what: str, params: Params | None = None) -> A:
         full = repository_path(self.repository) + path
-        return read(kind, self.calls.get(self.repository, full, what), what, f"GET {full}")
+        body = self.calls.get(self.repository, full, what, params)
+        return read(kind, body, what, f"GET {full}")
 
     def rows(
         self,

@@ -54,7 +54,7 @@ def refusal(
             step = "Check the token, or the App's id and private key; it may have been revoked."
             return errors.Unauthorised(what, where, f"GitHub answered 401: {message}", step)
         case 403:
-            step = "Grant the missing permission; `pilotage check` lists what is needed."
+            step = "Grant the missing permission; `pilotage check --live` lists what is needed."
             return errors.Forbidden(what, where, f"GitHub answered 403: {message}", step)
         case 404 | 410:
             step = "Check the name, and that the credentials may see the repository."

@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from pydantic import SecretStr
 
-from pilotage.adapters.github import answers, errors, rules
+from pilotage.adapters.github import access, answers, errors, rules
 from pilotage.adapters.github.calls import Calls, InRepository
 from pilotage.adapters.github.comparisons import compare
 from pilotage.adapters.github.credentials import Credential
@@ -221,13 +221,33 @@ class GitHub:
         except errors.NotFound:
             return "none"
 
-    def branch_rules(self, repository: str, branch: str) -> forge.BranchRules:
-        """Rulesets and classic protection together; `known` is False when not all may be read."""
-        return rules.branch_rules(self._calls, repository, branch)
+    def protection(self, repository: str, branch: str) -> forge.Protection:
+        """Rulesets and classic protection; `known` is False when not all may be read."""
+        return rules.protection(self._calls, self._sign_in, repository, branch)
 
     def check_access(self, repository: str) -> forge.Access:
-        """What the credentials lack in this repository, for `pilotage check`."""
-        return rules.check_access(self._calls, self._sign_in, repository)
+        """What the credentials lack in this repository, for `pilotage check --live`."""
+        return access.check_access(self._calls, self._sign_in, repository)
+
+    def labels(self, repository: str) -> frozenset[str]:
+        """The labels that there are; GitHub ignores the case of their names."""
+        what = f"reading the labels of {repository}"
+        rows = self._in(repository).rows(answers.Named, "/labels", what)
+        return frozenset(row.name for row in rows)
+
+    def text_of(self, repository: str, path: str, ref: str) -> str | None:
+        """A text file at a branch or commit; None where there is none, or it is no small text."""
+        named = "/".join(segment(part) for part in path.split("/"))
+        what = f"reading {path} at {ref}"
+        try:
+            found = self._in(repository).get(
+                answers.FileContent, f"/contents/{named}", what, {"ref": ref}
+            )
+        except errors.Renamed:
+            raise
+        except errors.NotFound:
+            return None
+        return answers.decoded(found)
 
     def deployment(
         self, repository: str, sha: Sha, environment: str

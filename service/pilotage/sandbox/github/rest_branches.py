@@ -8,9 +8,10 @@ from fastapi.responses import JSONResponse
 
 from pilotage.sandbox.github import render, render_commits
 from pilotage.sandbox.github.call import AskingRepository, LockedRouter
-from pilotage.sandbox.github.errors import Refused
+from pilotage.sandbox.github.errors import Refused, not_found
 from pilotage.sandbox.github.model import Permission, Protection, ProtectionKind, Repository
 from pilotage.sandbox.github.render import Json
+from pilotage.sandbox.github.rules import may_bypass
 from pilotage.sandbox.github.state import State
 
 router = LockedRouter(prefix="/repos/{owner}/{repo}")
@@ -124,6 +125,24 @@ def rules_of_branch(call: AskingRepository, branch: str) -> JSONResponse:
     found = call.repo.protections.get(branch)
     listed = _rules(call.repo, found) if found else []
     return call.page(listed, lambda rule: rule)
+
+
+@router.get("/rulesets/{number}")
+def ruleset(call: AskingRepository, number: int) -> Json:
+    """One ruleset, and whether it binds who asks. Who else may pass it, administrators see."""
+    found = next((p for p in call.repo.protections.values() if p.ruleset_id == number), None)
+    if found is None or found.kind is not ProtectionKind.RULESET:
+        raise not_found()
+    passes = may_bypass(call.state, call.repo, found, call.by.login)
+    return {
+        "id": number,
+        "name": found.branch,
+        "target": "branch",
+        "source_type": "Repository",
+        "source": call.repo.full_name,
+        "enforcement": "active",
+        "current_user_can_bypass": "always" if passes else "never",
+    }
 
 
 def _rules(repo: Repository, found: Protection) -> list[Json]:
