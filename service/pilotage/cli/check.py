@@ -1,19 +1,22 @@
-"""`pilotage check`: is the configuration right, and do the files fit it?"""
+"""`pilotage check`: is the configuration right, do the files fit it, and is all else ready?"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilotage.cli import live as outside
 from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
 from pilotage.cli.output import AsJson, Exit, print_json, say
 
 if TYPE_CHECKING:
     from pilotage.core.config import Problem
     from pilotage.core.plan import Plan
+    from pilotage.core.readiness import Finding
 
 
 _MOST_PATHS = 5000
@@ -24,11 +27,22 @@ def check(
     path: ClonePath = HERE,
     at: At = None,
     config: ConfigFile = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask GitHub and Argo CD, with the service's tokens.")
+    ] = False,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PILOTAGE_CONFIG",
+            help="With --live: settings in TOML, those of `pilotage serve --config`.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a clone: its configuration, and its files.
 
     Reads `.pilotage.yaml` and the files that it names, without a server.
+    With --live it also looks at GitHub, the branch's rules and Argo CD.
 
     Exit code 1: there is a problem. Notes are no problems.
     """
@@ -42,11 +56,12 @@ def check(
         notes += _alone(target, found)
     problems += _unknown_services(clone)
     unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
+    seen = outside.findings(clone, settings) if live else None
     if as_json:
-        print_json(_document(clone, unique, notes))
+        print_json(_document(clone, unique, notes, seen))
     else:
-        _show(clone, unique, notes)
-    if unique:
+        _show(clone, unique, notes, seen or [])
+    if unique or _bad(seen or []):
         raise typer.Exit(int(Exit.NO))
 
 
@@ -140,7 +155,13 @@ def _unknown_services(clone: Clone) -> list[Problem]:
     return problems
 
 
-def _document(clone: Clone, problems: list[Problem], notes: list[str]) -> dict[str, Any]:
+def _bad(found: list[Finding]) -> int:
+    return sum(each.level.value == "problem" for each in found)
+
+
+def _document(
+    clone: Clone, problems: list[Problem], notes: list[str], found: list[Finding] | None
+) -> dict[str, Any]:
     return {
         "commit": clone.commit,
         "targets": [target.id for target in clone.targets()],
@@ -156,16 +177,19 @@ def _document(clone: Clone, problems: list[Problem], notes: list[str]) -> dict[s
             for each in problems
         ],
         "notes": notes,
+        "live": None if found is None else outside.document(found),
     }
 
 
-def _show(clone: Clone, problems: list[Problem], notes: list[str]) -> None:
+def _show(clone: Clone, problems: list[Problem], notes: list[str], found: list[Finding]) -> None:
     for problem in problems:
         say(str(problem))
     for note in notes:
         say(f"note: {note}")
-    if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    if found:
+        outside.show(found)
+    if bad := len(problems) + _bad(found):
+        count = "1 problem" if bad == 1 else f"{bad} problems"
         say(f"{count} at {clone.commit[:7]}")
     else:
         names = ", ".join(target.id for target in clone.targets())

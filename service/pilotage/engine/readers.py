@@ -48,12 +48,12 @@ class Readers:
         trees = self.repository.trees
         branch = Branch(self.repository.normalised, trees.base_branch)
         key = (branch, commit, tuple(files.items()), known)
-        return applications.found.once(
-            (id(declared), *key),
-            lambda: discover(
-                files, known, declared, branch, read_for(files, known, declared, branch, trees, commit)
-            ),
-        )
+
+        def search() -> dict[str, Found]:
+            texts = read_for(files, known, declared, branch, trees, commit)
+            return discover(files, known, declared, branch, texts)
+
+        return applications.found.once((id(declared), *key), search)
 
     def _known(self, policy: Policy, commit: Sha) -> tuple[str, ...]:
         """The files of both environments: an ApplicationSet may make something of each."""

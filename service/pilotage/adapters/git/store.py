@@ -143,6 +143,13 @@ class GitStore:
                 self._default_branch = self._local_default_branch()
         return self._default_branch
 
+    def origin(self) -> str:
+        """Where a local clone was made from, as it is written there; empty when it says nothing."""
+        out = self._runner.run(
+            "config", "--get", "remote.origin.url", accept=(0, 1), timeout=self.timeouts.local
+        )
+        return out.stdout.decode("utf-8", "replace").strip()
+
     def push(
         self, sha: Sha, branch: str, expected: Sha | None, *, may_rewrite: bool = False
     ) -> None:
