@@ -209,7 +209,7 @@ def _sources(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
         yield Finding(Level.OK, _ABOUT, f"can read the services' {some(good)}")
     for name, unknown in facts.sources.items():
         if unknown is not None:
-            text = f"cannot read {name}, which services name: {unknown.reason}"
+            text = f"cannot read {name}, so no commits between versions are shown: {unknown.reason}"
             yield Finding(Level.NOTE, _ABOUT, text, "mend the name, or let the account read it")
 
 

@@ -210,7 +210,8 @@ def _environment(
     environment, trees, commit = pipeline.environments[name], subject.trees, subject.checked.commit
     every = {each: trees.tree(pipeline, each, commit).files for each in pipeline.environments}
     layout = layout_of(pipeline, name)
-    services = layout.services(every[name])
+    idle = _without_version(trees, pipeline, name, commit)
+    services = [each for each in layout.services(every[name]) if each not in idle]
     files = {service: layout.files_of(service) for service in services}
     known = tuple(sorted({path for each in every.values() for path in each}))
     texts = read_for(files, known, declared, branch, trees, commit)
@@ -228,6 +229,19 @@ def _environment(
     acts = pipeline.mode is Mode.PROPOSE
     facts = EnvironmentFacts(id_, server.server, found, names, misses, {}, acts)
     return replace(facts, may_sync=_rights(server, facts, declared))
+
+
+def _without_version(
+    trees: Trees, pipeline: Pipeline, environment: str, commit: Sha
+) -> frozenset[str]:
+    """Files like those of a service that are none: nothing is promoted for them."""
+    pairs = [(pipeline.environments[each].from_ or "", each) for each in pipeline.targets]
+    plans = [
+        trees.plan(pipeline, source, target, commit)
+        for source, target in pairs
+        if environment in (source, target)
+    ]
+    return frozenset(name for each in plans for name in each.without_version)
 
 
 def _rights(
