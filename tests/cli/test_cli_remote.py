@@ -231,6 +231,45 @@ class TestPauseAndResume:
         assert terminal("pause").code == 1
 
 
+@pytest.mark.runbook("SYRF-13")
+class TestPromote:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"), [(("web", "api"), "web api"), (("--cancel",), "--cancel")]
+    )
+    def test_what_is_asked_reaches_the_target(
+        self,
+        service: Service,
+        terminal: Terminal,
+        obedient: Obedient,
+        arguments: tuple[str, ...],
+        expected: str,
+    ) -> None:
+        service.know(a_target())
+        ran = terminal("promote", "shop", *arguments, "--json")
+        assert (ran.code, ran.json["commands"][0]["state"]) == (0, "done")
+        assert [(each.name, each.argument) for each in obedient.taken] == [("promote", expected)]
+
+    @pytest.mark.parametrize("arguments", [(), ("api", "--cancel"), ("api web",)])
+    def test_used_wrongly_nothing_is_sent(
+        self,
+        service: Service,
+        terminal: Terminal,
+        obedient: Obedient,
+        arguments: tuple[str, ...],
+    ) -> None:
+        service.know(a_target())
+        assert terminal("promote", "shop", *arguments).code == 2
+        assert obedient.taken == []
+
+    def test_a_refusal_is_exit_code_1_with_its_reason(
+        self, service: Service, terminal: Terminal
+    ) -> None:
+        service.know(a_target())
+        service.engine.on_poke = Obedient(service, frozenset({"promote"}))
+        ran = terminal("promote", "shop", "apj")
+        assert (ran.code, "promote apj" in ran.out) == (1, True)
+
+
 class TestRollback:
     @pytest.fixture
     def released(self, service: Service) -> Service:

@@ -16,6 +16,7 @@ from pilotage.cli import (
     init,
     pause,
     plan,
+    promote,
     quarantine,
     resume,
     rollback,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     app.command("set")(set_command.set_one)
     app.command()(status.status)
     app.command()(explain.explain)
+    app.command()(promote.promote)
     app.command()(rollback.rollback)
     app.command()(pause.pause)
     app.command()(resume.resume)

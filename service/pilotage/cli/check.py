@@ -113,7 +113,8 @@ def _alone(target: Target, found: Plan) -> list[str]:
     notes = []
     if found.services or found.unchanged or found.problems:
         notes += [
-            f"{target.id}: {service} is only in {target.source}, so it is not promoted"
+            f"{target.id}: {service} is only in {target.source}, so it is not promoted; to let "
+            f"it in: pilotage promote {target.id} {service}"
             for service in found.only_in_source
         ]
         notes += [

@@ -161,7 +161,7 @@ def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
 
 def _show_rest(target: dict[str, Any]) -> None:
     for service in target["only_in_source"]:
-        say(f"  {service} has no file in the target, and is not promoted")
+        say(f"  {service} is new, and not promoted: pilotage promote {target['target']} {service}")
     for change in target["changes"]:
         paths = [each["path"] for each in change["not_promoted"]]
         if paths:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from pilotage.core import by_hand, comparing, people, prose
+from pilotage.core import by_hand, choice, comparing, people, prose
 from pilotage.core.acts import AnswerComment
 from pilotage.core.applications import explained
 from pilotage.core.decision import Decision, Draft
@@ -23,9 +23,9 @@ from pilotage.core.snapshot import Snapshot
 def decide(seen: Snapshot, now: datetime) -> Decision:
     """One look at one target. Pure: the same snapshot and time give the same decision."""
     draft = Draft(seen, now)
+    draft.target = replace(draft.target, proofs=prove(seen, now))
     people.ticked(draft)
     people.commanded(draft)
-    draft.target = replace(draft.target, proofs=prove(seen, now))
     for proof in draft.target.proofs:
         if proof.service in seen.plan.services and not proof.proven:
             draft.wake(next_look(proof))
@@ -34,6 +34,7 @@ def decide(seen: Snapshot, now: datetime) -> Decision:
     by_hand.noticed(draft)
     by_hand.followed(draft)
     _proposal(draft)
+    choice.followed(draft)
     announced(draft)
     others(draft)
     draft.because += explained(seen)

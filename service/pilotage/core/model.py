@@ -266,6 +266,15 @@ class CheckRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A person asked that only these services are promoted now."""
+
+    services: tuple[str, ...]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Promotion:
     """One set of values on its way from one environment to the next."""
 
@@ -280,6 +289,8 @@ class Promotion:
     policy_commit: Sha
     run: str
     origin: Origin = Origin.SERVICE
+    choice: Choice | None = None
+    """Why the set is smaller than all that differs."""
     generation: int = 1
     """Counts the sets that this pull request carried; ticks belong to one of them."""
     branch: str = ""
@@ -446,6 +457,10 @@ class Target:
     pause: Pause | None = None
     quarantine: tuple[Quarantined, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    choice: Choice | None = None
+    """Until its promotion has left, or nothing of it can be promoted, nothing else is proposed."""
+    admitted: tuple[str, ...] = ()
+    """New services that people let in, until the environment has them."""
     proofs: tuple[Proof, ...] = ()
     running: Mapping[str, str] = field(default_factory=dict)
     """Service to version at `running_at`, the base branch's head as last looked at."""

@@ -14,7 +14,7 @@ from pilotage.core.model import (
     State,
     versions_of,
 )
-from pilotage.core.proof import Selection, select
+from pilotage.core.proof import Selection, hopeless, in_question, select
 
 
 def observing(draft: Draft) -> None:
@@ -24,28 +24,23 @@ def observing(draft: Draft) -> None:
     for obstacle in selection.obstacles:
         draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
         draft.wake(obstacle.until)
-    if not seen.plan.services:
+    plan = in_question(seen.plan, draft.target)
+    if not plan.services:
         draft.propose(None)
-        if not seen.plan.problems:
+        if not plan.problems and draft.target.choice is None:
             source = seen.policy.source_name
             draft.explain("plan", f"{source} and {draft.target.environment} are the same")
         return
-    if _hopeless(draft, selection):
+    held = draft.proposal is not None and draft.proposal.hold is not None
+    if not held and hopeless(plan, selection):
         draft.propose(None)
         return
-    changes = selection.changes or seen.plan.changes
+    changes = selection.changes or plan.changes
     draft.explain("plan", prose.list_steps(seen.policy, changes))
     promotion = _blocked(draft, _observed(draft, changes))
     draft.propose(promotion)
     if selection.changes and _may_open(draft, selection):
         _open(draft, promotion)
-
-
-def _hopeless(draft: Draft, selection: Selection) -> bool:
-    """Nothing that differs will be promoted until a person or a new version changes that."""
-    lasting = {obstacle.service for obstacle in selection.obstacles if obstacle.lasting}
-    held = draft.proposal is not None and draft.proposal.hold is not None
-    return not held and lasting >= set(draft.seen.plan.services)
 
 
 def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
@@ -74,6 +69,7 @@ def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
         source_commit=seen.plan.source,
         base=seen.base,
         policy_commit=seen.policy.commit,
+        choice=target.choice,
     )
 
 

@@ -177,6 +177,7 @@ def reopened(draft: Draft) -> None:
         draft.tell(EventKind.ENDED, conclusion, promotion=ended)
     back = replace(promotion, state=State.OPEN, ended_at=None, conclusion="")
     refused = tuple(found for found in draft.target.refused if found.promotion != promotion.id)
-    draft.target = replace(draft.target, proposal=back, refused=refused)
+    choice = promotion.choice or draft.target.choice
+    draft.target = replace(draft.target, proposal=back, refused=refused, choice=choice)
     draft.tell(EventKind.REOPENED, f"#{promotion.pull_request} was reopened", promotion=back)
     draft.wake(draft.now)

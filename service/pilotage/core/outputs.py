@@ -57,6 +57,14 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What a reader should know or may do, and the command that does it, if there is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BodyPage:
     """The pull request's body (`templates/pull_request.md.j2`)."""
 
@@ -76,7 +84,7 @@ class BodyPage:
     differences: tuple[Difference, ...]
     superseded: tuple[Superseded, ...]
     waiting: tuple[ChangeRow, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[Advice, ...]
     rollback: tuple[str, ...]
     rollback_command: str
     policy: str
@@ -95,14 +103,6 @@ class ApplicationRow:
     sync: str
     health: str
     since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a reader may do, and the command that does it."""
-
-    text: str
-    command: str
 
 
 @dataclass(frozen=True, slots=True)

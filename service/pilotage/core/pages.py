@@ -15,7 +15,7 @@ from pilotage.core.comparison import Span
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
-from pilotage.core.model import Outcome, Promotion, ServiceChange, Sha, State, Target
+from pilotage.core.model import Choice, Outcome, Promotion, ServiceChange, Sha, State, Target
 from pilotage.core.outputs import (
     Advice,
     ApplicationRow,
@@ -32,6 +32,7 @@ from pilotage.core.proof import find
 from pilotage.core.prose import (
     clipped,
     list_changes,
+    listed,
     marker,
     moment,
     span,
@@ -131,20 +132,32 @@ def _body(
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),
         rollback_command=f"{command} {' '.join(promotion.services[:1])} --reason …",
-        notes=_notes(promotion, pull_request),
+        notes=_notes(target, promotion, pull_request),
         policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
         link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
         not_compared=tuple(comparing.not_compared(policy, promotion)),
     )
 
 
-def _notes(promotion: Promotion, pull_request: PullRequest | None) -> tuple[str, ...]:
-    if pull_request is None or promotion.branch_head in (None, pull_request.head):
-        return ()
-    return (
-        f"{pull_request.head[:7]} is a commit that Pilotage did not write: "
-        "the branch is left as it is, and newer versions wait.",
-    )
+def _notes(
+    target: Target, promotion: Promotion, pull_request: PullRequest | None
+) -> tuple[str, ...]:
+    notes = []
+    chosen = promotion.choice
+    if chosen is not None:
+        notes.append(f"{_asked(chosen)}, so the other services wait.")
+    if target.choice is not None and target.choice != chosen:
+        notes.append(f"{_asked(target.choice)}; this set is another one.")
+    if pull_request is not None and promotion.branch_head not in (None, pull_request.head):
+        notes.append(
+            f"{pull_request.head[:7]} is a commit that Pilotage did not write: "
+            "the branch is left as it is, and newer versions wait."
+        )
+    return tuple(notes)
+
+
+def _asked(choice: Choice) -> str:
+    return f"Asked for by {choice.by} {moment(choice.at)}: only {listed(choice.services)}"
 
 
 def _row(seen: Snapshot, target: Target, promotion: Promotion, change: ServiceChange) -> ChangeRow:
@@ -201,23 +214,36 @@ def _people(policy: Policy, promotion: Promotion) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[str, ...]:
+def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[Advice, ...]:
     """What differs and is not in this set, with the reason."""
-    services = set(promotion.services)
+    plan, services = seen.plan, set(promotion.services)
     quarantined = {(found.service, found.version): found for found in seen.target.quarantine}
-    notes = [str(each) for name, each in seen.plan.problems.items() if name not in services]
-    for service, planned in seen.plan.services.items():
-        found = quarantined.get((service, planned.change.after))
-        if found is not None and service not in services:
-            notes.append(f"{service} {version.cut(found.version)} is in quarantine: {found.reason}")
-    alone = (
-        (seen.policy.source_name, seen.plan.only_in_source),
-        (seen.policy.environment_name, seen.plan.only_in_target),
-    )
-    for environment, names in alone:
-        if names:
-            notes.append(f"only in {environment}: {', '.join(names[:10])}")
-    return tuple(notes[:20])
+    notes = [Advice(str(each)) for name, each in plan.problems.items() if name not in services]
+    for service, planned in plan.services.items():
+        if service in services:
+            continue
+        wanted = planned.change.after
+        found = quarantined.get((service, wanted))
+        if found is not None:
+            reason = f"{service} {version.cut(wanted)} is in quarantine: {found.reason}"
+            notes.append(Advice(reason))
+        elif promotion.choice is not None:
+            text = f"{service} {version.cut(wanted)} was not asked for"
+            notes.append(Advice(f"{text} by {promotion.choice.by}, and comes later"))
+    return (*notes[:20], *_alone(seen))
+
+
+def _alone(seen: Snapshot) -> tuple[Advice, ...]:
+    """Services that only one of the environments has."""
+    plan, found = seen.plan, []
+    new, old = (listed(names, 10) for names in (plan.only_in_source, plan.only_in_target))
+    if new:
+        which = "it" if len(plan.only_in_source) == 1 else "one"
+        text = f"only in {seen.policy.source_name}: {new}; to let {which} in, comment"
+        found.append(Advice(text, f"/pilotage add {plan.only_in_source[0]}"))
+    if old:
+        found.append(Advice(f"only in {seen.policy.environment_name}: {old}"))
+    return tuple(found)
 
 
 def _rollback(policy: Policy) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 
-from pilotage.core import checklist
+from pilotage.core import checklist, choice
 from pilotage.core.acts import AnswerComment
+from pilotage.core.choice import Answer
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.holding import quarantine
+from pilotage.core.markdown import escape
 from pilotage.core.merged import put_back
 from pilotage.core.model import (
     Command,
@@ -22,10 +24,11 @@ from pilotage.core.model import (
     State,
     Subject,
 )
+from pilotage.core.prose import harmless
 from pilotage.core.snapshot import Known, Unknown
 
-_NOT_IN_WORDS = re.compile(r"[^\w. :+/-]")
 _REASON = "reason:"
+_REPLY_LIMIT = 2_000
 
 
 def is_person(login: str, own: str) -> bool:
@@ -62,19 +65,20 @@ def commanded(draft: Draft) -> None:
     """Each command is answered once: done, or refused with the reason."""
     for command in draft.seen.commands:
         if command.id not in draft.seen.permitted:
-            problem: str | None = f"@{command.by} may not use commands here (see `commands:`)"
+            problem = f"@{command.by} may not use commands here (see `commands:`)"
             # Once for each pull request: a stranger must not use up the writes that GitHub allows.
             once = f"{command.pull_request}/{command.by}"
             _answer(draft, command, problem, once)
             continue
-        problem = _obeyed(draft, command)
-        _answer(draft, command, problem, command.id)
+        _answer(draft, command, _obeyed(draft, command), command.id)
 
 
-def _answer(draft: Draft, command: Command, problem: str | None, once: str) -> None:
+def _answer(draft: Draft, command: Command, outcome: str | Answer | None, once: str) -> None:
+    answer = outcome if isinstance(outcome, Answer) else Answer(outcome or "", not outcome)
     said = f"{command.name} {command.argument}".strip()
-    kind = EventKind.REFUSED if problem else EventKind.COMMAND
-    text = f"{command.by}: {said}" + (f" (refused: {problem})" if problem else "")
+    kind = EventKind.COMMAND if answer.done else EventKind.REFUSED
+    note = answer.text if answer.done else f"refused: {answer.text}"
+    text = f"{command.by}: {said}" + (f" ({note})" if note else "")
     of = draft.proposal or draft.release
     draft.tell(kind, text, promotion=of, by=command.by, command=command.id)
     if command.comment is None or command.pull_request is None:
@@ -85,50 +89,30 @@ def _answer(draft: Draft, command: Command, problem: str | None, once: str) -> N
             promotion="",
             number=command.pull_request,
             comment=command.comment,
-            reaction="-1" if problem else "+1",
-            reply=problem if problem else _explained(draft, command),
+            reaction="+1" if answer.done else "-1",
+            reply=_explained(command) if outcome is None else _reply(outcome),
         )
     )
 
 
-def _plain(word: str) -> str:
-    """A person's own word in our reply: nobody is mentioned, nothing hidden, nothing formatted."""
-    return _NOT_IN_WORDS.sub("?", word)[:100]
+def _reply(outcome: str | Answer) -> str:
+    return escape(outcome.text, _REPLY_LIMIT) if isinstance(outcome, Answer) else outcome
 
 
-def _explained(draft: Draft, command: Command) -> str | None:
+def _explained(command: Command) -> str | None:
     """`explain` is answered from the same decision that is being made: see `decide`."""
     return "" if command.name == "explain" else None
 
 
-def _obeyed(draft: Draft, command: Command) -> str | None:
-    """None when it was done; else why not."""
-    match command.name:
-        case "hold":
-            return _hold(draft, command)
-        case "resume" | "retry":
-            return _resume(draft, command)
-        case "roll":
-            return _roll(draft)
-        case "tick":
-            return _tick(draft, command)
-        case "rollback":
-            return _rollback(draft, command)
-        case "pause":
-            return _pause(draft, command)
-        case "unpause":
-            return _unpause(draft, command)
-        case "quarantine":
-            return _put_in_quarantine(draft, command)
-        case "lift":
-            return _lift(draft, command)
-        case "explain":
-            return None
-        case _:
-            return (
-                f"unknown command `{_plain(command.name)}`; there are hold, resume, roll, tick, "
-                "rollback, retry and explain"
-            )
+def _obeyed(draft: Draft, command: Command) -> str | Answer | None:
+    """None when it was done; else why not, or what follows."""
+    obey = _COMMANDS.get(command.name)
+    if obey is not None:
+        return obey(draft, command)
+    return (
+        f"unknown command `{harmless(command.name)}`; there are hold, resume, roll, tick, "
+        "promote, add, rollback, retry and explain"
+    )
 
 
 def _addressed(draft: Draft, command: Command) -> Promotion | None:
@@ -199,7 +183,7 @@ def _again(draft: Draft, revert: Revert) -> Revert:
             return replace(revert, attempt=revert.attempt + 1, pull_request=None)
 
 
-def _roll(draft: Draft) -> str | None:
+def _roll(draft: Draft, command: Command) -> str | None:
     promotion = draft.proposal
     if promotion is None or promotion.state is not State.OPEN or not promotion.waiting:
         return "no newer set is waiting"
@@ -286,7 +270,28 @@ def _lift(draft: Draft, command: Command) -> str | None:
         if (found.service, found.version) != (service, wanted.strip())
     )
     if len(kept) == len(draft.target.quarantine):
-        return f"{_plain(service)} {_plain(wanted)} is not in quarantine"
+        return f"{harmless(service)} {harmless(wanted)} is not in quarantine"
     draft.target = replace(draft.target, quarantine=kept)
     draft.tell(EventKind.LIFTED, f"{service} {wanted} may be proposed again", by=command.by)
     return None
+
+
+def _explain(draft: Draft, command: Command) -> None:
+    """Answered where all reasons are known: see `decide`."""
+
+
+_COMMANDS: Mapping[str, Callable[[Draft, Command], str | Answer | None]] = {
+    "hold": _hold,
+    "resume": _resume,
+    "retry": _resume,
+    "roll": _roll,
+    "tick": _tick,
+    "promote": choice.promote,
+    "add": choice.add,
+    "rollback": _rollback,
+    "pause": _pause,
+    "unpause": _unpause,
+    "quarantine": _put_in_quarantine,
+    "lift": _lift,
+    "explain": _explain,
+}

@@ -6,7 +6,7 @@ reason, and what that means for the others is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -79,6 +79,14 @@ class Plan:
     @property
     def changes(self) -> tuple[ServiceChange, ...]:
         return tuple(found.change for found in self.services.values())
+
+    def only(self, services: Collection[str]) -> Plan:
+        """What promoting these alone would do."""
+        return replace(
+            self,
+            services={name: each for name, each in self.services.items() if name in services},
+            problems={name: each for name, each in self.problems.items() if name in services},
+        )
 
     @property
     def contents(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pilotage.core.applications import source_names
 from pilotage.core.model import Proof, ServiceChange, Target
+from pilotage.core.plan import Plan
 from pilotage.core.policy import Policy, Together
 from pilotage.core.rollout import judge_value
 from pilotage.core.rollout_watch import Failed, Held, Live, Pending, State, Watch
@@ -133,21 +134,33 @@ def _not_live(watches: Mapping[str, Watch | None]) -> str | None:
     return None
 
 
+def in_question(plan: Plan, target: Target) -> Plan:
+    """All that differs, or only the services that a person chose."""
+    return plan if target.choice is None else plan.only(target.choice.services)
+
+
 def select(snapshot: Snapshot, target: Target, now: datetime) -> Selection:
     """The set that the policy would promote now, and what stands in the way of the rest."""
     changes: list[ServiceChange] = []
     obstacles: list[Obstacle] = []
-    for service, planned in snapshot.plan.services.items():
+    plan = in_question(snapshot.plan, target)
+    for service, planned in plan.services.items():
         found = obstacle(planned.change, snapshot.policy, target)
         if found is None:
             changes.append(planned.change)
         else:
             obstacles.append(replace(found, service=service))
-    for service, problem in snapshot.plan.problems.items():
+    for service, problem in plan.problems.items():
         obstacles.append(Obstacle(service, str(problem), "mend the file"))
     if obstacles and snapshot.policy.pipeline.together is Together.ALL:
         return Selection((), tuple(obstacles))
     return Selection(tuple(changes), tuple(obstacles))
+
+
+def hopeless(plan: Plan, selection: Selection) -> bool:
+    """Nothing of it will be promoted until a person or a new version changes that."""
+    lasting = {obstacle.service for obstacle in selection.obstacles if obstacle.lasting}
+    return lasting >= set(plan.services)
 
 
 def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from pilotage.core import comparing, version
 from pilotage.core.comparison import counted
@@ -12,13 +13,14 @@ from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
 from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
-from pilotage.core.policy import Policy
+from pilotage.core.policy import Environment, Policy
 from pilotage.core.rollout_watch import Failed
 
 _NAMED = 5
 """Services named in a title before the rest is counted."""
 _TITLE_LIMIT = 250
 _NOT_IN_BRANCHES = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_WORDS = re.compile(r"[^\w. :+/-]")
 _ACTIVE = re.compile(
     r"(?<=#)(?=\d)|(?<=(?<!\w)@)(?=\w)|(?<=\bGH-)(?=\d)|(?<=\[)(?=(?:skip|no|ci|actions) )", re.I
 )
@@ -32,6 +34,11 @@ def clipped(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
     """One line that fits; GitHub refuses a status description that is longer."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def harmless(word: str) -> str:
+    """A person's own word in our reply: nobody is mentioned, nothing hidden, nothing formatted."""
+    return _NOT_IN_WORDS.sub("?", word)[:100]
 
 
 def _inert(text: str) -> str:
@@ -62,9 +69,14 @@ def _step(policy: Policy, change: ServiceChange) -> str:
     return f"{name} {before} to {version.short(change.after, name)}: {found}"
 
 
-def _first(between: str, names: Sequence[str]) -> str:
-    shown = between.join(names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+def listed(names: Sequence[str], most: int = _NAMED) -> str:
+    """`a, b, c`, or the first few and how many more."""
+    return _first(", ", names, most)
+
+
+def _first(between: str, names: Sequence[str], most: int = _NAMED) -> str:
+    shown = between.join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def span(duration: timedelta) -> str:
@@ -106,7 +118,24 @@ def branch_pattern(policy: Policy) -> tuple[str, str]:
 
 
 def title(policy: Policy, promotion: Promotion) -> str:
-    return clipped(_inert(_filled(policy.environment.title, policy, promotion)), _TITLE_LIMIT)
+    return clipped(_inert(_worded("title", policy, promotion)), _TITLE_LIMIT)
+
+
+def _worded(name: Literal["title", "commit"], policy: Policy, promotion: Promotion) -> str:
+    """As the policy words it; what a person chose has words of its own unless the policy has."""
+    template: str = getattr(policy.environment, name)
+    if promotion.choice is not None and template == Environment.model_fields[name].default:
+        return _chosen(policy, promotion)
+    return _filled(template, policy, promotion)
+
+
+def _chosen(policy: Policy, promotion: Promotion) -> str:
+    """`promote(api): v8.21.0 → production` (SYRF-13)."""
+    what = list_changes(promotion.changes)
+    if len(promotion.changes) == 1:
+        what = what.removeprefix(f"{promotion.changes[0].service} ")
+    scope = listed(promotion.services)
+    return f"promote({scope}): {what} → {policy.environment_name}"
 
 
 def marker(promotion: Promotion) -> str:
@@ -119,13 +148,15 @@ def story_marker(promotion: Promotion) -> str:
 
 
 def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
-    subject = clipped(_filled(policy.environment.commit, policy, promotion), _TITLE_LIMIT)
+    subject = clipped(_worded("commit", policy, promotion), _TITLE_LIMIT)
     lines = [
         clipped(f"{change.service}: {change.before or 'nothing'} -> {change.after}", _LINE_LIMIT)
         for change in promotion.changes
     ]
-    proven = f"Proven in {policy.source_name} at {promotion.source_commit}."
-    return _inert("\n".join([subject, "", *lines, "", proven, "", f"Pilotage-Act: {key}", ""]))
+    told = [f"Proven in {policy.source_name} at {promotion.source_commit}."]
+    if promotion.choice is not None:
+        told.append(clipped(f"Asked for by {promotion.choice.by}."))
+    return _inert("\n".join([subject, "", *lines, "", *told, "", f"Pilotage-Act: {key}", ""]))
 
 
 def opened_message(policy: Policy, promotion: Promotion) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from pilotage.core import prose
 from pilotage.core.branch import commit_branch, commit_keys, planned, rebase
@@ -33,7 +32,9 @@ def rolled(
         return promotion
     newer = versions_of(selection.changes)
     refused = any(found.versions == newer for found in draft.target.refused)
-    if not newer or newer == promotion.versions or refused:
+    if newer == promotion.versions:
+        promotion = replace(promotion, waiting=(), choice=draft.target.choice)
+    elif not newer or refused:
         promotion = replace(promotion, waiting=())
     elif _may_roll(draft, promotion, pull_request):
         return _rolled_on(draft, promotion, selection.changes)
@@ -56,17 +57,18 @@ def _waiting(draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, .
     return replace(promotion, waiting=changes)
 
 
-def _ours(promotion: Promotion, pull_request: PullRequest) -> bool:
+def ours(promotion: Promotion, pull_request: PullRequest) -> bool:
+    """Nobody else has a commit on the branch."""
     return promotion.branch_head is not None and pull_request.head == promotion.branch_head
 
 
 def _may_write(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> bool:
     free = promotion.hold is None and draft.target.config_problem is None
-    return free and draft.may_act and _ours(promotion, pull_request)
+    return free and draft.may_act and ours(promotion, pull_request)
 
 
 def _may_roll(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> bool:
-    if not _ours(promotion, pull_request):
+    if not ours(promotion, pull_request):
         draft.explain(
             "roll",
             "a person's commit is on the branch; the newer set waits",
@@ -103,13 +105,14 @@ def _rolled_on(draft: Draft, promotion: Promotion, changes: tuple[ServiceChange,
     rolled = replace(
         promotion,
         changes=changes,
+        choice=draft.target.choice,
         base=draft.seen.base,
         source_commit=plan.source,
         generation=promotion.generation + 1,
         ticks=(),
         waiting=(),
         roll_asked=False,
-        superseded=(*promotion.superseded, *_replaced(promotion, changes, draft.now))[-30:],
+        superseded=(*promotion.superseded, *_replaced(draft, promotion, changes))[-30:],
     )
     text = f"rolled on to {prose.list_changes(changes)}"
     draft.tell(EventKind.ROLLED, text, promotion=rolled)
@@ -139,11 +142,15 @@ def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
 
 
 def _replaced(
-    promotion: Promotion, changes: tuple[ServiceChange, ...], now: datetime
+    draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, ...]
 ) -> list[Superseded]:
+    """What will not go out any more; what a person's choice leaves for later is not among it."""
     newer = {change.service: change.after for change in changes}
+    planned = {change.service: change.after for change in draft.seen.plan.changes}
+    known = planned | newer if draft.target.choice is not None else newer
+    since = promotion.opened_at or promotion.created_at
     return [
-        Superseded(change.service, change.after, promotion.opened_at or promotion.created_at, now)
+        Superseded(change.service, change.after, since, draft.now)
         for change in promotion.changes
-        if newer.get(change.service) != change.after
+        if known.get(change.service) != change.after
     ]

@@ -30,6 +30,8 @@ COMMANDS = (
     "retry",
     "roll",
     "rollback",
+    "promote",
+    "add",
     "pause",
     "unpause",
     "quarantine",

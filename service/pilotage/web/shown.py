@@ -8,7 +8,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from pilotage.core.comparison import Compared, Comparison, NotCompared
-from pilotage.core.model import Hold, Pause, Promotion, Proof, Revert, State, Target
+from pilotage.core.model import Choice, Hold, Pause, Promotion, Proof, Revert, State, Target
 from pilotage.core.version import cut
 from pilotage.store import Event, Report, TargetRow
 
@@ -34,6 +34,8 @@ def target(row: TargetRow, found: Target, last_release: Promotion | None = None)
         "proposal": promotion(found.proposal) if found.proposal else None,
         "release": promotion(found.release) if found.release else None,
         "last_release": promotion(last_release) if last_release else None,
+        "choice": _choice(found.choice),
+        "admitted": list(found.admitted),
         "quarantine": [
             {
                 "service": each.service,
@@ -71,6 +73,7 @@ def promotion(found: Promotion) -> Shown:
         "pull_request_url": found.pull_request_url or None,
         "branch": found.branch or None,
         "origin": found.origin.value,
+        "choice": _choice(found.choice),
         "created_at": moment(found.created_at),
         "opened_at": moment(found.opened_at),
         "live_at": moment(found.live_at),
@@ -229,6 +232,12 @@ def _pause(pause: Pause | None) -> Shown | None:
     if pause is None:
         return None
     return {"reason": pause.reason, "by": pause.by, "since": moment(pause.since)}
+
+
+def _choice(choice: Choice | None) -> Shown | None:
+    if choice is None:
+        return None
+    return {"services": list(choice.services), "by": choice.by, "at": moment(choice.at)}
 
 
 def _proof(proof: Proof) -> Shown:

@@ -671,7 +671,7 @@ def test_an_unknown_command_names_those_there_are() -> None:
     decision = decide(commanded(opened(), command("rolback")), NOW)
     reply = act_of(decision, AnswerComment).reply
     assert reply is not None
-    assert "hold, resume, roll, tick, rollback, retry and explain" in reply
+    assert "tick, promote, add, rollback, retry and explain" in reply
 
 
 def test_explain_answers_with_every_gate() -> None:

@@ -22,7 +22,7 @@ from pilotage.core.model import (
     State,
     Superseded,
 )
-from pilotage.core.outputs import StoryPage
+from pilotage.core.outputs import Advice, StoryPage
 from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known
 from pilotage.rendering import render_body, render_story
@@ -66,7 +66,6 @@ def test_the_title_names_the_changes() -> None:
     )
 
 
-@pytest.mark.runbook("SYRF-13")
 def test_the_commit_says_what_and_where_it_was_proven() -> None:
     message = prose.commit_message(policy(), proposal(), "key-1")
     assert message.splitlines() == [
@@ -284,8 +283,8 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
         policy=pipeline(together="proven"), staging={**STAGING, "new": "new-v1.0.0"}, target=aim
     )
     assert body_of(before).left_out == (
-        "web web-v5.0.1 is in quarantine: crashed",
-        "only in staging: new",
+        Advice("web web-v5.0.1 is in quarantine: crashed"),
+        Advice("only in staging: new; to let it in, comment", "/pilotage add new"),
     )
 
 

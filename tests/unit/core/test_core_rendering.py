@@ -16,7 +16,7 @@ from pilotage.core.comparing import MOST
 from pilotage.core.forge import BODY_LIMIT, marker_in
 from pilotage.core.markdown import escape, link, mention, signed
 from pilotage.core.model import Difference
-from pilotage.core.outputs import BodyPage, Box, ChangeRow
+from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow
 from pilotage.rendering import render_body, render_story
 from tests.unit.core.pages import (
     HOSTILE,
@@ -324,7 +324,7 @@ def test_the_worst_page_still_fits_and_has_every_box(filler: str) -> None:
         waiting=tuple(ChangeRow(long, long, long) for _ in range(500)),
         people=people,
         differences=tuple(Difference(long, long, long, long) for _ in range(40)),
-        left_out=(long,) * 20,
+        left_out=(Advice(long, long), *(Advice(long),) * 20),
         rollback=(long,) * 30,
         notes=(long,) * 5,
         rollback_command=long,

@@ -14,6 +14,7 @@ from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
 from pilotage.core import comparing
 from pilotage.core.applications import source_names, why_unknown
+from pilotage.core.choice import let_in
 from pilotage.core.comparison import Answer, Span
 from pilotage.core.config import ConfigError
 from pilotage.core.model import (
@@ -100,7 +101,9 @@ class Observer:
             if base is None:
                 raise CannotObserve(f"{target.repository} has no branch {trees.base_branch}")
             config, policy, problem = _configured(trees, target, base)
-            planned = trees.plan(policy.pipeline, policy.source_name, policy.environment_name, base)
+            planned = trees.plan(
+                policy.pipeline, policy.source_name, policy.environment_name, base, let_in(target)
+            )
             own = self._outside.github.identity()
         except (ConfigError, NoConfigError) as error:
             raise CannotObserve(_unusable(error), configuration=True) from None
