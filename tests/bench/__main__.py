@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tests.bench import idle
+from tests.bench import editor, idle, plan, write
 from tests.bench.figure import Figure
 from tests.bench.report import where, written
 
-ROWS: dict[str, ModuleType] = {"idle": idle}
+ROWS: dict[str, ModuleType] = {"editor": editor, "idle": idle, "plan": plan, "write": write}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 def main(arguments: list[str]) -> int:
-    write = "--write" in arguments
+    to_page = "--write" in arguments
     names = [each for each in arguments if each != "--write"] or list(ROWS)
     unknown = [name for name in names if name not in ROWS]
     if unknown:
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         for each in figures:
             print(f"{name:<8} {each.what:<52} {each.measured:>20}  {each.target}: {each.verdict}")
             missed += not each.met
-        if write:
+        if to_page:
             before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
             about = (ROWS[name].__doc__ or "").strip()
             PAGE.write_text(written(before, name, about, where(), figures), encoding="utf-8")

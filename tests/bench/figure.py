@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`most`: the largest value that meets the target; `least`: the smallest. One of them."""
+    """`most`: the largest value that meets the target; `least`: the smallest. With
+    neither it is only told, beside one that has a target."""
 
     what: str
     value: float
@@ -26,6 +27,8 @@ class Figure:
 
     @property
     def target(self) -> str:
+        if self.most is None and self.least is None:
+            return "no target"
         bounds = (("at most", self.most), ("at least", self.least))
         return " and ".join(
             f"{word} {bound:,g} {self.unit}" for word, bound in bounds if bound is not None
@@ -33,4 +36,6 @@ class Figure:
 
     @property
     def verdict(self) -> str:
+        if self.most is None and self.least is None:
+            return "told"
         return "met" if self.met else "missed"

@@ -1,0 +1,130 @@
+"""Repositories of any size, and a git server for them, for the rows that need real git."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
+
+from pilotage.sandbox.git_http import backend, body_of
+from pilotage.sandbox.serve import Server
+
+ENVIRONMENTS = ("staging", "production")
+FILES = "environments/{environment}/{service}/config.yaml"
+_ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Ana",
+    "GIT_AUTHOR_EMAIL": "ana@example.org",
+    "GIT_COMMITTER_NAME": "Ana",
+    "GIT_COMMITTER_EMAIL": "ana@example.org",
+}
+_SERVICE = """\
+# {service} in {environment}: moved by Pilotage
+serviceName: {service}
+envName:     {environment}
+service:
+    enabled:  true
+    chartTag: "{version}"   # promoted
+    chartRepository: https://charts.example.org
+ingress:
+  hosts: [{service}.{environment}.example.org]
+resources: {{limits: {{cpu: 500m, memory: 1Gi}}, requests: {{cpu: 100m, memory: 256Mi}}}}
+env:
+  - name: LOG_LEVEL
+    value: info
+"""
+_OTHER = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: config-{number}, namespace: team-{folder}}}
+data:
+  url: https://service-{number}.example.org/path
+"""
+
+
+def git(folder: Path, *arguments: str, given: bytes | None = None) -> str:
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=_ENVIRONMENT,
+        input=given,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"git {arguments[0]}: {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode().strip()
+
+
+def service_text(service: str, environment: str, version: str) -> str:
+    return _SERVICE.format(service=service, environment=environment, version=version)
+
+
+def service_file(service: str, environment: str) -> str:
+    return FILES.format(service=service, environment=environment)
+
+
+def make_repository(path: Path, *, files: int, services: int, newer: int) -> Path:
+    """A bare repository with one commit of so many files, 500 in a folder. Two environments have
+    the services; the first `newer` of them have a newer version in staging."""
+    path.mkdir(parents=True)
+    git(path, "init", "--bare", "--quiet", "--initial-branch=main")
+    git(path, "config", "pack.window", "0")  # no search for deltas: a clone is served at its best
+    commit(path, dict(_contents(files, services, newer)))
+    return path
+
+
+def _contents(files: int, services: int, newer: int) -> Iterator[tuple[str, str]]:
+    for number in range(services):
+        name = f"service-{number}"
+        for environment in ENVIRONMENTS:
+            minor = 1 if number < newer and environment == "staging" else 0
+            text = service_text(name, environment, f"{name}-v1.{minor}.0")
+            yield service_file(name, environment), text
+    for number in range(files - services * len(ENVIRONMENTS)):
+        folder = number // 500
+        yield f"teams/t{folder}/c{number}.yaml", _other(number, folder)
+
+
+def _other(number: int, folder: int) -> str:
+    """About 1 KB, of which no two are alike, as configuration in such repositories is."""
+    keys = (hashlib.sha256(f"{number} {key}".encode()).hexdigest() for key in range(10))
+    return _OTHER.format(number=number, folder=folder) + "".join(
+        f"  key-{key[:6]}: {key}\n" for key in keys
+    )
+
+
+def commit(path: Path, files: Mapping[str, str], branch: str = "main") -> str:
+    """A commit on the bare repository's own branch, as if somebody had pushed it."""
+    heads = git(path, "for-each-ref", f"refs/heads/{branch}")
+    parts = [f"commit refs/heads/{branch}\ncommitter Ana <ana@example.org> now\ndata 1\nx\n"]
+    parts += [f"from refs/heads/{branch}^0\n"] if heads else []
+    for name, text in files.items():
+        parts.append(f"M 100644 inline {name}\ndata {len(text.encode())}\n{text}\n")
+    stream = "".join(parts).encode()
+    git(path, "fast-import", "--quiet", "--force", "--date-format=now", given=stream)
+    return git(path, "rev-parse", f"refs/heads/{branch}")
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """The bare repositories below `root` over HTTP, for reading and pushing: the URL of `root`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        name, _, rest = scope["path"].strip("/").partition("/")
+        await backend(
+            scope, body_of(receive), send, repository=root / name, path_info=f"/{rest}", user="ana"
+        )
+
+    with Server(Starlette(routes=[Mount("/", app)])) as server:
+        yield server.url
