@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,19 +94,15 @@ def families(read: Sequence[ReadGroup], silent: Iterable[Group]) -> list[Family]
     `silent` are groups that say no version: some will have the shape of a family."""
     services = _by_template(group.key for group in silent)
     rest = {each.group.key: each for each in read}
-    found: list[Family] = []
-    while rest:
-        family = _largest(rest)
-        if family is None:
-            key = max(rest, key=lambda each: (len(rest[each].versions), -len(each), each))
+    found = [
+        replace(family, without=tuple(sorted(services.get(family.files, ()))))
+        for family in _shared(rest)
+    ]
+    for key in sorted(rest, key=lambda each: (-len(rest[each].versions), len(each), each)):
+        if key in rest:
             family = _single(rest[key])
-        else:
-            family = replace(family, without=tuple(sorted(services.get(family.files, ()))))
-        found.append(family)
-        taken = {path for each in family.members for path in each.read.group.files.values()}
-        rest = {
-            key: each for key, each in rest.items() if taken.isdisjoint(each.group.files.values())
-        }
+            _leave(rest, family)
+            found.append(family)
     return sorted(found, key=_order)
 
 
@@ -131,36 +128,61 @@ def _by_template(keys: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _largest(rest: Mapping[str, ReadGroup]) -> Family | None:
-    """The most groups of one shape, of which at least two have the same rules."""
-    sizes: dict[str, tuple[int, int, int]] = {}
-    alike: dict[str, dict[str, ReadGroup]] = {}
-    for template, services in sorted(_by_template(rest).items()):
-        some = _alike({service: rest[key] for service, key in services.items()})
-        files = {path for each in some.values() for path in each.group.files.values()}
-        if len(some) > 1 and sum(not _is_generic(service) for service in some) > 1:
-            alike[template] = some
-            sizes[template] = len(some), len(files), -_distance(template)
-    for template in sorted(sizes, key=lambda each: sizes[each], reverse=True):
-        family = _family(template, alike[template])
-        if sum(not family.has_own(each) for each in family.members) > 1:
-            return family
-    return None
+def _shared(rest: dict[str, ReadGroup]) -> Iterator[Family]:
+    """Groups of one shape, of which at least two have the same rules; the most groups first.
+
+    What a family is made of leaves `rest`. A shape is counted anew when its turn comes, since
+    others may have taken some of its groups."""
+    shapes = _by_template(rest)
+    turns = [
+        (size, template)
+        for template, services in shapes.items()
+        if (size := _size(template, _alike(services, rest))) is not None
+    ]
+    heapq.heapify(turns)
+    while turns:
+        size, template = heapq.heappop(turns)
+        some = _alike(shapes[template], rest)
+        now = _size(template, some)
+        if now is not None and now != size:
+            heapq.heappush(turns, (now, template))
+        elif now is not None:
+            family = _family(template, some)
+            if sum(not family.has_own(each) for each in family.members) > 1:
+                _leave(rest, family)
+                yield family
+                heapq.heappush(turns, (size, template))  # there may be some of another kind
+
+
+def _leave(rest: dict[str, ReadGroup], family: Family) -> None:
+    """Take the family's groups out, and every other reading of the same files."""
+    taken = {path for each in family.members for path in each.read.group.files.values()}
+    for key in [key for key, each in rest.items() if taken & set(each.group.files.values())]:
+        del rest[key]
+
+
+def _size(template: str, services: Mapping[str, ReadGroup]) -> tuple[int, int, int] | None:
+    """The largest first: more services, more files, service and environment side by side."""
+    if sum(not _is_generic(service) for service in services) < 2:
+        return None
+    files = {path for each in services.values() for path in each.group.files.values()}
+    return -len(services), -len(files), _distance(template)
 
 
 def _is_generic(service: str) -> bool:
     return service.lower() in GENERIC
 
 
-def _alike(services: Mapping[str, ReadGroup]) -> dict[str, ReadGroup]:
-    """Those of the most frequent kind that are equally sure."""
+def _alike(services: Mapping[str, str], rest: Mapping[str, ReadGroup]) -> dict[str, ReadGroup]:
+    """Those that are left, of the most frequent kind, and equally sure."""
+    left = {service: rest[key] for service, key in services.items() if key in rest}
     kinds = {
         service: (each.kind.value, each.rank.value, each.group.plain or "")
-        for service, each in services.items()
+        for service, each in left.items()
     }
     counts = Counter(kinds.values())
-    most = max(counts, key=lambda each: (counts[each], each))
-    return {service: each for service, each in services.items() if kinds[service] == most}
+    most = max(counts, key=lambda each: (counts[each], each), default=None)
+    return {service: each for service, each in left.items() if kinds[service] == most}
 
 
 def _distance(template: str) -> int:
