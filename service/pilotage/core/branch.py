@@ -99,8 +99,8 @@ def rebase(
 
 
 def _now(change: ServiceChange, present: Mapping[str, FileText]) -> tuple[Write, ...]:
-    """The writes with what they replace today; a new service's files replace nothing."""
-    if change.new and not any(write.file in present for write in change.writes):
-        return change.writes
-    found = places.read([write.place for write in change.writes], present)
-    return tuple(replace(write, before=found[write.place]) for write in change.writes)
+    """The writes with what they replace today; a file that is new replaces nothing."""
+    files = {write.file for write in change.writes if write.part is Part.FILE}
+    new = {file for file in files if file not in present}
+    found = places.read([each.place for each in change.writes if each.file not in new], present)
+    return tuple(replace(write, before=found.get(write.place)) for write in change.writes)

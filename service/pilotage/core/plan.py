@@ -208,8 +208,10 @@ class _Pair:
         source = self._source_writes()
         contents = self._contents()
         after = self._after(source)
-        before = places.read(after, self.target)
-        writes = tuple(_write(place, before[place], value) for place, value in after.items())
+        new = {rule.place.file for _, rule in self.rules if isinstance(rule, CopiedFile)}
+        new -= self.target.keys()
+        before = places.read([place for place in after if place.file not in new], self.target)
+        writes = tuple(_write(place, before.get(place), value) for place, value in after.items())
         copied = {ours.place for _, ours in self.rules if not isinstance(ours, Fixed)}
         told = telling(write for write in writes if write.place in copied)
         version = places.shown(writes[0].place, writes[0].after)

@@ -228,6 +228,22 @@ services:
         },
         {"api": ("api-v1", "api-v2")},
     ),
+    "a whole file that only staging has yet": Case(
+        "files: '{environment}/{service}/config.yaml'\n"
+        "promote: [{ copy: chartTag }, { copy: file, in: '{environment}/{service}/extra.yaml' },"
+        " { set: host, to: '{environment}.example.org',"
+        " in: '{environment}/{service}/extra.yaml' }]",
+        {
+            "staging/api/config.yaml": "chartTag: api-v2\n",
+            "staging/api/extra.yaml": "host: staging.example.org # ours\nsize: 2\n",
+        },
+        {"production/api/config.yaml": "chartTag: api-v1\n"},
+        {
+            "production/api/config.yaml": "chartTag: api-v2\n",
+            "production/api/extra.yaml": "host: production.example.org # ours\nsize: 2\n",
+        },
+        {"api": ("api-v1", "api-v2")},
+    ),
     "a service that only staging has": Case(
         "preset: cluster-gitops\nnew_services: add\nfiles: '{environment}/{service}/config.yaml'",
         {
