@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pytest
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from pilotage.sandbox.argocd import SYRF_CHART, ApplicationSet, ArgoCD, Source
 from pilotage.sandbox.github import Permission, ProtectionKind, RequiredContext
-from pilotage.sandbox.world import ADMINS, BOT, QUICK, VERSIONS, World, layout, path_of
+from pilotage.sandbox.world import ADMINS, BOT, OWNER, QUICK, VERSIONS, World, layout, path_of
 from tests.cli.clones import commit, git
 from tests.cli.conftest import Ran, Run
 
@@ -41,12 +49,14 @@ class Live:
     clone: Path
     settings: Path
     run: Run
+    credential: list[str] = field(default_factory=list)
+    """The last one stands in the settings instead of a token."""
 
     def check(self, *more: object, told: Mapping[str, str] | None = None, by: str = BOT) -> Ran:
         """As an account, with other settings where `told` replaces some of their text."""
         text = self.world.settings_file(self.clone.parent / "data")
-        token = self.world.github.token_for(by)
-        text = re.sub(r'(?s)(\[github\].*?\ntoken = ")[^"]+', rf"\g<1>{token}", text)
+        mine = [f'token = "{self.world.github.token_for(by)}"', *self.credential][-1]
+        text = re.sub(r'(?s)(\[github\].*?\n)token = "[^"]+"', rf"\g<1>{mine}", text)
         for old, new in (told or {}).items():
             assert old in text
             text = text.replace(old, new)
@@ -289,6 +299,29 @@ def test_ready_from_another_app_never_opens_the_gate(live: Worlds) -> None:
     there.protect(RequiredContext(READY, 4711))
     problems = there.found("problem")
     assert f"pilotage/ready counts only from App 4711, and {BOT} is not that" in problems
+
+
+def test_a_github_app_is_what_ready_is_pinned_to(live: Worlds) -> None:
+    there = live()
+    world = there.world
+    key = generate_private_key(65537, 2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    app = world.github.register_app("pilotage", public, OWNER)
+    world.github.install_app(app, OWNER, [world.repository])
+    (there.clone.parent / "app.pem").write_text(private)
+    file = json.dumps(str(there.clone.parent / "app.pem"))
+    there.credential.append(f"app_id = {app.id}\nprivate_key_file = {file}")
+    there.protect(RequiredContext(READY, app.id))
+    good = there.found("ok")
+    assert f"GitHub: signed in as pilotage[bot], App {app.id}" in good
+    assert "has contents: write, pull_requests: write, statuses: write, deployments: write" in good
+    assert f"branch main: pilotage/ready is required from App {app.id}" in good
+    notes = there.found("note")
+    assert "cannot read camaradesuk/syrf" in notes
+    assert "Install the App on camaradesuk/syrf" not in there.found("problem")
+    there.protect(READY)
+    assert f"pin it to App {app.id}" in there.found("note")
 
 
 def test_which_kind_of_revert_will_work(live: Worlds) -> None:

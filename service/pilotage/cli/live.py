@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pilotage.settings import Settings
 
 _PATIENCE = 10
-"""Seconds for one answer: a person is waiting."""
+"""Seconds for one answer of GitHub or git, at most: a person is waiting."""
 
 
 def findings(clone: Clone, file: Path | None) -> list[Finding]:
@@ -54,7 +54,7 @@ def _looked(clone: Clone, settings: Settings) -> list[Finding]:
     from pilotage.engine.readiness import Subject, look
 
     try:
-        outside = Outside(settings, argocd_read=_PATIENCE)
+        outside = Outside(settings)
     except (OSError, ValueError) as error:
         fail(f"the settings cannot be used: {error}", Exit.USAGE)
     checked = Checked(clone.file, clone.commit, clone.text)
@@ -74,7 +74,7 @@ def _redacted(found: Iterable[Finding], redactor: Redactor) -> list[Finding]:
 
 def show(found: Sequence[Finding]) -> None:
     rows = [[each.level.value, each.about, _told(each)] for each in found]
-    table(["", "about", "what is there"], rows)
+    table(["", "About", "What is there"], rows)
 
 
 def _told(finding: Finding) -> str:

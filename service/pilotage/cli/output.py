@@ -52,11 +52,16 @@ def table(heads: list[str], rows: list[list[str]]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = 1_000
     drawn = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in drawn.columns:
         column.overflow = "fold"
     for row in rows:
         drawn.add_row(*[Text(shown(cell)) for cell in row])
-    console.print(drawn)
+    if console.is_terminal:
+        console.print(drawn)
+        return
+    console.width = 1_000
+    with console.capture() as captured:
+        console.print(drawn)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())

@@ -110,8 +110,7 @@ class Repository:
 class Outside:
     """Everything that is not us. `close` ends the connections."""
 
-    def __init__(self, settings: Settings, *, argocd_read: float = ArgoCDTimeouts().read) -> None:
-        """`argocd_read` is how many seconds an Argo CD may take for an answer."""
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.github = GitHub(
             _credential(settings),
@@ -126,9 +125,7 @@ class Outside:
                 ca=str(found.ca) if found.ca else None,
                 verify=found.verify,
                 control_plane=found.control_plane,
-                timeouts=ArgoCDTimeouts(
-                    read=argocd_read, refresh=found.refresh_timeout.total_seconds()
-                ),
+                timeouts=ArgoCDTimeouts(refresh=found.refresh_timeout.total_seconds()),
             )
             for name, found in settings.argocd.items()
         }
