@@ -549,15 +549,12 @@ class TestHostileRepositories:
         self, tmp_path: Path, run: Run
     ) -> None:
         a_huge_clone(tmp_path, MOST_PATHS + 500)
-        ran = run("init", tmp_path, "--print", "--json")
+        ran = run("init", tmp_path)
         assert ran.code == 0, ran.err
-        found = ran.json
-        assert (found["files"], found["looked_at"]) == (MOST_PATHS + 500, MOST_PATHS)
-        assert found["read"] <= 4_000
-        assert found["skipped"] > 0
-        said = flowing(run("init", tmp_path).out)
+        said = flowing(ran.out)
+        assert "Looked at the names of 100,000 files" in said
         assert "of 100,500; the others were too many" in said
-        assert "more such files were too many to read" in said
+        assert "96,000 more such files were too many to read" in said
 
     def test_nesting_and_aliases_that_blow_up_are_not_read(self, tmp_path: Path, run: Run) -> None:
         bomb = "a: &a [x,x]\n" + "".join(f"b{n}: &b{n} [*a,*a]\n" for n in range(50))

@@ -181,6 +181,19 @@ class TestWhichCommit:
         ran = run("plan", tmp_path)
         assert (ran.code, "has no commit yet" in ran.err) == (2, True)
 
+    def test_a_clone_that_belongs_to_somebody_else(
+        self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Git refuses to read it, and says how to allow that; so do we."""
+        clone = a_clone(tmp_path, two_services())
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+        monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        ran = run("plan", clone)
+        assert ran.code == 2
+        assert "belongs to somebody else" in ran.err
+        assert "git config --global --add safe.directory" in ran.err
+
     def test_no_repository_at_all(self, tmp_path: Path, run: Run) -> None:
         for path in (tmp_path, tmp_path / "missing"):
             ran = run("plan", path)
