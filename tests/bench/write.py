@@ -3,9 +3,9 @@
 What is measured is what the service does (`adapters/git`, on a bare store that has fetched), to
 repositories of 1,000 and of 100,000 files, for 1 and for 50 services; the runs take turns, and the
 median counts. The alternative, in the same run, is a shallow clone, the cheapest possible edit, a
-commit and a push. How much slower that is depends on what
-is cloned and on the disk: here files have about 1 KB, and the server searches for no deltas. One run
-with files of 200 bytes gave 4 s for the clone, 30 times as long as ours.
+commit and a push. How much slower that is depends on what is cloned and on the disk: here files
+have about 1 KB, and the server searches for no deltas. One run with files of 200 bytes gave 4 s for
+the clone, 30 times as long as ours.
 """
 
 from __future__ import annotations
