@@ -157,6 +157,8 @@ def test_settings_that_cannot_be_used(live: Worlds, run: Run) -> None:
     there = live()
     ran = run("check", there.clone, "--live")
     assert (ran.code, "PILOTAGE_REPOSITORIES" in ran.err) == (2, True)
+    ran = there.check(told={"[argocd.main]": '[argocd.main]\nca = "missing.pem"'})
+    assert (ran.code, "No such file" in ran.err) == (2, True)
     ran = there.check(told={"[github]": "[github]\nca = 1"})
     assert (ran.code, "github.ca" in ran.err) == (2, True)
     assert there.world.github.token_for(BOT) not in ran.err
@@ -231,6 +233,18 @@ def test_what_the_account_lacks(live: Worlds) -> None:
     problems = there.found("problem", by="reader")
     assert "GitHub: lacks contents: write, to push promotion branches" in problems
     assert "GitHub: lacks statuses: write, to post pilotage/ready" in problems
+
+
+def test_what_github_does_not_answer_is_told_for_itself(live: Worlds) -> None:
+    there = live()
+    faults = there.world.github.faults
+    faults.answer(403, path="/repos/*/labels", message="Resource not accessible")
+    faults.answer(502, path="*/rules/*", times=2)
+    ran = there.check()
+    assert ran.code == 1
+    assert "note     GitHub           the labels cannot be looked up: " in ran.out
+    assert "problem  branch main      its rules cannot be read: " in ran.out
+    assert "3 applications found" in ran.out
 
 
 def test_labels_that_are_missing_and_there(live: Worlds) -> None:
@@ -397,9 +411,9 @@ def test_a_token_that_argocd_does_not_know(live: Worlds) -> None:
 def test_applications_on_another_branch(live: Worlds) -> None:
     there = live(applications=partial(by_hand, revision="release-1"))
     problems = there.found("problem")
-    file = path_of("production", "web")
-    why = f"reads {file} as a values file (/{file}), but follows release-1"
-    assert f"{TARGET}: web-production {why}" in problems
+    names = "api-production, project-management-production, web-production"
+    why = "targetRevision is release-1, and promotions go to main"
+    assert f"{TARGET}: {names}: {why} -> let it be main or HEAD" in problems
     assert "syrf/staging: 3 applications found" in there.found("ok")
 
 

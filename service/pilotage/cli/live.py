@@ -55,7 +55,9 @@ def _looked(clone: Clone, settings: Settings) -> list[Finding]:
 
     try:
         outside = Outside(settings)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"a file that the settings name cannot be read: {error.strerror}", Exit.USAGE)
+    except ValueError as error:
         fail(f"the settings cannot be used: {error}", Exit.USAGE)
     checked = Checked(clone.file, clone.commit, clone.text)
     try:

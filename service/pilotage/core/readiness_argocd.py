@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pilotage.core.declared import Declared, DeclaredApplication
+from pilotage.core.declared import Branch, Declared, DeclaredApplication
 from pilotage.core.discovery import Found
 from pilotage.core.readiness import MOST_NAMED, Finding, Level, Unknown, some
 from pilotage.core.reading import Misses, Near
@@ -30,6 +30,7 @@ class EnvironmentFacts:
 
     id: str
     server: str
+    branch: Branch
     found: Mapping[str, Found]
     """What reads each service's files, by Argo CD's own account."""
     names: Mapping[str, tuple[str, ...]]
@@ -115,17 +116,22 @@ def _missing(
 
 def _elsewhere(facts: EnvironmentFacts, misses: Mapping[str, Misses]) -> Iterator[Finding]:
     """Another branch or repository is certain; what else it may read is not."""
-    grouped: dict[tuple[bool, str], list[str]] = {}
+    grouped: dict[tuple[Near, str], list[str]] = {}
     for name, miss in misses.items():
-        certain = miss.near in (Near.OTHER_BRANCH, Near.OTHER_REPOSITORY)
-        grouped.setdefault((certain, miss.why), []).append(name)
-    for (certain, why), names in grouped.items():
-        if certain:
-            step = "let its targetRevision and repoURL be those that promotions are merged into"
-            yield Finding(Level.PROBLEM, facts.id, f"{some(names)} {why}", step)
-        else:
-            text = f"{some(names)} is not seen to read the files of its service: it {why}"
-            yield Finding(Level.NOTE, facts.id, text, "see that it is the right application")
+        grouped.setdefault((miss.near, miss.elsewhere or miss.why), []).append(name)
+    for (near, where), names in grouped.items():
+        branch, which = facts.branch, some(names)
+        match near:
+            case Near.OTHER_BRANCH:
+                text = f"{which}: targetRevision is {where}, and promotions go to {branch.name}"
+                step = f"let it be {branch.name} or HEAD"
+                yield Finding(Level.PROBLEM, facts.id, text, step)
+            case Near.OTHER_REPOSITORY:
+                text = f"{which}: repoURL is {where}, and promotions go to {branch.repository}"
+                yield Finding(Level.PROBLEM, facts.id, text, "let it be the same repository")
+            case _:
+                text = f"{which}: not seen to read the files of its service, it {where}"
+                yield Finding(Level.NOTE, facts.id, text, "see that it is the right application")
 
 
 def _syncing(facts: EnvironmentFacts, there: list[DeclaredApplication]) -> Iterator[Finding]:

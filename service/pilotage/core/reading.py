@@ -50,6 +50,8 @@ class Misses:
     near: Near
     shared: int = 0
     """How many leading folders the file shares with what the application reads."""
+    elsewhere: str = ""
+    """The other branch, or the other repository."""
 
 
 Answer: TypeAlias = Reads | Misses
@@ -237,10 +239,11 @@ def _on_branch(place: _Place, answer: Answer) -> Answer:
         return answer
     if not place.here:
         why = f"{answer.why}, but in {_shown(place.source.repository)}"
-        return Misses(why, Near.OTHER_REPOSITORY)
+        return Misses(why, Near.OTHER_REPOSITORY, elsewhere=_shown(place.source.repository))
     if not place.follows:
-        why = f"{answer.why}, but follows {_revision(place.source.revision)}"
-        return Misses(why, Near.OTHER_BRANCH)
+        revision = _revision(place.source.revision)
+        why = f"{answer.why}, but follows {revision}"
+        return Misses(why, Near.OTHER_BRANCH, elsewhere=revision)
     return answer
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pilotage.adapters.argocd import ArgoCD
 from pilotage.adapters.git import GitError
-from pilotage.adapters.github import GitHubError, NotFound, RateLimited, Unreachable
+from pilotage.adapters.github import Forbidden, GitHubError, NotFound, RateLimited, Unreachable
 from pilotage.core.application import CannotSee, normalised_repository
 from pilotage.core.applications import names_in
 from pilotage.core.config import FILE
@@ -104,6 +104,9 @@ class _Asking:
             return Unknown(f"{error.what} failed: {error.why}", step)
         except RateLimited as error:
             step = f"check again after {error.until:%H:%M} UTC"
+            return Unknown(f"{error.what} failed: {error.why}", step)
+        except Forbidden as error:
+            step = "grant the permission: docs/github.md lists what is needed"
             return Unknown(f"{error.what} failed: {error.why}", step)
         except GitHubError as error:
             missing = isinstance(error, NotFound)
@@ -227,7 +230,7 @@ def _environment(
         if (miss := nearest_miss(by_name[application], files[service], branch, texts)) is not None
     }
     acts = pipeline.mode is Mode.PROPOSE
-    facts = EnvironmentFacts(id_, server.server, found, names, misses, {}, acts)
+    facts = EnvironmentFacts(id_, server.server, branch, found, names, misses, {}, acts)
     return replace(facts, may_sync=_rights(server, facts, declared))
 
 

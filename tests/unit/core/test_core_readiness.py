@@ -10,7 +10,7 @@ import pytest
 
 from pilotage.core.application import ApplicationRef
 from pilotage.core.config import load_config
-from pilotage.core.declared import Declared, DeclaredApplication
+from pilotage.core.declared import Branch, Declared, DeclaredApplication
 from pilotage.core.discovery import Found, Match
 from pilotage.core.forge import (
     FREE,
@@ -351,6 +351,9 @@ def test_the_clone_and_the_branch(facts: GitFacts, level: Level, text: str) -> N
 # Argo CD
 
 
+MAIN = Branch("github.com/acme/gitops", "main")
+
+
 def application(name: str, **more: Any) -> DeclaredApplication:
     return replace(DeclaredApplication(ApplicationRef("main", "p", "argocd", name), ()), **more)
 
@@ -358,7 +361,7 @@ def application(name: str, **more: Any) -> DeclaredApplication:
 def environment(*names: str, **more: Any) -> EnvironmentFacts:
     found = {name: Found((Match(name, "f.yaml", "reads it"),)) for name in names}
     facts = EnvironmentFacts(
-        "shop/production", "main", found, {name: (name,) for name in names}, {}, {}
+        "shop/production", "main", MAIN, found, {name: (name,) for name in names}, {}, {}
     )
     return replace(facts, **more)
 
@@ -406,18 +409,20 @@ def test_those_that_are_missing_are_named_and_then_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("near", "level"),
+    ("near", "level", "text"),
     [
-        (Near.OTHER_BRANCH, Level.PROBLEM),
-        (Near.OTHER_REPOSITORY, Level.PROBLEM),
-        (Near.SAME_FOLDER, Level.NOTE),
-        (Near.ELSEWHERE, Level.NOTE),
+        (Near.OTHER_BRANCH, Level.PROBLEM, "api, web: targetRevision is v1, and promotions go to"),
+        (Near.OTHER_REPOSITORY, Level.PROBLEM, "api, web: repoURL is v1, and promotions go to"),
+        (Near.SAME_FOLDER, Level.NOTE, "api, web: not seen to read the files of its service"),
+        (Near.ELSEWHERE, Level.NOTE, "api, web: not seen to read the files of its service"),
     ],
 )
-def test_only_another_branch_or_repository_is_certain(near: Near, level: Level) -> None:
-    facts = environment("api", misses={"api": Misses("reads f, but follows v1", near)})
-    found = list(judge_environment(facts, Declared((application("api"),))))
-    assert "but follows v1" in lines(found, level)
+def test_only_another_branch_or_repository_is_certain(near: Near, level: Level, text: str) -> None:
+    """Those of one kind share a line."""
+    miss = Misses("reads something", near, elsewhere="v1")
+    facts = environment("api", "web", misses={"api": miss, "web": miss})
+    found = list(judge_environment(facts, Declared((application("api"), application("web")))))
+    assert text in lines(found, level)
     assert "found, reading from the branch" not in lines(found)
 
 
