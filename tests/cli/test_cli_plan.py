@@ -237,3 +237,44 @@ def test_what_a_file_says_cannot_steer_the_terminal(tmp_path: Path, run: Run) ->
     assert ran.code == 1
     assert "\x1b" not in ran.out
     assert "\x07" not in ran.out
+
+
+VALIDATED = CONFIG + '        gates: { artifacts: { kubernetes: "1.31" } }\n'
+MANIFEST = (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: api }\n"
+    'data: { level: 3 }\nenvName: %s\nservice: { chartTag: "%s" }\n'
+)
+
+
+def test_files_that_are_not_valid_are_told_before_there_is_a_pull_request(
+    tmp_path: Path, run: Run
+) -> None:
+    clone = a_clone(
+        tmp_path,
+        {
+            file("staging", "api"): MANIFEST % ("staging", "api-v9.1.1"),
+            API: MANIFEST % ("production", "api-v9.0.4"),
+        },
+        VALIDATED,
+    )
+    ran = run("plan", clone)
+    assert ran.code == 1
+    wrong = f"{API}:4: data.level: ConfigMap api: expected a string, found a number"
+    assert f"the merge would stay closed: {wrong}" in ran.out
+    (target,) = run("plan", clone, "--json").json["targets"]
+    assert wrong in [each["text"] for each in target["artifacts"]]
+    assert wrong in run("check", clone).out
+
+
+def test_valid_files_are_nothing_to_talk_about(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path, two_services(), VALIDATED)
+    (target,) = run("plan", clone, "--json").json["targets"]
+    assert target["artifacts"] == []
+    assert run("check", clone).code == 0
+
+
+def test_schemas_that_are_not_here_are_a_note(tmp_path: Path, run: Run) -> None:
+    clone = a_clone(tmp_path, two_services(), VALIDATED.replace("1.31", "1.99"))
+    ran = run("plan", clone)
+    assert ran.code == 0
+    assert "artifacts are not validated here: there are no schemas of Kubernetes 1.99" in ran.out

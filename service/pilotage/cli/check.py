@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pilotage.cli import live as outside
+from pilotage.cli.artifacts import artifact_problems
 from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
 from pilotage.cli.output import AsJson, Exit, print_json, say
 
@@ -52,6 +53,9 @@ def check(
     for target in clone.targets():
         found = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
         problems += found.problems.values()
+        wrong, untold = artifact_problems(target, found)
+        problems += wrong
+        notes += [f"{target.id}: {note}" for note in untold]
         problems += [*_missing(clone, target), *_silent(clone, target, found)]
         notes += _alone(target, found)
     problems += _unknown_services(clone)

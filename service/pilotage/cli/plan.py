@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilotage.cli.artifacts import artifact_problems
 from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
 from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
@@ -32,7 +33,7 @@ def plan(
     The exact change of each file, and why something is not promoted.
 
     Whether a version is proven (live, healthy, soaked) only the service knows: see `explain`.
-    Exit code 1: something cannot be promoted.
+    Exit code 1: something cannot be promoted, or its files are not valid.
     """
     clone = open_clone(path, at, config)
     chosen = clone.targets(only)
@@ -44,7 +45,7 @@ def plan(
         print_json({"commit": clone.commit, "problems": problems, "targets": found})
     else:
         _show(clone, found)
-    if problems or any(each["problems"] for each in found):
+    if problems or any(each["problems"] or each["artifacts"] for each in found):
         raise typer.Exit(int(Exit.NO))
 
 
@@ -57,6 +58,7 @@ def _unknown(only: str, clone: Clone) -> str:
 
 def _planned(clone: Clone, target: Target) -> dict[str, Any]:
     plan = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
+    artifacts, untold = artifact_problems(target, plan)
     return {
         "target": target.id,
         "from": target.source,
@@ -79,7 +81,8 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
         "problems": [
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],
-        "notes": [*_against(clone, target, plan), *_notes(target, plan)],
+        "artifacts": [_problem(each) for each in artifacts],
+        "notes": [*_against(clone, target, plan), *_notes(target, plan), *untold],
     }
 
 
@@ -154,6 +157,8 @@ def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
             say(f"  {change['service']}: {change['before']} -> {change['after']}, {step}")
         for problem in target["problems"]:
             say(f"  {problem['service']} cannot be promoted: {problem['text']}")
+        for problem in target["artifacts"]:
+            say(f"  the merge would stay closed: {problem['text']}")
         _show_rest(target)
         for change in target["changes"]:
             print_diff(change["diff"])

@@ -20,13 +20,13 @@ from pilotage.core.model import (
 from pilotage.core.places import FileText, Refused
 from pilotage.core.plan import Plan, joined
 
-_TOLD_BY_GITHUB = ("contents", "approvers")
+_TOLD_BY_THE_BRANCH = ("contents", "artifacts", "approvers")
 
 
 def show_first(draft: Draft, promotion: Promotion) -> None:
-    """The body that the pull request is opened with: what GitHub must tell is not known yet."""
+    """The body that the pull request is opened with: nobody has read its branch yet."""
     gates = judge_gates(promotion, draft.target, draft.seen)
-    known = tuple(gate for gate in gates if gate.name not in _TOLD_BY_GITHUB)
+    known = tuple(gate for gate in gates if gate.name not in _TOLD_BY_THE_BRANCH)
     draft.outputs.append(pages.proposal_outputs(draft.seen, draft.target, promotion, None, known))
 
 

@@ -24,7 +24,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 
 from pilotage.core.config_schema import names_at
 from pilotage.core.policy import Config, Environment
-from pilotage.core.policy_values import ITEM, NAME, REPOSITORY
+from pilotage.core.policy_values import ITEM, KUBERNETES, NAME, REPOSITORY
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024
@@ -287,6 +287,7 @@ _PATTERNS = {
     NAME: "a name of letters, digits and single . _ -",
     ITEM: "a name of lower-case letters, digits and single hyphens",
     REPOSITORY: "a repository such as owner/name",
+    KUBERNETES: 'a version of Kubernetes such as "1.31"',
 }
 
 

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pilotage.core import checklist
+from pilotage.core.artifacts import evidence, findings, next_step
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
 from pilotage.core.snapshot import Known, Snapshot, Unknown
 from pilotage.core.version import cut
+
+_FINDINGS = 3
+"""That are named; the first of them are usually the cause of the rest."""
 
 
 class Verdict(StrEnum):
@@ -95,6 +99,26 @@ def proof(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     )
 
 
+def artifacts(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """The changed files parse, fit their schemas, lose nothing, and are the source's (VAPORA-6)."""
+    rules = seen.policy.environment.gates.artifacts
+    if rules is None:
+        return Gate("artifacts", Verdict.PASS, "no validation of artifacts is asked for")
+    match seen.artifacts:
+        case None:
+            return Gate("artifacts", Verdict.WAIT, "the artifacts have not been read yet")
+        case Unknown(reason=reason, next_step=step):
+            text = f"the artifacts cannot be validated: {reason}"
+            return Gate("artifacts", Verdict.WAIT, text, step)
+        case Known(value=found):
+            wrong = findings(found, rules)
+            if not wrong:
+                return Gate("artifacts", Verdict.PASS, evidence(found, rules))
+            more = f" (and {len(wrong) - _FINDINGS} more)" if len(wrong) > _FINDINGS else ""
+            text = "; ".join(str(problem) for problem in wrong[:_FINDINGS])
+            return Gate("artifacts", Verdict.FAIL, f"{text}{more}", next_step(found, rules))
+
+
 def checklist_complete(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     ticked = checklist.ticked_items(promotion)
     missing = [item for item in seen.policy.environment.checklist if item.item not in ticked]
@@ -154,6 +178,7 @@ GATES: tuple[Callable[[Promotion, Target, Snapshot], Gate], ...] = (
     not_paused,
     not_held,
     contents,
+    artifacts,
     proof,
     alone,
     approved,

@@ -42,7 +42,10 @@ from pilotage.core.prose import (
 from pilotage.core.rollout_watch import Watch
 from pilotage.core.snapshot import Snapshot
 
-_PARTS = {"pilotage/evidence": ("proof", "contents"), "pilotage/checklist": ("checklist",)}
+_PARTS = {
+    "pilotage/evidence": ("proof", "contents", "artifacts"),
+    "pilotage/checklist": ("checklist",),
+}
 ROLLOUT = "pilotage/rollout"
 
 
@@ -122,7 +125,7 @@ def _body(
         going_back=tuple(
             row for row in rows if row.step is not None and row.step.step is Step.BACK
         ),
-        proven=_proven(policy, target, promotion),
+        proven=_proven(policy, target, promotion, gates),
         people=_people(policy, promotion),
         differences=tuple(each for change in promotion.changes for each in change.differences)[:40],
         superseded=tuple(
@@ -184,7 +187,9 @@ def _compare_url(forge: str, span: Span) -> str:
     return f"{forge}/{span.repository}/compare/{quote(span.before)}...{quote(span.after)}"
 
 
-def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, ...]:
+def _proven(
+    policy: Policy, target: Target, promotion: Promotion, gates: tuple[Gate, ...]
+) -> tuple[Box, ...]:
     """Evidence that the service ticks itself, each line with its proof and time."""
     proofs = [find(target.proofs, change.service, change.after) for change in promotion.changes]
     lives = [proof.live_since for proof in proofs if proof and proof.live_since]
@@ -197,11 +202,16 @@ def _proven(policy: Policy, target: Target, promotion: Promotion) -> tuple[Box, 
         len(lives) == every,
         f"{', '.join(promotion.services[:5])} live since {moment(max(lives))}" if lives else "",
     )
+    boxes = [healthy]
     soak = policy.environment.gates.soak
-    if not soak:
-        return (healthy,)
-    over = f"over at {moment(max(proven))}" if proven else ""
-    return (healthy, Box("soak", f"Soaked {span(soak)}", len(proven) == every, over))
+    if soak:
+        over = f"over at {moment(max(proven))}" if proven else ""
+        boxes.append(Box("soak", f"Soaked {span(soak)}", len(proven) == every, over))
+    if policy.environment.gates.artifacts is not None:
+        valid = [gate for gate in gates if gate.name == "artifacts" and gate.open]
+        proof = valid[0].reason if valid else ""
+        boxes.append(Box("artifacts-valid", "Artifacts valid", bool(valid), proof))
+    return tuple(boxes)
 
 
 def _people(policy: Policy, promotion: Promotion) -> tuple[Box, ...]:

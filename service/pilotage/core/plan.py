@@ -167,6 +167,15 @@ def _said_once(services: Mapping[str, ServicePlan]) -> dict[str, ServicePlan]:
     return said
 
 
+def unlike(pipeline: Pipeline, service: str, source: Tree, target: Tree) -> tuple[Write, ...]:
+    """What the target has otherwise than promoting from the source would make it now.
+
+    Raises Refused.
+    """
+    theirs, ours = layout_of(pipeline, source.environment), layout_of(pipeline, target.environment)
+    return _Pair(service, theirs, ours, source.files, target.files).unlike()
+
+
 @dataclass(frozen=True, slots=True)
 class _Pair:
     """One service in both environments."""
@@ -200,6 +209,12 @@ class _Pair:
         theirs, ours = (each.version_rule(self.service).place for each in (self.theirs, self.ours))
         absent = places.is_absent(theirs, self.source) and places.is_absent(ours, self.target)
         return absent and not self.theirs.is_named(self.service)
+
+    def unlike(self) -> tuple[Write, ...]:
+        after = self._after(self._source_writes())
+        before = places.read(after, self.target)
+        writes = (_write(place, before[place], value) for place, value in after.items())
+        return tuple(write for write in writes if write.before != write.after)
 
     def _is_new(self) -> bool:
         return self.ours.version_rule(self.service).place.file not in self.target

@@ -29,6 +29,7 @@ from pilotage.core.policy_values import (
     REPOSITORY,
     Applications,
     Duration,
+    KubernetesVersion,
     Name,
     Names,
     branch_template,
@@ -41,7 +42,7 @@ from pilotage.core.promote_rules import FilePattern, Rule, SetValue, written
 from pilotage.core.rollout_watch import Budgets
 from pilotage.core.version import Scheme
 
-OWN_ITEMS = frozenset({"staging-healthy", "soak"})
+OWN_ITEMS = frozenset({"staging-healthy", "soak", "artifacts-valid"})
 """The boxes that the service ticks itself."""
 
 
@@ -89,6 +90,11 @@ class RemovedServices(StrEnum):
 
 
 class Backwards(StrEnum):
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+class Removed(StrEnum):
     REFUSE = "refuse"
     ALLOW = "allow"
 
@@ -156,9 +162,19 @@ class Item(_Section):
     owner: str | None = Field(default=None, max_length=100)
 
 
+class ArtifactRules(_Section):
+    """What the changed files are held to: that they parse and are the source's goes unsaid."""
+
+    kubernetes: KubernetesVersion | None = None
+    """Whose schemas its resources must fit."""
+    removed: Removed = Removed.REFUSE
+    """Whether a resource that is there now may be gone."""
+
+
 class Gates(_Section):
     soak: Duration = timedelta()
     approvers: Approvers | None = None
+    artifacts: ArtifactRules | None = None
 
 
 class Expected(_Section):

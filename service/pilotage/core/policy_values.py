@@ -24,6 +24,7 @@ _DURATION = re.compile(
 NAME = r"^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$"
 ITEM = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 REPOSITORY = r"^[\w.-]+/[\w.-]+$"
+KUBERNETES = r"^1\.[1-9][0-9]?$"
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -86,6 +87,13 @@ def duration_text(value: timedelta) -> str:
     return text + f"{seconds:f}".rstrip("0").rstrip(".") + "s" if seconds or not text else text
 
 
+def _kubernetes_version(value: object) -> object:
+    if isinstance(value, float):
+        text = 'expected a version in quotes, such as "1.31": 1.30 is the number 1.3'
+        raise ValueError(text)  # noqa: TRY004 - pydantic tells only these
+    return value
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -105,6 +113,11 @@ Duration = Annotated[
     BeforeValidator(duration),
     PlainSerializer(duration_text, return_type=str),
     WithJsonSchema(_DURATION_SCHEMA),
+]
+KubernetesVersion = Annotated[
+    str,
+    StringConstraints(pattern=KUBERNETES),
+    BeforeValidator(_kubernetes_version),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
 AUTO = "auto"

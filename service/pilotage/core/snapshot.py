@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
 from pilotage.core.application import Look
+from pilotage.core.artifacts import Artifacts
 from pilotage.core.comparison import Answer, Span
 from pilotage.core.discovery import Found
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
@@ -44,6 +45,7 @@ class Unknown:
     reason: str
     at: datetime
     until: datetime | None = None
+    next_step: str = ""
 
 
 Seen: TypeAlias = Known[T] | Unknown
@@ -164,6 +166,8 @@ class Snapshot:
     """Then: the texts of its files at the base branch's head; None where none can be read."""
     versions_on_head: Seen[Mapping[str, str]] | None = None
     """What the pull request's head holds for its services, and for those that people added."""
+    artifacts: Seen[Artifacts] | None = None
+    """The files of the open proposal as its head has them; None where the policy asks nothing."""
     reviews: Seen[tuple[Review, ...]] | None = None
     approvers: Seen[frozenset[str]] | None = None
     """Everybody whose approval counts; None when nobody's is asked for."""

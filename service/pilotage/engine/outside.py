@@ -21,6 +21,7 @@ from pilotage.adapters.probe import Probe
 from pilotage.core.application import normalised_repository
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import Sha
+from pilotage.engine.artifacts import Judge
 from pilotage.engine.comparisons import Comparisons
 from pilotage.engine.trees import Memory, Trees
 from pilotage.resources import presets
@@ -64,6 +65,7 @@ class Repository:
         self._lock = threading.Lock()
         self._files = Memory(2_000)
         self._pulls = Memory(2_000)
+        self.judge = Judge()
 
     def pull_requests(self, asked: Asked) -> tuple[PullRequestBrief, ...]:
         """Open pull requests into the base branch: one list for all targets."""

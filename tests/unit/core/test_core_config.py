@@ -222,6 +222,14 @@ MISTAKES = {
         ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.approvers.count: "
         "expected greater than or equal to 1, found 0"
     ],
+    in_production("gates: { artifacts: { kubernetes: 1.30 } }"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.artifacts.kubernetes: "
+        'expected a version in quotes, such as "1.31": 1.30 is the number 1.3, found 1.3'
+    ],
+    in_production("gates: { artifacts: { kubernetes: latest } }"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.artifacts.kubernetes: "
+        "expected a version of Kubernetes such as \"1.31\", found 'latest'"
+    ],
     GOOD.replace("  syrf:", "  'sy rf':"): [
         ".pilotage.yaml:3: pipelines.sy rf: expected a name of letters, digits and single . _ -, "
         "found 'sy rf'"

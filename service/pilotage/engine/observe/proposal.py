@@ -8,8 +8,10 @@ from datetime import timedelta
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
+from pilotage.adapters.kubernetes import NoSchemas
 from pilotage.core import checklist
 from pilotage.core.applications import target_names, why_unknown
+from pilotage.core.artifacts import Artifacts
 from pilotage.core.by_hand import running_now
 from pilotage.core.discovery import Found
 from pilotage.core.forge import PullRequest, Review
@@ -61,6 +63,7 @@ def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
     return replace(
         snapshot,
         versions_on_head=_versions_on_head(look, promotion, current.head),
+        artifacts=_artifacts(look, promotion, current.head),
         edited_on_base=edited,
         proposal_at_head=look.repository.trees.texts(look.base, files) if edited else {},
         reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
@@ -102,6 +105,27 @@ def _versions_on_head(look: Look, promotion: Promotion, head: Sha) -> Seen[Mappi
     found = versions(look.policy.pipeline, tree)
     ours = {name: found[name] for name in promotion.services if name in found}
     return Known(ours | people, look.now)
+
+
+def _artifacts(look: Look, promotion: Promotion, head: Sha) -> Seen[Artifacts] | None:
+    if look.policy.environment.gates.artifacts is None:
+        return None
+    repository = look.repository
+    try:
+        found = repository.judge.proposal(
+            repository.trees,
+            look.policy,
+            promotion.changes,
+            base=promotion.base,
+            head=head,
+            source=promotion.source_commit,
+        )
+    except NoSchemas as missing:
+        return Unknown(missing.reason, look.now, next_step=missing.next_step)
+    except UnknownCommit as unknown:
+        repository.trees.forget_fetch()
+        return Unknown(str(unknown), look.now)
+    return Known(found, look.now)
 
 
 def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str]:
