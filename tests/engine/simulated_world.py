@@ -350,6 +350,8 @@ class World:
                 "roll",
                 "explain",
                 "tick feature",
+                f"promote {random.choice(SERVICES)}",
+                "promote --cancel",
                 "rollback it is slow",
                 f"rollback {random.choice(SERVICES)} it is slow",
             )

@@ -370,9 +370,10 @@ class Simulation:
             self._open_for_a_reason()
             return
         staging, running = self.world.now_in("staging"), self.world.now_in("production")
+        chosen = target.choice.services if target.choice is not None else SERVICES
         reasons = {
             service: self._reason(service, staging[service], running[service])
-            for service in SERVICES
+            for service in chosen
             if staging[service] != running[service]
         }
         free = [service for service, reason in reasons.items() if reason is None]

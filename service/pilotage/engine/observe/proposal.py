@@ -185,7 +185,8 @@ def _picture(look: Look, promotion: Promotion, found: Mapping[str, Found]) -> di
     taken = promotion.pictured_at
     known = [each for each in promotion.changes if not why_unknown(each.service, found)]
     names = {each.service: target_names(look.policy, each.service, found) for each in known}
-    complete = all(name in promotion.picture for each in names.values() for name in each)
+    there = [each.service for each in known if not each.new]
+    complete = all(name in promotion.picture for service in there for name in names[service])
     if complete and taken is not None and look.now - taken < look.outside.settings.compare:
         return {}
     questions = []
