@@ -38,6 +38,8 @@ class TeamLayout:
         default_factory=lambda: {"staging": None, "production": "staging"}
     )
     """Name to what it is promoted from."""
+    policy: str = FAST
+    """Of the environments that are promoted to."""
 
     @property
     def target(self) -> str:
@@ -47,7 +49,9 @@ class TeamLayout:
         text = f"version: 1\npipelines:\n  {self.pipeline}:\n{self.config}    environments:\n"
         for name, source in self.environments.items():
             text += f'      {name}:\n        applications: "{self.named}"\n'
-            text += f"        from: {source}\n{FAST}" if source else f"        {_TEST_BUDGETS}\n"
+            text += (
+                f"        from: {source}\n{self.policy}" if source else f"        {_TEST_BUDGETS}\n"
+            )
         return text
 
     def world(self, folder: Path) -> World:

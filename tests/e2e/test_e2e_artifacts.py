@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import World, path_of
 from tests.e2e.harness import FAST, Service, quick_world
+from tests.e2e.layouts import VAPORA
 
 API = path_of("production", "api")
 POLICY = FAST.replace("soak: 0.1s", 'soak: 0.1s, artifacts: { kubernetes: "1.31" }')
@@ -54,6 +56,30 @@ def test_a_value_that_staging_does_not_have_is_another_build(tmp_path: Path) -> 
         other = f"{API}: envName: api has canary; from staging at "
         service.until(lambda: other in _plain(service.because()), "it is no longer the same build")
         service.until(lambda: service.ready(pull) == "failure", "the merge is closed")
+
+
+@pytest.mark.runbook("VAPORA-6")
+def test_a_generated_file_that_kubernetes_would_refuse_is_shown_to_the_team(tmp_path: Path) -> None:
+    """Whole files, three Deployments and a ConfigMap: a pull request with a red gate, no silence."""
+    layout = replace(VAPORA, policy=POLICY)
+    settings = "deploy/staging/configmap.yaml"
+    with (
+        layout.world(tmp_path) as world,
+        Service(world, tmp_path, watched=layout.target) as service,
+    ):
+        service.until_settled()
+        layout.deploy(world, layout.good)
+        good = world.github.file(world.repository, settings)
+        bad = good.replace("data:\n", "data:\n  workers: 4\n")
+        world.github.commit(world.repository, "main", {settings: bad}, "ci: generated", "sam")
+        pull = service.until_open()
+        service.until(lambda: service.ready(pull) == "failure", "the merge is closed")
+        wrong = "deploy/production/configmap.yaml:6: data.workers: ConfigMap vapora-config"
+        service.until(lambda: service.why(pull).startswith(wrong), "it says what is wrong")
+
+        world.github.commit(world.repository, "main", {settings: good}, "ci: mended", "sam")
+        fits = "3 files parse; 3 Deployments and 1 ConfigMap fit Kubernetes 1.31; the same build"
+        service.until(lambda: fits in _box(pull), "the newer set is valid")
 
 
 def _box(pull: PullRequest) -> str:
