@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from pilotage.core.model import (
+    Choice,
     Command,
     Hold,
     Pause,
@@ -121,6 +122,14 @@ class TestStatus:
         assert ran.code == 1
         assert "rolling out, held" in ran.out
         assert "Argo CD is out of reach" in ran.out
+
+    def test_what_a_person_chose(self, service: Service, terminal: Terminal) -> None:
+        choice = Choice(("api",), "ana", NOW)
+        service.know(a_target(proposal=an_open(), choice=choice, admitted=("new",)))
+        assert "open, only api" in terminal("status").out
+        (target,) = terminal("status", "--json").json["targets"]
+        assert target["choice"]["services"] == ["api"]
+        assert (target["choice"]["by"], target["admitted"]) == ("ana", ["new"])
 
     def test_a_wrong_configuration(self, service: Service, terminal: Terminal) -> None:
         service.know(a_target(pipeline="", environment="", config_problem=".pilotage.yaml:3: bad"))

@@ -58,6 +58,8 @@ def _state(target: dict[str, Any], way: dict[str, Any] | None) -> str:
         parts.append("held")
     if target["pause"]:
         parts.append("paused")
+    if target["choice"]:
+        parts.append(f"only {', '.join(target['choice']['services'])}")
     return ", ".join(parts)
 
 

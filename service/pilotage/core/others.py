@@ -66,5 +66,8 @@ def _problem(draft: Draft, change: ServiceChange) -> str | None:
     found = in_quarantine(change, draft.seen.policy, draft.target)
     if found is None and change.after in draft.target.history.get(change.service, ()):
         return None
+    if found is None and change.service in draft.seen.plan.only_in_source:
+        name = change.service
+        return f"{name} is new: let it in first, by /pilotage add {name} or pilotage promote"
     found = found or obstacle(change, draft.seen.policy, draft.target)
     return found.reason if found is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,16 @@ def test_going_forward_needs_what_ours_would_need(
 
 
 @pytest.mark.runbook("SYRF-11")
+@pytest.mark.runbook("SYRF-3")
+def test_a_new_service_has_to_be_let_in_before_it_can_be_proven() -> None:
+    new = replace(changes()[0], service="new", before=None, after="new-v1.0.0")
+    shown, _ = status(new, staging={**STAGING, "new": "new-v1.0.0"})
+    assert shown.state is StatusState.PENDING
+    assert shown.description == (
+        "new is new: let it in first, by /pilotage add new or pilotage promote"
+    )
+
+
 def test_going_back_is_always_free() -> None:
     """Even without proof, and to a version that nobody remembers."""
     shown, _ = status(*changes({"api": "api-v8.0.0"}, PRODUCTION), target=target(proofs=()))
