@@ -125,6 +125,24 @@ def test_resources_of_a_list_are_judged_one_by_one() -> None:
     assert problems(text) == [":5: items[1].data.n: ConfigMap b: expected a string, found a number"]
 
 
+def test_a_hostile_file_cannot_make_a_long_story() -> None:
+    names = "\n".join(f"  {n}{'x' * 900}: [{n}]" for n in range(100))
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {'y' * 5000} }}\ndata:\n{names}\n"
+    found = problems(text)
+    assert len(found) == 20
+    assert max(map(len, found)) < 600
+
+
+def test_nesting_is_judged_as_deep_as_it_may_be_read() -> None:
+    deep = "{properties: {a: " * 34 + "{type: 5}" + "}}" * 34
+    text = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
+        "metadata: { name: d }\n"
+        f"spec: {{ versions: [{{ schema: {{ openAPIV3Schema: {deep} }} }}] }}\n"
+    )
+    assert any("expected a string, found a number" in found for found in problems(text))
+
+
 def test_a_version_without_schemas_says_which_there_are() -> None:
     with pytest.raises(NoSchemas, match=r"no schemas of Kubernetes 1\.99, only 1\.\d+ to 1\.\d+"):
         Schemas.of("1.99")

@@ -60,7 +60,7 @@ def test_a_value_that_staging_does_not_have_is_another_build(tmp_path: Path) -> 
 
 @pytest.mark.runbook("VAPORA-6")
 def test_a_generated_file_that_kubernetes_would_refuse_is_shown_to_the_team(tmp_path: Path) -> None:
-    """Whole files, three Deployments and a ConfigMap: a pull request with a red gate, no silence."""
+    """Whole files, three Deployments and a ConfigMap: a red gate, not silence."""
     layout = replace(VAPORA, policy=POLICY)
     settings = "deploy/staging/configmap.yaml"
     with (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pilotage import edit
@@ -28,6 +29,7 @@ _FOLDER = re.compile(r"v(1\.\d+)\.\d+-local-strict")
 _NAME = re.compile(r"[A-Za-z0-9]{1,80}")
 _MOST_PROBLEMS = 20
 """Of one text."""
+_LONGEST_PATH = 300
 _NOUNS = {
     "array": "a list",
     "boolean": "true or false",
@@ -76,11 +78,12 @@ class Schemas:
             validator = self._validator(resource)
             if validator is None:
                 foreign.append(resource.kind)
-            elif len(problems) < _MOST_PROBLEMS:
-                problems += _problems(validator, text, resource, data)
+            else:
+                left = _MOST_PROBLEMS - len(problems)
+                problems += islice(_problems(validator, text, resource, data), left)
         known = tuple(resource for resource, _ in pairs)
         problems.sort(key=lambda problem: problem.line or 0)
-        return Content(known, tuple(problems[:_MOST_PROBLEMS]), tuple(foreign))
+        return Content(known, tuple(problems), tuple(foreign))
 
     def _validator(self, resource: Resource) -> Draft202012Validator | None:
         """None where this is no kind of Kubernetes' own, such as a custom resource."""
@@ -202,7 +205,8 @@ def _problem(
     inside = format_path(parts) if parts else ""
     joint = "." if resource.at and inside and not inside.startswith("[") else ""
     path = f"{resource.at}{joint}{inside}"
-    return Problem("", _line(text, path, resource.document), path, f"{resource}: {expected}", near)
+    where = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+    return Problem("", _line(text, path, resource.document), where, f"{resource}: {expected}", near)
 
 
 def _line(text: str, path: str, document: int) -> int | None:

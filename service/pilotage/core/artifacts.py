@@ -174,8 +174,8 @@ def _gone(files: Iterable[Artifact]) -> list[Problem]:
 
 
 def _unlike(service: str, write: Write, seen: Artifacts) -> Problem:
-    here = cut(shown(write.place, write.before)) if write.before is not None else "nothing"
-    there = cut(shown(write.place, write.after))
+    here = cut(shown(write.place, write.before))[:_SHOWN] if write.before is not None else "nothing"
+    there = cut(shown(write.place, write.after))[:_SHOWN]
     text = f"{service} has {here}; from {seen.source} at {seen.source_commit[:7]} comes {there}"
     return Problem(write.file, None, "" if write.path == "." else write.path, text)
 
