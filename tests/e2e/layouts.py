@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilotage.sandbox.argocd import ApplicationSet, ArgoCD, Source
@@ -77,22 +77,23 @@ class TeamLayout:
         return files
 
 
-def repository_files(world: World) -> dict[str, str]:
-    """Every file at the head of the branch."""
+def repository_files(world: World, commit: str = "main") -> dict[str, str]:
+    """Every file at a commit."""
     git = world.repository.git
-    head = git.branch("main")
-    assert head is not None
-    entries = git.tree(head, recursive=True)
+    entries = git.tree(git.resolve(commit) or "", recursive=True)
     return {entry.path: git.blob(entry.sha).decode() for entry in entries if entry.type == "blob"}
 
 
 def applications(
-    sources: Callable[[str, str], list[Source]], named: str, service: str
+    sources: Callable[[str, str], list[Source]],
+    named: str,
+    service: str,
+    environments: Sequence[str] = ("staging", "production"),
 ) -> Callable[[ArgoCD, str, str], None]:
-    """One application for each of staging and production."""
+    """One application for each environment."""
 
     def fill(argocd: ArgoCD, config: str, _charts: str) -> None:
-        for environment in ("staging", "production"):
+        for environment in environments:
             argocd.add_application(
                 named.format(environment=environment),
                 sources=sources(environment, config),
@@ -188,6 +189,22 @@ ORDER = TeamLayout(
     others={"helm/order-service/Chart.yaml": "apiVersion: v2\nname: order-service\n"},
 )
 
+# The same as a graph: two steps to production, and two productions.
+
+_GRAPH = {
+    "integration": None,
+    "staging": "integration",
+    "production": "staging",
+    "production-eu": "staging",
+}
+GRAPH = replace(
+    ORDER,
+    environments=_GRAPH,
+    applications=applications(
+        _order_sources, "order-service-{environment}", "order-service", tuple(_GRAPH)
+    ),
+)
+
 # REGISTRY: one chart, and beside it a values file for each environment.
 
 
@@ -229,7 +246,7 @@ REGISTRY = TeamLayout(
 # CHECKOUT: the tag and the digest inside an image string, in one of several documents.
 
 
-def _digest(version: str) -> str:
+def digest(version: str) -> str:
     return "sha256:" + hashlib.sha256(version.encode()).hexdigest()
 
 
@@ -258,7 +275,7 @@ spec:
       containers:
         - name: envoy
           image: envoyproxy/envoy:v2.2.5   # as old as the service, by chance
-        - image:   "{registry}/checkout-service:{version}@{_digest(version)}"   # the release
+        - image:   "{registry}/checkout-service:{version}@{digest(version)}"   # the release
           name: checkout-service
 """
     }

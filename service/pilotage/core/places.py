@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilotage import edit
 from pilotage.core.config import Problem
 from pilotage.core.model import Part, Place, Write
+from pilotage.core.rollout_watch import Image
 from pilotage.edit import image
 
 _SHOWN = 12
@@ -114,6 +115,24 @@ def hold(writes: Sequence[Write], files: Mapping[str, str | None]) -> bool:
     """Whether every promoted value stands in these files (None: the file is not there)."""
     found = present([write.place for write in writes], files)
     return found is not None and all(found[write.place] == write.after for write in writes)
+
+
+def images(writes: Sequence[Write], files: Mapping[str, str | None]) -> tuple[Image, ...]:
+    """The whole images that promoted tags and digests are part of, as these files have them.
+
+    Not those of a CronJob: no pod has one until it is time, and another workload may run the old.
+    """
+    named = [
+        write for write in writes if write.part is Part.IMAGE and "jobTemplate" not in write.path
+    ]
+    if not hold(named, files):
+        return ()
+    whole = {write: replace(write.place, part=Part.VALUE) for write in named}
+    found = present(tuple(whole.values()), files) or {}
+    return tuple(
+        Image(found[place], _with_version(found[place], write.before) if write.before else "")
+        for write, place in whole.items()
+    )
 
 
 def written(

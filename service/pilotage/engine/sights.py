@@ -137,6 +137,7 @@ class Expected:
     version: Place
     """Which of them is called the version."""
     images: tuple[Image, ...] = ()
+    """As the configuration names them; without that, the files may."""
     head: Sha | None = None
     revert: bool = False
     terminated: frozenset[str] = frozenset()
@@ -205,6 +206,7 @@ class Sights:
             write.place: Value(write.file, write.path, write.before, write.after)
             for write in expected.writes
         }
+        images = expected.images or self._repository.trees.images(expected.sha, expected.writes)
         versions = tuple(value for place, value in values.items() if place == expected.version)
         return Expectation(
             sha=expected.sha,
@@ -217,7 +219,7 @@ class Sights:
             revisions=self._revisions(application, expected),
             picture=picture,
             route=self._route(versions, picture, application),
-            images=expected.images,
+            images=images,
             revert=expected.revert,
             terminated=expected.terminated,
         )

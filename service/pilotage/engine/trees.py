@@ -26,8 +26,8 @@ from pilotage.adapters.git import (
 )
 from pilotage.core.config import FILE, ConfigError, load_config
 from pilotage.core.layout import Layout, layout_of
-from pilotage.core.model import Merge, ServiceChange, Sha, Write
-from pilotage.core.places import FileText, hold
+from pilotage.core.model import Merge, Part, ServiceChange, Sha, Write
+from pilotage.core.places import FileText, hold, images
 from pilotage.core.plan import Plan, Planned, Tree, plan
 from pilotage.core.policy import Config, Pipeline
 from pilotage.core.revert import (
@@ -39,7 +39,7 @@ from pilotage.core.revert import (
     beyond_promoted,
     files_of,
 )
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout_watch import Image, Relation
 from pilotage.core.steps import steps
 
 T = TypeVar("T")
@@ -286,6 +286,19 @@ class Trees:
             return hold(writes, self.texts(commit, files))
         except UnknownCommit:
             return None
+
+    def images(self, commit: Sha, writes: tuple[Write, ...]) -> tuple[Image, ...]:
+        """The images that promoted tags are part of, as a commit's files have them."""
+
+        def read() -> tuple[Image, ...]:
+            return images(writes, self.texts(commit, sorted({write.file for write in writes})))
+
+        if not any(write.part is Part.IMAGE for write in writes):
+            return ()
+        try:
+            return self._memory.once(("images", commit, writes), read)
+        except UnknownCommit:
+            return ()
 
     def reverse(self, merge: Merge, changes: Sequence[ServiceChange], head: Sha) -> Reverse:
         """`head` without what the merge brought, which must be what was promoted and no more.

@@ -9,10 +9,11 @@ import pytest
 
 from pilotage.core.config import load_config
 from pilotage.core.layout import layout_of
-from pilotage.core.model import Part
-from pilotage.core.places import FileText, content_id, hold
+from pilotage.core.model import Part, Write
+from pilotage.core.places import FileText, content_id, hold, images
 from pilotage.core.plan import Plan, Tree, joined, plan, versions
 from pilotage.core.policy import Pipeline
+from pilotage.core.rollout_watch import Image
 from pilotage.core.steps import steps
 from pilotage.resources import presets
 
@@ -428,3 +429,50 @@ def test_what_says_it_in_one_environment_or_cannot_be_read_is_a_problem(
 def test_a_service_that_somebody_wrote_down_must_have_its_version() -> None:
     own = "\nservices: { x: { promote: [{ copy: image.tag }] } }"
     assert _two("a: 1\n", "a: 1\n", own).problems.keys() == {"x"}
+
+
+CRON_JOB = """\
+kind: CronJob
+spec: {{ jobTemplate: {{ spec: {{ template: {{ spec: {{ containers:
+  [{{ name: shop, image: "{0}" }}] }} }} }} }} }}
+"""
+
+
+@pytest.mark.runbook("SYRF-9")
+@pytest.mark.parametrize(
+    ("old", "new", "merged", "found"),
+    [
+        ("v1", "v2", "r:5000/shop:v2", Image("r:5000/shop:v2", "r:5000/shop:v1")),
+        (None, "v2", "shop:v2", Image("shop:v2")),
+        (
+            f"v1@{OLD_DIGEST}",
+            f"v2@{NEW_DIGEST}",
+            f"r/shop:v2@{NEW_DIGEST}",
+            Image(f"r/shop:v2@{NEW_DIGEST}", f"r/shop:v1@{OLD_DIGEST}"),
+        ),
+        (
+            f"@{OLD_DIGEST}",
+            f"@{NEW_DIGEST}",
+            f"r/shop@{NEW_DIGEST}",
+            Image(f"r/shop@{NEW_DIGEST}", f"r/shop@{OLD_DIGEST}"),
+        ),
+        ("v1", "v2", "r/shop:v3", None),
+        ("v1", "v2", "no image", None),
+        ("v1", "v2", "", None),
+    ],
+)
+def test_the_image_that_must_run_is_the_one_that_the_merged_file_names(
+    old: str | None, new: str, merged: str, found: Image | None
+) -> None:
+    """Only where it holds the promoted version; what cannot be read says nothing."""
+    write = Write("a.yaml", "image", old, new, part=Part.IMAGE)
+    texts = {"a.yaml": f'image: "{merged}"\n' if merged else None}
+    assert images([write], texts) == ((found,) if found else ())
+
+
+def test_no_pod_must_run_a_cron_jobs_image() -> None:
+    """Or what is between two runs would be taken for what did not come up."""
+    path = "spec.jobTemplate.spec.template.spec.containers[name=shop].image"
+    write = Write("a.yaml", path, "v1", "v2", part=Part.IMAGE)
+    assert hold([write], {"a.yaml": CRON_JOB.format("r/shop:v2")})
+    assert images([write], {"a.yaml": CRON_JOB.format("r/shop:v2")}) == ()
