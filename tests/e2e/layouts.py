@@ -372,11 +372,3 @@ VAPORA = TeamLayout(
     application="vapora-production",
     named="vapora-{environment}",
 )
-
-LAYOUTS = {
-    "cluster-gitops": WHOLE_FILES,
-    "helm-values": ORDER,
-    "chart-values": REGISTRY,
-    "manifests": CHECKOUT,
-    "kustomize": VAPORA,
-}

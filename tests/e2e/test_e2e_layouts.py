@@ -8,19 +8,38 @@ from pathlib import Path
 import pytest
 
 from pilotage.core.model import Outcome, State
+from pilotage.sandbox.world import World
 from tests.e2e.harness import Service
-from tests.e2e.layouts import CHECKOUT, GRAPH, LAYOUTS, TeamLayout, digest, repository_files
+from tests.e2e.layouts import (
+    CHECKOUT,
+    GRAPH,
+    ORDER,
+    REGISTRY,
+    VAPORA,
+    WHOLE_FILES,
+    TeamLayout,
+    digest,
+    repository_files,
+)
 
-MARKS = {
-    "cluster-gitops": [pytest.mark.runbook("SYRF-3")],
-    "manifests": [pytest.mark.runbook("CHECKOUT-1")],
-    "kustomize": [pytest.mark.runbook("VAPORA-5")],
-}
+
+def live_images(world: World, application: str) -> list[str]:
+    """Of an application that is synced and healthy, or the story has not come to its end."""
+    status = world.argocd.document(application)["status"]
+    assert (status["sync"]["status"], status["health"]["status"]) == ("Synced", "Healthy")
+    images: list[str] = status["summary"]["images"]
+    return images
 
 
 @pytest.mark.parametrize(
     "layout",
-    [pytest.param(each, id=name, marks=MARKS.get(name, [])) for name, each in LAYOUTS.items()],
+    [
+        pytest.param(WHOLE_FILES, id="cluster-gitops", marks=pytest.mark.runbook("SYRF-3")),
+        pytest.param(ORDER, id="helm-values", marks=pytest.mark.runbook("ORDER-13")),
+        pytest.param(REGISTRY, id="chart-values"),
+        pytest.param(CHECKOUT, id="manifests", marks=pytest.mark.runbook("CHECKOUT-1")),
+        pytest.param(VAPORA, id="kustomize", marks=pytest.mark.runbook("VAPORA-5")),
+    ],
 )
 def test_a_good_version_is_confirmed_and_a_bad_one_put_back(
     tmp_path: Path, layout: TeamLayout
@@ -37,6 +56,7 @@ def test_a_good_version_is_confirmed_and_a_bad_one_put_back(
         assert confirmed.state is State.CONFIRMED, service.story()
         good = layout.everything(staging=layout.good, production=layout.good)
         assert repository_files(world) == good
+        running = live_images(world, layout.application)
 
         world.argocd.fail_next_deployment(layout.application)
         layout.deploy(world, layout.bad)
@@ -45,6 +65,7 @@ def test_a_good_version_is_confirmed_and_a_bad_one_put_back(
         assert reverted.state is State.REVERTED, service.story()
         back = layout.everything(staging=layout.bad, production=layout.good)
         assert repository_files(world) == back
+        assert live_images(world, layout.application) == running
         assert set(reverted.outcomes.values()) == {Outcome.REVERTED}
 
 

@@ -312,6 +312,7 @@ def test_each_service_alone_leaves_the_others_in_its_file() -> None:
     }
 
 
+@pytest.mark.runbook("SYRF-3")
 def test_a_new_service_is_asked_for_or_ignored() -> None:
     case = CASES["a service that only staging has"]
     source, target = tree("staging", case.staging), tree("production", case.production)
