@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as NotJson
 
-from pilotage.core.policy import duration
+from pilotage.core.config.policy import duration
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 

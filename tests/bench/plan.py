@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilotage.adapters.git import GitStore
-from pilotage.core.config import load_config
+from pilotage.core.config.load import load_config
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
 from tests.bench.figure import Figure

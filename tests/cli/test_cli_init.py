@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pilotage.core.config import load_config
-from pilotage.core.policy import Mode
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Mode
 from pilotage.core.recognise.groups import MOST_PATHS
 from pilotage.resources import presets
 from tests.cli.clones import a_clone, commit, git

@@ -28,8 +28,8 @@ from pilotage.core.application import (
     ResourceTree,
     SyncWindows,
 )
-from pilotage.core.rollout import judge, revisions_to_place, route_of
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.judge import judge, revisions_to_place, route_of
+from pilotage.core.rollout.watch import (
     Budgets,
     Expectation,
     HeadFacts,

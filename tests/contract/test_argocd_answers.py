@@ -20,8 +20,8 @@ from pilotage.core.application import (
     RenderFailed,
     Rendering,
 )
-from pilotage.core.rollout import judge, revisions_to_place
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.judge import judge, revisions_to_place
+from pilotage.core.rollout.watch import (
     Budgets,
     Expectation,
     Failed,

@@ -40,7 +40,7 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Requests,
 )
 from tests.contract.argocd_replay import RECORDINGS, body, recorded

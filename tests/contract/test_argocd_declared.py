@@ -16,8 +16,8 @@ from pilotage.adapters import argocd_declared as declared
 from pilotage.adapters import argocd_wire as wire
 from pilotage.adapters.argocd import ArgoCD, Timeouts
 from pilotage.core.application import CannotSee, normalised_repository
-from pilotage.core.declared import Branch, Declared, Directory, FileGenerator, Tool
-from pilotage.core.discovery import discover
+from pilotage.core.discovery.declared import Branch, Declared, Directory, FileGenerator, Tool
+from pilotage.core.discovery.find import discover
 from pilotage.sandbox.argocd import Source
 from tests.contract.argocd_replay import recorded
 from tests.contract.argocd_served import API, Served, served

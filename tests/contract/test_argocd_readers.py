@@ -15,9 +15,9 @@ from pilotage.adapters.argocd import ArgoCD, Timeouts
 from pilotage.adapters.git import GitStore
 from pilotage.adapters.github import GitHub, MachineUser
 from pilotage.core.application import CannotSee
-from pilotage.core.config import load_config
-from pilotage.core.declared import Declared
-from pilotage.core.policy import Policy, policy_for
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Policy, policy_for
+from pilotage.core.discovery.declared import Declared
 from pilotage.engine.outside import Repository as Outside
 from pilotage.engine.readers import Readers
 from pilotage.engine.sights import Applications

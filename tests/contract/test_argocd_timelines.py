@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from pilotage.core.application import Gone
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Failed,
     FailureReason,
     Held,

@@ -27,7 +27,7 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout_watch import Requests
+from pilotage.core.rollout.watch import Requests
 from tests.engine.chaos import Chaos
 from tests.engine.simulated_git import URL, Server
 

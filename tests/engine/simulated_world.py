@@ -10,8 +10,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from pilotage.core.checklist import read_boxes
-from pilotage.core.config import load_config
-from pilotage.core.policy import Config
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Config
 from pilotage.resources import presets
 from pilotage.store import Delivery, Mail, Store
 from tests.engine import simulated_argocd, simulated_github

@@ -16,9 +16,9 @@ from sqlalchemy.pool import StaticPool
 
 from pilotage.adapters.messages import MessageError
 from pilotage.core.acts import Notify, Refused
+from pilotage.core.config.policy import HttpCheck
 from pilotage.core.model import Outcome, State
-from pilotage.core.policy import HttpCheck
-from pilotage.core.rollout_watch import Held
+from pilotage.core.rollout.watch import Held
 from pilotage.engine.attention import Attention
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside, Repository

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from pilotage.adapters.probe import Probe
-from pilotage.core.policy import HttpCheck
+from pilotage.core.config.policy import HttpCheck
 
 Answer = Callable[[socket.socket], object]
 OK = b"HTTP/1.1 200 OK\r\n"

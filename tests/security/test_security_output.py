@@ -22,7 +22,7 @@ from pilotage.adapters.messages import _slack
 from pilotage.cli.output import print_json
 from pilotage.core import prose
 from pilotage.core.acts import Notify
-from pilotage.core.config import ConfigError, load_config
+from pilotage.core.config.load import ConfigError, load_config
 from pilotage.core.forge import hidden, marker_in
 from pilotage.core.markdown import escape
 from pilotage.core.model import Revert

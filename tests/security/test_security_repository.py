@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pilotage.adapters.git import GitStore, InvalidName, Kind
-from pilotage.core.config import ConfigError, load_config
+from pilotage.core.config.load import ConfigError, load_config
+from pilotage.core.config.policy import Pipeline
 from pilotage.core.plan import plan
-from pilotage.core.policy import Pipeline
 from pilotage.engine import trees as trees_module
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pilotage.core.acts import Act, Result
 from pilotage.core.model import BodyEdit, Command, Promotion, State, Target
-from pilotage.core.rollout_watch import Watch
+from pilotage.core.rollout.watch import Watch
 from pilotage.store import UnreadableDocument
 from pilotage.store.documents import (
     ACT,

@@ -28,8 +28,8 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout import judge
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.judge import judge
+from pilotage.core.rollout.watch import (
     Budgets,
     Expectation,
     Failed,

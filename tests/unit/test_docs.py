@@ -14,8 +14,10 @@ import typer
 from pydantic import BaseModel
 
 from pilotage.cli import build
-from pilotage.core import gates, policy, promote_rules
-from pilotage.core.config import load_config
+from pilotage.core import gates
+from pilotage.core.config import policy
+from pilotage.core.config import rules as promote_rules
+from pilotage.core.config.load import load_config
 from pilotage.core.model import State, Subject
 from pilotage.resources import presets
 from pilotage.settings import Settings
@@ -225,7 +227,7 @@ def test_every_room_is_on_the_map() -> None:
     text = text_of("ARCHITECTURE.md")
     package = ROOT / "service/pilotage"
     rooms = [each.name for each in package.iterdir() if (each / "__init__.py").exists()]
-    rooms += [each.stem for each in (package / "core").glob("*.py") if each.stem != "__init__"]
+    rooms += [each.stem for each in (package / "core").rglob("*.py") if each.stem != "__init__"]
     assert not [room for room in rooms if f"{room}" not in text]
 
 

@@ -21,7 +21,7 @@ from pilotage.core.application import (
     SyncWindows,
     Window,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Budgets,
     FailureReason,
     HoldReason,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from pilotage.core.application import Application, Condition, Health, Phase, Refresh, Sync
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Expectation,
     HeadFacts,
     ThroughSpec,

@@ -28,8 +28,8 @@ from pilotage.core.application import (
     Window,
     normalised_repository,
 )
-from pilotage.core.rollout import judge, judge_value, revisions_to_place, route_of
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.judge import judge, judge_value, revisions_to_place, route_of
+from pilotage.core.rollout.watch import (
     Budgets,
     Failed,
     HeadFacts,

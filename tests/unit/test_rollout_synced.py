@@ -16,7 +16,7 @@ from pilotage.core.application import (
     ResourceTree,
     Sync,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Budgets,
     FailureReason,
     HoldReason,

@@ -21,7 +21,7 @@ from pilotage.core.application import (
     Source,
     Sync,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     FailureReason,
     HeadFacts,
     HoldReason,

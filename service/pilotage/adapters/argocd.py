@@ -34,8 +34,8 @@ from pilotage.core.application import (
     ResourceTree,
     SyncWindows,
 )
-from pilotage.core.declared import Declared
-from pilotage.core.rollout_watch import Requests
+from pilotage.core.discovery.declared import Declared
+from pilotage.core.rollout.watch import Requests
 
 Answer = TypeVar("Answer")
 Query: TypeAlias = list[tuple[str, str]]

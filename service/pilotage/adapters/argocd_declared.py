@@ -21,7 +21,7 @@ from pydantic import (
 from pilotage.adapters.argocd_answers import GENERATE_PATHS, generate_paths
 from pilotage.adapters.argocd_wire import Wire, read
 from pilotage.core.application import ApplicationRef
-from pilotage.core.declared import (
+from pilotage.core.discovery.declared import (
     ApplicationSet,
     DeclaredApplication,
     DeclaredSource,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotage import edit
 from pilotage.core.artifacts import Content, Resource, parsed, resources
-from pilotage.core.config import Problem
+from pilotage.core.config.load import Problem
 from pilotage.edit.path import Index, Key, Step, format_path
 
 if TYPE_CHECKING:

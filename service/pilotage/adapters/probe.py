@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from pilotage.core.policy import HttpCheck
+from pilotage.core.config.policy import HttpCheck
 
 _LARGEST = 256 * 1024
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pilotage.cli.clone import Target
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
 
 

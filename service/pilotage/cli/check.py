@@ -15,9 +15,9 @@ from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, o
 from pilotage.cli.output import AsJson, Exit, print_json, say
 
 if TYPE_CHECKING:
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
-    from pilotage.core.readiness import Finding
+    from pilotage.core.readiness.findings import Finding
 
 
 _MOST_PATHS = 5000
@@ -71,7 +71,7 @@ def check(
 
 def _missing(clone: Clone, target: Target) -> list[Problem]:
     """An environment without any file: the path is wrong, or the environment's name is."""
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.layout import layout_of
 
     name = target.id.partition("/")[0]
@@ -90,7 +90,7 @@ def _missing(clone: Clone, target: Target) -> list[Problem]:
 
 def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
     """Files without any version: the path of the value is wrong."""
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.layout import layout_of
 
     if not found.without_version or found.services or found.unchanged or found.problems:
@@ -139,7 +139,7 @@ def _joined(names: Sequence[str]) -> list[str]:
 
 def _unknown_services(clone: Clone) -> list[Problem]:
     """Names below `services:` that no file has."""
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.layout import layout_of
 
     problems = []

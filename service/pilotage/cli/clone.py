@@ -12,8 +12,8 @@ from pilotage.cli.output import Exit, fail
 
 if TYPE_CHECKING:
     from pilotage.adapters.git import GitStore
-    from pilotage.core.config import Problem
-    from pilotage.core.policy import Config, Pipeline
+    from pilotage.core.config.load import Problem
+    from pilotage.core.config.policy import Config, Pipeline
     from pilotage.engine.trees import Trees
 
 ClonePath = Annotated[
@@ -122,7 +122,7 @@ def _is_sha(text: str) -> bool:
 
 
 def _configured(trees: Trees, commit: str, file: Path | None) -> Clone:
-    from pilotage.core.config import FILE, ConfigError, Problem, load_config
+    from pilotage.core.config.load import FILE, ConfigError, Problem, load_config
     from pilotage.engine.trees import NoConfigError
     from pilotage.resources import presets
 

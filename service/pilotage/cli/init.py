@@ -15,8 +15,8 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 
 if TYPE_CHECKING:
     from pilotage.adapters.git import Entry, GitStore
-    from pilotage.core.proposal import Proposal
     from pilotage.core.recognise import Findings
+    from pilotage.core.recognise.proposal import Proposal
 
 _LARGEST = 256 * 1024
 _LARGEST_TOGETHER = 32 * 1024 * 1024
@@ -111,7 +111,7 @@ def _given(source: str | None, target: str | None) -> tuple[str, ...]:
 def _check(asked: _Asked) -> None:
     import re
 
-    from pilotage.core.policy_values import NAME
+    from pilotage.core.config.values import NAME
 
     for name in asked.names:
         if re.fullmatch(NAME, name) is None or len(name) > 60:
@@ -139,7 +139,7 @@ def _open(path: Path, *, only_print: bool) -> _Clone:
     from git import Repo
 
     from pilotage.adapters.git import GitError, GitStore, Missing
-    from pilotage.core.config import FILE
+    from pilotage.core.config.load import FILE
 
     try:
         git = GitStore.local(path)
@@ -223,9 +223,9 @@ def _decoded(content: bytes | None) -> str | None:
 
 def _proposal(findings: Findings, clone: _Clone, *, asked: bool) -> tuple[Proposal, str]:
     """The proposal and its text; the text is empty when nothing was recognised."""
-    from pilotage.core.config import ConfigError, load_config
-    from pilotage.core.proposal import propose
-    from pilotage.core.proposal_text import config_text
+    from pilotage.core.config.load import ConfigError, load_config
+    from pilotage.core.recognise.proposal import propose
+    from pilotage.core.recognise.proposal_text import config_text
     from pilotage.resources import presets
 
     proposal = propose(findings, clone.name, asked=asked)

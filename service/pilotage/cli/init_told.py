@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.core.proposal import Proposal, Proposed
     from pilotage.core.recognise import Findings, Group, Source
+    from pilotage.core.recognise.proposal import Proposal, Proposed
 
 _WIDTH = 80
 _MOST_CHANGES = 5
@@ -47,7 +47,7 @@ def _looked(findings: Findings, commit: str) -> str:
 
 
 def _pipeline(proposed: Proposed) -> Iterator[str]:
-    from pilotage.core.proposal_text import reason
+    from pilotage.core.recognise.proposal_text import reason
 
     yield f"{proposed.name} ({proposed.preset})"
     yield from _wrapped(reason(proposed), "  ")
@@ -182,7 +182,7 @@ def as_document(
 
 
 def _described(proposed: Proposed) -> dict[str, Any]:
-    from pilotage.core.proposal_text import reason
+    from pilotage.core.recognise.proposal_text import reason
 
     family = proposed.family
     return {

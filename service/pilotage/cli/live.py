@@ -13,7 +13,7 @@ from pilotage.cli.output import Exit, fail, table
 
 if TYPE_CHECKING:
     from pilotage.cli.clone import Clone
-    from pilotage.core.readiness import Finding
+    from pilotage.core.readiness.findings import Finding
     from pilotage.logs import Redactor
     from pilotage.settings import Settings
 
@@ -49,7 +49,7 @@ def _hurried(settings: Settings, folder: Path) -> Settings:
 
 
 def _looked(clone: Clone, settings: Settings) -> list[Finding]:
-    from pilotage.core.readiness import Checked
+    from pilotage.core.readiness.findings import Checked
     from pilotage.engine.outside import Outside
     from pilotage.engine.readiness import Subject, look
 

@@ -13,7 +13,7 @@ from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 
 if TYPE_CHECKING:
-    from pilotage.core.config import Problem
+    from pilotage.core.config.load import Problem
     from pilotage.core.model import ServiceChange
     from pilotage.core.plan import Plan
 
@@ -105,7 +105,7 @@ def _change(change: ServiceChange, target: Target) -> dict[str, Any]:
 
 def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
     """What the rules for versions have against this set, as far as files alone tell."""
-    from pilotage.core.policy import policy_for
+    from pilotage.core.config.policy import policy_for
     from pilotage.core.version_rules import is_older, refused
 
     pipeline, _, environment = target.id.partition("/")
@@ -124,7 +124,7 @@ def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
 
 def _notes(target: Target, plan: Plan) -> list[str]:
     """What else the service would hold against this set, as far as files alone tell."""
-    from pilotage.core.policy import Mode, Together
+    from pilotage.core.config.policy import Mode, Together
 
     notes = []
     if plan.problems and plan.services and target.pipeline.together is Together.ALL:

@@ -1,7 +1,7 @@
 """What Argo CD said of one application, as frozen values; each may also be unseen.
 
 The shapes follow Argo CD's own (`status`, `operationState`, `resources`), reduced to what the
-decision table of `core/rollout.py` asks for. Stamps are Argo CD's: whole seconds, truncated.
+decision table of `core/rollout/` asks for. Stamps are Argo CD's: whole seconds, truncated.
 """
 
 from __future__ import annotations

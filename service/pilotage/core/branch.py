@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pilotage.core import pages, places, prose
 from pilotage.core.acts import CommitBranch
-from pilotage.core.config import Problem
+from pilotage.core.config.load import Problem
 from pilotage.core.decision import Draft
 from pilotage.core.gates import judge_gates
 from pilotage.core.model import (

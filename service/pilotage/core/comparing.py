@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from pilotage.core.comparison import Answer, Compared, Comparison, NotCompared, Span, ref_of
+from pilotage.core.config.policy import Policy
 from pilotage.core.model import Promotion, ServiceChange
-from pilotage.core.policy import Policy
 
 MOST = 20
 """Comparisons of one promotion, all asked for side by side."""

@@ -8,8 +8,8 @@ from typing import assert_never
 
 from pilotage.core import by_hand, choice, comparing, people, prose
 from pilotage.core.acts import AnswerComment
-from pilotage.core.applications import explained
 from pilotage.core.decision import Decision, Draft
+from pilotage.core.discovery.names import explained
 from pilotage.core.holding import announced
 from pilotage.core.model import State
 from pilotage.core.observing import observing

@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilotage.core.acts import Act, Notify
+from pilotage.core.config.policy import Mode
 from pilotage.core.model import Promotion, Reason, Target
 from pilotage.core.outputs import Outputs
-from pilotage.core.policy import Mode
 from pilotage.core.snapshot import Snapshot
 
 _MOST_REASONS = 200

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.acts import Notify
-from pilotage.core.applications import pinned
+from pilotage.core.config.policy import OutsideGate
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.discovery.names import pinned
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
     Hold,
@@ -25,7 +26,6 @@ from pilotage.core.model import (
     State,
     Subject,
 )
-from pilotage.core.policy import OutsideGate
 from pilotage.core.snapshot import Known, MergeSeen, Unknown, Written
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from pilotage.core.application import Application
 from pilotage.core.comparison import Comparison
-from pilotage.core.rollout_watch import Watch
+from pilotage.core.rollout.watch import Watch
 
 Sha = str
 """A full commit id, 40 lower-case hexadecimal digits."""

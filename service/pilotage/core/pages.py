@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pilotage.core import checklist, comparing, version
 from pilotage.core.comparison import Span
+from pilotage.core.config.policy import OnFailure, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
@@ -27,7 +28,6 @@ from pilotage.core.outputs import (
     SourcePages,
     StoryPage,
 )
-from pilotage.core.policy import OnFailure, Policy
 from pilotage.core.proof import find
 from pilotage.core.prose import (
     clipped,
@@ -39,7 +39,7 @@ from pilotage.core.prose import (
     story_marker,
     title,
 )
-from pilotage.core.rollout_watch import Watch
+from pilotage.core.rollout.watch import Watch
 from pilotage.core.snapshot import Snapshot
 
 _PARTS = {

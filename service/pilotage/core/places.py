@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pilotage import edit
-from pilotage.core.config import Problem
+from pilotage.core.config.load import Problem
 from pilotage.core.model import Part, Place, Write
-from pilotage.core.rollout_watch import Image
+from pilotage.core.rollout.watch import Image
 from pilotage.edit import image
 
 _SHOWN = 12

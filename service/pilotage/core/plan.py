@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 from pilotage import edit
 from pilotage.core import places
-from pilotage.core.config import Problem
+from pilotage.core.config.load import Problem
+from pilotage.core.config.policy import NewServices, Pipeline, RemovedServices
 from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed, layout_of
 from pilotage.core.model import Difference, Part, Place, ServiceChange, Sha, Write, telling
 from pilotage.core.places import FileText, Refused
-from pilotage.core.policy import NewServices, Pipeline, RemovedServices
 
 _MOST_DIFFERENCES = 50
 

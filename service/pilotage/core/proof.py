@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pilotage.core.applications import source_names
+from pilotage.core.config.policy import Policy, Together
+from pilotage.core.discovery.names import source_names
 from pilotage.core.model import Proof, ServiceChange, Target
 from pilotage.core.plan import Plan
-from pilotage.core.policy import Policy, Together
-from pilotage.core.rollout import judge_value
-from pilotage.core.rollout_watch import Failed, Held, Live, Pending, State, Watch
+from pilotage.core.rollout.judge import judge_value
+from pilotage.core.rollout.watch import Failed, Held, Live, Pending, State, Watch
 from pilotage.core.snapshot import Sight, Snapshot
 from pilotage.core.version import cut
 from pilotage.core.version_rules import Refused, refused

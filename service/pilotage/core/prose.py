@@ -9,12 +9,12 @@ from typing import Literal
 
 from pilotage.core import comparing, version
 from pilotage.core.comparison import counted
+from pilotage.core.config.policy import Environment, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
 from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
-from pilotage.core.policy import Environment, Policy
-from pilotage.core.rollout_watch import Failed
+from pilotage.core.rollout.watch import Failed
 
 _NAMED = 5
 """Services named in a title before the rest is counted."""

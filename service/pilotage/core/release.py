@@ -12,8 +12,9 @@ from typing import assert_never
 from pilotage.core import pages, prose, verification
 from pilotage.core.acts import Notify
 from pilotage.core.application import Gone
-from pilotage.core.applications import pinned, release_names
+from pilotage.core.config.policy import OnFailure, Policy, Together
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.discovery.names import pinned, release_names
 from pilotage.core.holding import hold, quarantine
 from pilotage.core.merged import put_back
 from pilotage.core.model import (
@@ -25,10 +26,9 @@ from pilotage.core.model import (
     Subject,
 )
 from pilotage.core.picture import was_good
-from pilotage.core.policy import OnFailure, Policy, Together
 from pilotage.core.revert import still_there, to_put_back
 from pilotage.core.reverting import reverting
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Failed,
     Held,
     Live,

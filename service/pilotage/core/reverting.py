@@ -17,11 +17,11 @@ from pilotage.core.acts import (
     WriteFiles,
 )
 from pilotage.core.application import Gone
-from pilotage.core.applications import release_names
+from pilotage.core.config.policy import OnFailure, Policy
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.discovery.names import release_names
 from pilotage.core.holding import hold
 from pilotage.core.model import Outcome, Promotion, Revert, Sha, Subject
-from pilotage.core.policy import OnFailure, Policy
 from pilotage.core.results import revert_key
 from pilotage.core.revert import (
     ByMerge,
@@ -33,7 +33,7 @@ from pilotage.core.revert import (
     git_commands,
     plan_revert,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Failed,
     Held,
     HoldReason,

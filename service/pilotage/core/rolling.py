@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.branch import commit_branch, commit_keys, planned, rebase
+from pilotage.core.config.policy import Roll
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
@@ -15,7 +16,6 @@ from pilotage.core.model import (
     versions_of,
 )
 from pilotage.core.places import Refused
-from pilotage.core.policy import Roll
 from pilotage.core.proof import Selection, against_rules
 from pilotage.core.snapshot import Known, Unknown
 

@@ -10,7 +10,8 @@ from typing import Generic, TypeAlias, TypeVar
 from pilotage.core.application import Look
 from pilotage.core.artifacts import Artifacts
 from pilotage.core.comparison import Answer, Span
-from pilotage.core.discovery import Found
+from pilotage.core.config.policy import Policy
+from pilotage.core.discovery.find import Found
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import (
     BodyEdit,
@@ -23,9 +24,8 @@ from pilotage.core.model import (
     Target,
 )
 from pilotage.core.plan import Plan
-from pilotage.core.policy import Policy
 from pilotage.core.revert import Reverse
-from pilotage.core.rollout_watch import Expectation
+from pilotage.core.rollout.watch import Expectation
 
 T = TypeVar("T")
 

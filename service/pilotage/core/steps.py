@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pilotage.core import places
+from pilotage.core.config.policy import Pipeline
 from pilotage.core.layout import WHOLE, Fixed, Layout, layout_of
 from pilotage.core.model import Part, Place, ServiceChange, Write, telling
 from pilotage.core.places import Refused
 from pilotage.core.plan import Tree
-from pilotage.core.policy import Pipeline
 
 
 def steps(pipeline: Pipeline, before: Tree, after: Tree) -> tuple[ServiceChange, ...]:

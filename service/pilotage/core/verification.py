@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from pilotage.core.config.policy import HttpCheck, Verification
 from pilotage.core.model import CheckRecord
-from pilotage.core.policy import HttpCheck, Verification
 from pilotage.core.snapshot import Reading
 
 

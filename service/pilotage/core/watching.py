@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import assert_never
 
 from pilotage.core.acts import SyncApplication, TerminateOperation
-from pilotage.core.applications import release_names
+from pilotage.core.config.policy import Policy
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.discovery.names import release_names
 from pilotage.core.model import Outcome, Promotion
-from pilotage.core.policy import Policy
-from pilotage.core.rollout import judge
-from pilotage.core.rollout_watch import PostSync, Terminate, Watch
+from pilotage.core.rollout.judge import judge
+from pilotage.core.rollout.watch import PostSync, Terminate, Watch
 from pilotage.core.snapshot import Sight
 
 

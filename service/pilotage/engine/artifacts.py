@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from pilotage.adapters.kubernetes import Schemas
 from pilotage.core.artifacts import Artifact, Artifacts, Content, content, is_readable
+from pilotage.core.config.policy import ArtifactRules, Policy
 from pilotage.core.model import ServiceChange, Sha, Write
 from pilotage.core.places import Refused, content_id
 from pilotage.core.plan import Plan, joined, unlike
-from pilotage.core.policy import ArtifactRules, Policy
 from pilotage.core.revert import files_of
 from pilotage.engine.trees import Memory, Trees
 

@@ -16,9 +16,9 @@ import structlog
 
 from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
-from pilotage.core.config import ConfigError
+from pilotage.core.config.load import ConfigError
+from pilotage.core.config.policy import Config, Pipeline
 from pilotage.core.model import BodyEdit, Command
-from pilotage.core.policy import Config, Pipeline
 from pilotage.engine import events
 from pilotage.engine.events import (
     Deployment,

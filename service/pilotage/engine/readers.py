@@ -8,10 +8,10 @@ from datetime import datetime
 
 from pilotage.adapters.git import InvalidName
 from pilotage.core.application import CannotSee
-from pilotage.core.declared import Branch, Declared
-from pilotage.core.discovery import Found, discover, wanted
+from pilotage.core.config.policy import Policy
+from pilotage.core.discovery.declared import Branch, Declared
+from pilotage.core.discovery.find import Found, discover, wanted
 from pilotage.core.model import Sha
-from pilotage.core.policy import Policy
 from pilotage.engine.outside import Repository
 from pilotage.engine.sights import Applications
 from pilotage.engine.trees import Trees

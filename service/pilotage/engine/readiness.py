@@ -12,24 +12,31 @@ from pilotage.adapters.argocd import ArgoCD
 from pilotage.adapters.git import GitError
 from pilotage.adapters.github import Forbidden, GitHubError, NotFound, RateLimited, Unreachable
 from pilotage.core.application import CannotSee, normalised_repository
-from pilotage.core.applications import names_in
-from pilotage.core.config import FILE
-from pilotage.core.declared import Branch, Declared
-from pilotage.core.discovery import discover, nearest_miss
+from pilotage.core.config.load import FILE
+from pilotage.core.config.policy import Config, Mode, Pipeline
+from pilotage.core.discovery.declared import Branch, Declared
+from pilotage.core.discovery.find import discover, nearest_miss
+from pilotage.core.discovery.names import names_in
 from pilotage.core.forge import Access
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Sha
-from pilotage.core.policy import Config, Mode, Pipeline
-from pilotage.core.readiness import Checked, Finding, GitFacts, Unknown, judge_git, targets_of
-from pilotage.core.readiness_argocd import (
+from pilotage.core.readiness.argocd import (
     EnvironmentFacts,
     ServerFacts,
     judge_environment,
     judge_server,
     judge_unnamed,
 )
-from pilotage.core.readiness_branch import judge_branch
-from pilotage.core.readiness_forge import ForgeFacts, judge_forge, named
+from pilotage.core.readiness.branch import judge_branch
+from pilotage.core.readiness.findings import (
+    Checked,
+    Finding,
+    GitFacts,
+    Unknown,
+    judge_git,
+    targets_of,
+)
+from pilotage.core.readiness.forge import ForgeFacts, judge_forge, named
 from pilotage.engine.outside import Outside
 from pilotage.engine.readers import read_for
 from pilotage.engine.trees import Trees

@@ -18,7 +18,8 @@ from pilotage.core.application import (
     Gone,
     Look,
 )
-from pilotage.core.declared import Declared
+from pilotage.core.config.policy import Pipeline, Policy
+from pilotage.core.discovery.declared import Declared
 from pilotage.core.model import (
     Merge,
     Place,
@@ -31,9 +32,8 @@ from pilotage.core.model import (
     telling,
 )
 from pilotage.core.plan import ServicePlan
-from pilotage.core.policy import Pipeline, Policy
-from pilotage.core.rollout import revisions_to_place, route_of
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.judge import revisions_to_place, route_of
+from pilotage.core.rollout.watch import (
     Expectation,
     HeadFacts,
     Image,

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from pilotage.adapters.git import RemoteError
 from pilotage.adapters.github import GitHubError, RateLimited
-from pilotage.core.config import ConfigError
+from pilotage.core.config.load import ConfigError
+from pilotage.core.config.policy import Config, Mode
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.core.model import Sha, Target
 from pilotage.core.outputs import Outputs
-from pilotage.core.policy import Config, Mode
 from pilotage.engine.mail import Post
 from pilotage.engine.observe import CannotObserve
 from pilotage.engine.outside import Asked, Outside, Repository

@@ -23,9 +23,9 @@ from pilotage.core.acts import (
     Result,
     RevertCommit,
 )
-from pilotage.core.applications import source_names
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision
+from pilotage.core.discovery.names import source_names
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs

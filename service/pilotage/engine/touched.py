@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pilotage.core.config.policy import Config
 from pilotage.core.layout import layout_of
-from pilotage.core.policy import Config
 
 
 def touched_targets(config: Config, files: frozenset[str] | None) -> list[str]:

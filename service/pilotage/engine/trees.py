@@ -24,12 +24,12 @@ from pilotage.adapters.git import (
     Missing,
     UnknownCommit,
 )
-from pilotage.core.config import FILE, ConfigError, load_config
+from pilotage.core.config.load import FILE, ConfigError, load_config
+from pilotage.core.config.policy import Config, Pipeline
 from pilotage.core.layout import Layout, layout_of
 from pilotage.core.model import Merge, Part, ServiceChange, Sha, Write
 from pilotage.core.places import FileText, hold, images
 from pilotage.core.plan import Plan, Planned, Tree, plan
-from pilotage.core.policy import Config, Pipeline
 from pilotage.core.revert import (
     MergedMore,
     MergeWithdrawn,
@@ -39,7 +39,7 @@ from pilotage.core.revert import (
     beyond_promoted,
     files_of,
 )
-from pilotage.core.rollout_watch import Image, Relation
+from pilotage.core.rollout.watch import Image, Relation
 from pilotage.core.steps import steps
 
 T = TypeVar("T")

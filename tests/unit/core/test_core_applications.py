@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pilotage.core.application import CannotSee, Look
-from pilotage.core.applications import names_in, nobody, pinned, release_names
-from pilotage.core.config import ConfigError, load_config
+from pilotage.core.config.load import ConfigError, load_config
+from pilotage.core.config.policy import Environment, Policy
 from pilotage.core.decide import decide
-from pilotage.core.discovery import Found, Match, NearMiss
+from pilotage.core.discovery.find import Found, Match, NearMiss
+from pilotage.core.discovery.names import names_in, nobody, pinned, release_names
 from pilotage.core.model import Outcome, State
-from pilotage.core.policy import Environment, Policy
 from pilotage.core.snapshot import Known, MergeSeen, Snapshot
 from pilotage.resources import presets
 from tests.unit.core.test_core_proof import sight

@@ -9,12 +9,12 @@ import pytest
 from pilotage.core import prose
 from pilotage.core.acts import AnswerComment, CommitBranch, OpenPullRequest
 from pilotage.core.choice import let_in
+from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
 from pilotage.core.model import Choice, Pause, Promotion, Quarantined, Refusal, State, Tick
 from pilotage.core.outputs import Advice
 from pilotage.core.plan import plan
-from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known, MergeSeen, Snapshot
 from tests.unit.core.worlds import (
     NOW,

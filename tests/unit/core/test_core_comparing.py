@@ -21,9 +21,9 @@ from pilotage.core.comparison import (
     ref_of,
     told_by,
 )
+from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.model import Promotion
-from pilotage.core.policy import Policy
 from pilotage.rendering import render_body
 from pilotage.store.documents import PROMOTION
 from tests.unit.core.worlds import (

@@ -11,9 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.config import ConfigError, load_config
-from pilotage.core.config_schema import schema_text
-from pilotage.core.policy import (
+from pilotage.core.config.load import ConfigError, load_config
+from pilotage.core.config.policy import (
     Config,
     Mode,
     OnFailure,
@@ -22,7 +21,8 @@ from pilotage.core.policy import (
     duration_text,
     policy_for,
 )
-from pilotage.core.promote_rules import CopyValue, SetValue
+from pilotage.core.config.rules import CopyValue, SetValue
+from pilotage.core.config.schema import schema_text
 from pilotage.resources import policy_folder, presets, template_folder
 
 GOOD = """\

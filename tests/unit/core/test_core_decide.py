@@ -31,7 +31,7 @@ from pilotage.core.model import (
     State,
     Subject,
 )
-from pilotage.core.rollout_watch import Held, HoldReason, Overtaken
+from pilotage.core.rollout.watch import Held, HoldReason, Overtaken
 from pilotage.core.snapshot import Known, MergeSeen, Reading, Unknown
 from tests.unit.core.worlds import (
     BASE,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core.application import ApplicationRef, normalised_repository
-from pilotage.core.declared import (
+from pilotage.core.discovery.declared import (
     ApplicationSet,
     Branch,
     Declared,
@@ -22,7 +22,7 @@ from pilotage.core.declared import (
     FileGenerator,
     Tool,
 )
-from pilotage.core.discovery import Found, discover, wanted
+from pilotage.core.discovery.find import Found, discover, wanted
 
 URL = "https://github.com/acme/gitops.git"
 BRANCH = Branch(normalised_repository(URL), "main")

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pilotage.core.config import load_config
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Pipeline
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Part, Write
 from pilotage.core.places import FileText, content_id, hold, images
 from pilotage.core.plan import Plan, Tree, joined, plan, versions
-from pilotage.core.policy import Pipeline
-from pilotage.core.rollout_watch import Image
+from pilotage.core.rollout.watch import Image
 from pilotage.core.steps import steps
 from pilotage.resources import presets
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotage.core.path_patterns import across_folders, alternatives, covers, in_folders
+from pilotage.core.discovery.path_patterns import across_folders, alternatives, covers, in_folders
 
 
 @pytest.mark.parametrize(

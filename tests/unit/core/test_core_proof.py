@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pilotage.core.application import Application, CannotSee, Gone, Health, Look
+from pilotage.core.config.policy import Policy
 from pilotage.core.model import Proof, Quarantined
-from pilotage.core.policy import Policy
 from pilotage.core.proof import find, next_look, obstacle, prove, select
-from pilotage.core.rollout_watch import Expectation, Relation, RevisionFacts, ThroughFiles
-from pilotage.core.rollout_watch import State as WatchState
+from pilotage.core.rollout.watch import Expectation, Relation, RevisionFacts, ThroughFiles
+from pilotage.core.rollout.watch import State as WatchState
 from pilotage.core.snapshot import Sight, Snapshot
 from tests.unit.core.worlds import (
     NOW,

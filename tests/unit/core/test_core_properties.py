@@ -40,7 +40,7 @@ from pilotage.core.model import (
     Write,
 )
 from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
-from pilotage.core.rollout_watch import Held, HoldReason, Overtaken, Watch
+from pilotage.core.rollout.watch import Held, HoldReason, Overtaken, Watch
 from pilotage.core.snapshot import (
     Known,
     MergeSeen,

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core import prose
+from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
 from pilotage.core.model import (
@@ -23,7 +24,6 @@ from pilotage.core.model import (
     Superseded,
 )
 from pilotage.core.outputs import Advice, StoryPage
-from pilotage.core.policy import Policy
 from pilotage.core.snapshot import Known
 from pilotage.rendering import render_body, render_story
 from tests.unit.core.pages import hostile

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from pilotage.core.application import ApplicationRef
-from pilotage.core.config import load_config
-from pilotage.core.declared import Branch, Declared, DeclaredApplication
-from pilotage.core.discovery import Found, Match
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Config
+from pilotage.core.discovery.declared import Branch, Declared, DeclaredApplication
+from pilotage.core.discovery.find import Found, Match
+from pilotage.core.discovery.reading import Misses, Near
 from pilotage.core.forge import (
     FREE,
     READY,
@@ -22,8 +24,15 @@ from pilotage.core.forge import (
     Protection,
     RuleSet,
 )
-from pilotage.core.policy import Config
-from pilotage.core.readiness import (
+from pilotage.core.readiness.argocd import (
+    EnvironmentFacts,
+    ServerFacts,
+    judge_environment,
+    judge_server,
+    judge_unnamed,
+)
+from pilotage.core.readiness.branch import Ways, judge_branch, ways_of
+from pilotage.core.readiness.findings import (
     Checked,
     Finding,
     GitFacts,
@@ -32,16 +41,7 @@ from pilotage.core.readiness import (
     judge_git,
     targets_of,
 )
-from pilotage.core.readiness_argocd import (
-    EnvironmentFacts,
-    ServerFacts,
-    judge_environment,
-    judge_server,
-    judge_unnamed,
-)
-from pilotage.core.readiness_branch import Ways, judge_branch, ways_of
-from pilotage.core.readiness_forge import ForgeFacts, judge_forge, named
-from pilotage.core.reading import Misses, Near
+from pilotage.core.readiness.forge import ForgeFacts, judge_forge, named
 
 BOT = Access("pilotage-bot", "main", (), merge_methods=frozenset({"merge", "squash", "rebase"}))
 APP = replace(BOT, identity="pilotage[bot]", app=7)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from pilotage.core.config import load_config
-from pilotage.core.policy import Mode
-from pilotage.core.proposal import propose
-from pilotage.core.proposal_text import config_text
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Mode
 from pilotage.core.recognise import Findings, Names, recognise, sources
 from pilotage.core.recognise.groups import grouped
 from pilotage.core.recognise.places import Place, is_settled, read
+from pilotage.core.recognise.proposal import propose
+from pilotage.core.recognise.proposal_text import config_text
 from pilotage.resources import presets
 
 

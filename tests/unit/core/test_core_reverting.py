@@ -30,7 +30,7 @@ from pilotage.core.model import (
 from pilotage.core.results import apply
 from pilotage.core.revert import Reverse, ReverseConflict, ReverseTree
 from pilotage.core.reverting import to_start
-from pilotage.core.rollout_watch import Held, HoldReason
+from pilotage.core.rollout.watch import Held, HoldReason
 from pilotage.core.snapshot import Known, RevertSeen, Seen, Snapshot, Unknown
 from tests.unit.core.worlds import (
     BASE,

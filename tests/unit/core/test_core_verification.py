@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotage.core.config.policy import HttpCheck, Verification
 from pilotage.core.model import CheckRecord
-from pilotage.core.policy import HttpCheck, Verification
 from pilotage.core.snapshot import Reading
 from pilotage.core.verification import CheckVerdict, due, next_at, take, verdict
 from tests.unit.core.worlds import NOW

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotage.core.policy import Policy
+from pilotage.core.config.policy import Policy
 from pilotage.core.version_rules import is_older, refused
 from tests.unit.core.worlds import changes, pipeline, policy
 

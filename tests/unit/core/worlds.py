@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pilotage.core.acts import Act
 from pilotage.core.application import Application, ApplicationRef, Health, Source, Sync
-from pilotage.core.config import load_config
+from pilotage.core.config.load import load_config
+from pilotage.core.config.policy import Policy, policy_for
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
 from pilotage.core.forge import READY, PullRequest, PullRequestBrief, Status
@@ -29,10 +30,9 @@ from pilotage.core.model import (
 from pilotage.core.outputs import BodyPage
 from pilotage.core.places import FileText
 from pilotage.core.plan import Plan, Tree, plan
-from pilotage.core.policy import Policy, policy_for
-from pilotage.core.rollout_watch import Failed, FailureReason, Live, Pending, Watch
-from pilotage.core.rollout_watch import Outcome as WatchOutcome
-from pilotage.core.rollout_watch import State as WatchState
+from pilotage.core.rollout.watch import Failed, FailureReason, Live, Pending, Watch
+from pilotage.core.rollout.watch import Outcome as WatchOutcome
+from pilotage.core.rollout.watch import State as WatchState
 from pilotage.core.snapshot import Known, Snapshot, Written
 from pilotage.resources import presets
 

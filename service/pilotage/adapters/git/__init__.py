@@ -1,6 +1,6 @@
 """Git: a bare store for each repository, read and written without a checkout."""
 
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout.watch import Relation
 
 from .errors import (
     CommandFailed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout.watch import Relation
 
 from . import names
 from .errors import CommandFailed, InvalidName, UnknownCommit

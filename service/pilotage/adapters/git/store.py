@@ -17,7 +17,7 @@ from typing import ClassVar
 from git import Repo
 from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout.watch import Relation
 
 from . import files, history, names, writing
 from .errors import InvalidName, NotARepository, NotFastForward, Offline

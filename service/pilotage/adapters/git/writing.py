@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout.watch import Relation
 
 from . import names
 from .errors import CommandFailed, EmptyCommit, InvalidName, UnknownCommit, Unwritable

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pilotage.core.policy_values import NAME
+from pilotage.core.config.values import NAME
 from pilotage.core.recognise.groups import Group, ReadGroup, without_environment
 from pilotage.core.recognise.places import FileKind, Place, Rank
 from pilotage.core.recognise.words import GENERIC, PATH_WORDS

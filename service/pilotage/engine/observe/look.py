@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from pilotage.adapters.github import GitHub, GitHubError, RateLimited
+from pilotage.core.config.policy import Config, People, Policy
 from pilotage.core.model import (
     Sha,
     Target,
 )
 from pilotage.core.plan import Plan
-from pilotage.core.policy import Config, People, Policy
 from pilotage.core.snapshot import (
     Known,
     Seen,

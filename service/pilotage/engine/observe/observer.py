@@ -13,10 +13,11 @@ from datetime import datetime
 from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
 from pilotage.core import comparing
-from pilotage.core.applications import source_names, why_unknown
 from pilotage.core.choice import let_in
 from pilotage.core.comparison import Answer, Span
-from pilotage.core.config import ConfigError
+from pilotage.core.config.load import ConfigError
+from pilotage.core.config.policy import Config, Policy, policy_for
+from pilotage.core.discovery.names import source_names, why_unknown
 from pilotage.core.model import (
     Proof,
     ServiceChange,
@@ -24,9 +25,8 @@ from pilotage.core.model import (
     Target,
     Write,
 )
-from pilotage.core.policy import Config, Policy, policy_for
 from pilotage.core.proof import find
-from pilotage.core.rollout_watch import Relation
+from pilotage.core.rollout.watch import Relation
 from pilotage.core.snapshot import (
     Rhythm,
     Sight,

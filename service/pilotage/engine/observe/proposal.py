@@ -10,10 +10,10 @@ from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
 from pilotage.adapters.kubernetes import NoSchemas
 from pilotage.core import checklist
-from pilotage.core.applications import target_names, why_unknown
 from pilotage.core.artifacts import Artifacts
 from pilotage.core.by_hand import running_now
-from pilotage.core.discovery import Found
+from pilotage.core.discovery.find import Found
+from pilotage.core.discovery.names import target_names, why_unknown
 from pilotage.core.forge import PullRequest, Review
 from pilotage.core.model import (
     Merge,
@@ -24,7 +24,7 @@ from pilotage.core.model import (
 )
 from pilotage.core.plan import versions
 from pilotage.core.revert import files_of
-from pilotage.core.rollout_watch import Requests, Watch
+from pilotage.core.rollout.watch import Requests, Watch
 from pilotage.core.snapshot import (
     Known,
     MergeSeen,

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from pilotage.adapters.git import GitError, UnknownCommit
 from pilotage.core import verification
-from pilotage.core.applications import pinned, release_names, why_unknown
-from pilotage.core.config import ConfigError
-from pilotage.core.discovery import Found
+from pilotage.core.config.load import ConfigError
+from pilotage.core.config.policy import Policy, policy_for
+from pilotage.core.discovery.find import Found
+from pilotage.core.discovery.names import pinned, release_names, why_unknown
 from pilotage.core.model import (
     Outcome,
     Part,
@@ -17,7 +18,6 @@ from pilotage.core.model import (
     Sha,
     State,
 )
-from pilotage.core.policy import Policy, policy_for
 from pilotage.core.revert import ByMerge, Reverse, files_of, plan_revert
 from pilotage.core.reverting import to_start
 from pilotage.core.snapshot import (

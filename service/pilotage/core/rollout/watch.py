@@ -1,6 +1,6 @@
 """What is expected of one application after a merge, and what is remembered of watching it.
 
-`Watch` is the memory that `core/rollout.py` folds one look after the other into. It can be stored
+`Watch` is the memory that `judge` folds one look after the other into. It can be stored
 as JSON and read back unchanged, so that a watch survives a restart in the middle of anything.
 """
 

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from pilotage import edit
 from pilotage.core.application import is_commit
-from pilotage.core.declared import Branch, DeclaredApplication, DeclaredSource, Tool
-from pilotage.core.kustomizations import NAMES, Kustomized, Texts, follow, within
-from pilotage.core.path_patterns import across_folders, covers, in_folders
+from pilotage.core.discovery.declared import Branch, DeclaredApplication, DeclaredSource, Tool
+from pilotage.core.discovery.kustomizations import NAMES, Kustomized, Texts, follow, within
+from pilotage.core.discovery.path_patterns import across_folders, covers, in_folders
 
 _CHART_FILES = frozenset(
     {"Chart.yaml", "Chart.lock", "values.yaml", "values.schema.json"}

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from posixpath import basename, dirname
 
 from pilotage import edit
-from pilotage.core.declared import ApplicationSet, Branch, FileGenerator
-from pilotage.core.kustomizations import Texts
-from pilotage.core.path_patterns import across_folders, in_folders
+from pilotage.core.discovery.declared import ApplicationSet, Branch, FileGenerator
+from pilotage.core.discovery.kustomizations import Texts
+from pilotage.core.discovery.path_patterns import across_folders, in_folders
 
 _LONGEST = 1000
 _LONGEST_SHOWN = 200

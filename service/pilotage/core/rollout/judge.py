@@ -2,7 +2,7 @@
 
 `judge(watch, seen, expectation, budgets, now)` is pure: it takes the memory, one look and the
 time, and gives the memory with its outcome, what the next look should bring and when it is due.
-The rows stand in `core/rollout_table.py`, the types in `core/rollout_watch.py`.
+The rows stand in `table`, the types in `watch`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from pilotage.core.application import Application, CannotSee, Gone, Look, Refresh, Rendered
-from pilotage.core.rollout_case import Case, Finding, attempts_with, revisions_to_place
-from pilotage.core.rollout_evidence import unhealthy
-from pilotage.core.rollout_synced import bad_or_was_before
-from pilotage.core.rollout_table import first_match, gone_for
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.case import Case, Finding, attempts_with, revisions_to_place
+from pilotage.core.rollout.evidence import unhealthy
+from pilotage.core.rollout.synced import bad_or_was_before
+from pilotage.core.rollout.table import first_match, gone_for
+from pilotage.core.rollout.watch import (
     PROGRESS_DEADLINE,
     Budgets,
     Clock,

@@ -12,18 +12,18 @@ from pilotage.core.application import (
     Sync,
     SyncWindows,
 )
-from pilotage.core.rollout_case import (
+from pilotage.core.rollout.case import (
     STAMP_TOLERANCE,
     Case,
     Finding,
     Row,
     retrying,
 )
-from pilotage.core.rollout_evidence import (
+from pilotage.core.rollout.evidence import (
     worst_result,
 )
-from pilotage.core.rollout_synced import judge_health
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.synced import judge_health
+from pilotage.core.rollout.watch import (
     Clock,
     Failed,
     FailureReason,

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pilotage.core.declared import Branch, Declared, DeclaredApplication
-from pilotage.core.discovery import Found
-from pilotage.core.readiness import MOST_NAMED, Finding, Level, Unknown, some
-from pilotage.core.reading import Misses, Near
+from pilotage.core.discovery.declared import Branch, Declared, DeclaredApplication
+from pilotage.core.discovery.find import Found
+from pilotage.core.discovery.reading import Misses, Near
+from pilotage.core.readiness.findings import MOST_NAMED, Finding, Level, Unknown, some
 
 _RIGHTS = "docs/argocd.md lists the rights"
 

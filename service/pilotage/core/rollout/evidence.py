@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from pilotage.core.application import Application, Operation, Pod, ResourceTree
-from pilotage.core.rollout_case import STAMP_TOLERANCE, Case
-from pilotage.core.rollout_watch import Image
+from pilotage.core.rollout.case import STAMP_TOLERANCE, Case
+from pilotage.core.rollout.watch import Image
 
 _PULL_ERRORS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}

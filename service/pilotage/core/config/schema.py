@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pilotage.core.policy import Config
-from pilotage.core.policy_values import DURATION_EXAMPLES, NAME, duration_text
+from pilotage.core.config.policy import Config
+from pilotage.core.config.values import DURATION_EXAMPLES, NAME, duration_text
 
 
 @cache

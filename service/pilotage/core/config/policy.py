@@ -23,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from pilotage.core.policy_values import (
+from pilotage.core.config.rules import FilePattern, Rule, SetValue, written
+from pilotage.core.config.values import (
     AUTO,
     ITEM,
     REPOSITORY,
@@ -36,10 +37,9 @@ from pilotage.core.policy_values import (
     filled_by,
     misplaced,
 )
-from pilotage.core.policy_values import duration as duration
-from pilotage.core.policy_values import duration_text as duration_text
-from pilotage.core.promote_rules import FilePattern, Rule, SetValue, written
-from pilotage.core.rollout_watch import Budgets
+from pilotage.core.config.values import duration as duration
+from pilotage.core.config.values import duration_text as duration_text
+from pilotage.core.rollout.watch import Budgets
 from pilotage.core.version import Scheme
 
 OWN_ITEMS = frozenset({"staging-healthy", "soak", "artifacts-valid"})

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from pilotage.core.discovery import Found
+from pilotage.core.config.policy import Environment, Policy
+from pilotage.core.discovery.find import Found
 from pilotage.core.model import Promotion, Reason
-from pilotage.core.policy import Environment, Policy
 from pilotage.core.snapshot import Snapshot
 
 Names: TypeAlias = Mapping[str, tuple[str, ...]]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from pilotage.core.policy_values import filled_by
+from pilotage.core.config.values import filled_by
 
 _FILLED = filled_by("environment", "service")
 Text = Annotated[str, Field(min_length=1), _FILLED]

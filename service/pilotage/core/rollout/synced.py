@@ -10,20 +10,20 @@ from pilotage.core.application import (
     Refresh,
     ResourceTree,
 )
-from pilotage.core.rollout_case import (
+from pilotage.core.rollout.case import (
     Case,
     Finding,
     Row,
     retrying,
 )
-from pilotage.core.rollout_evidence import (
+from pilotage.core.rollout.evidence import (
     failing_pod,
     image_is_there,
     image_workload,
     unhealthy,
     worst_result,
 )
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.watch import (
     Clock,
     Failed,
     FailureReason,

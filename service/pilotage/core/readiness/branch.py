@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from pilotage.core.config.policy import OnFailure
 from pilotage.core.forge import READY, Access, BranchRules, Protection
-from pilotage.core.policy import OnFailure
-from pilotage.core.readiness import Finding, Level, Target, Unknown, some
+from pilotage.core.readiness.findings import Finding, Level, Target, Unknown, some
 
 _PROTECT = "docs/github.md, Branch protection"
 _AS_MERGE = "a revert is merged by a merge commit, which is not allowed"

@@ -16,8 +16,8 @@ from pilotage.core.application import (
     Resource,
     is_commit,
 )
-from pilotage.core.path_patterns import covers
-from pilotage.core.rollout_watch import (
+from pilotage.core.discovery.path_patterns import covers
+from pilotage.core.rollout.watch import (
     Budgets,
     Clock,
     Expectation,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pilotage.core.app_of_apps import declared_by
-from pilotage.core.declared import ApplicationSet, Branch, Declared, DeclaredApplication
-from pilotage.core.generators import Made, made_of, matching
-from pilotage.core.kustomizations import Texts
-from pilotage.core.path_patterns import covers
-from pilotage.core.reading import Misses, Near, Reader, Reads
+from pilotage.core.discovery.app_of_apps import declared_by
+from pilotage.core.discovery.declared import ApplicationSet, Branch, Declared, DeclaredApplication
+from pilotage.core.discovery.generators import Made, made_of, matching
+from pilotage.core.discovery.kustomizations import Texts
+from pilotage.core.discovery.path_patterns import covers
+from pilotage.core.discovery.reading import Misses, Near, Reader, Reads
 
 _MOST_NEAR = 3
 _MOST_SHOWN = 5

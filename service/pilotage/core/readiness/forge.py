@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pilotage.core.config.policy import Config, People
 from pilotage.core.forge import Access, Need
-from pilotage.core.policy import Config, People
-from pilotage.core.readiness import Finding, Level, Target, Unknown, some, targets_of
+from pilotage.core.readiness.findings import Finding, Level, Target, Unknown, some, targets_of
 
 _ABOUT = "GitHub"
 _GRANT = "grant it: docs/github.md lists what is needed"

@@ -11,8 +11,8 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from pilotage.core.proposal import Proposal, Proposed
 from pilotage.core.recognise import Findings, Member, Place, Source
+from pilotage.core.recognise.proposal import Proposal, Proposed
 from pilotage.core.recognise.words import words
 
 WIDTH = 80

@@ -1,7 +1,7 @@
 """The decision table: one function for each row, in the order that is their priority.
 
 Each row looks at a `Case` and gives a `Finding`, or None when it does not apply. The numbers are
-those of the table in ARCHITECTURE.md; rows 1 and 28 stand in `core/rollout.py`, because they need
+those of the table in ARCHITECTURE.md; rows 1 and 28 stand in `judge`, because they need
 no application. Here stand rows 2 to 10, which hold for every sync status, and the order.
 """
 
@@ -18,19 +18,19 @@ from pilotage.core.application import (
     Sync,
     is_commit,
 )
-from pilotage.core.rollout_case import (
+from pilotage.core.rollout.case import (
     Case,
     Finding,
     Row,
     old_and_live,
     short,
 )
-from pilotage.core.rollout_evidence import (
+from pilotage.core.rollout.evidence import (
     names_ours,
 )
-from pilotage.core.rollout_out_of_sync import OUT_OF_SYNC_ROWS
-from pilotage.core.rollout_synced import SYNCED_ROWS
-from pilotage.core.rollout_watch import (
+from pilotage.core.rollout.out_of_sync import OUT_OF_SYNC_ROWS
+from pilotage.core.rollout.synced import SYNCED_ROWS
+from pilotage.core.rollout.watch import (
     Budgets,
     Clock,
     Failed,

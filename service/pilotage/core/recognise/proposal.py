@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pilotage.core.policy_values import NAME
+from pilotage.core.config.values import NAME
 from pilotage.core.recognise import Family, FileKind, Findings, Rank, Source, sources
 from pilotage.core.recognise.words import GENERIC_FOLDERS
 

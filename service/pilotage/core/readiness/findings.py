@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilotage.core.config.policy import Config, Environment, Mode
 from pilotage.core.model import Sha
-from pilotage.core.policy import Config, Environment, Mode
 
 MOST_NAMED = 5
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilotage import edit
-from pilotage.core.declared import Declared
+from pilotage.core.discovery.declared import Declared
 
 _GROUP = "argoproj.io/"
 

@@ -22,9 +22,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
-from pilotage.core.config_schema import names_at
-from pilotage.core.policy import Config, Environment
-from pilotage.core.policy_values import ITEM, KUBERNETES, NAME, REPOSITORY
+from pilotage.core.config.policy import Config, Environment
+from pilotage.core.config.schema import names_at
+from pilotage.core.config.values import ITEM, KUBERNETES, NAME, REPOSITORY
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024

@@ -1,0 +1,1 @@
+"""Which applications of Argo CD read which files of the repository."""
