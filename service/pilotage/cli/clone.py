@@ -99,13 +99,13 @@ def open_clone(path: Path, at: str | None, config: Path | None) -> Clone:
 
 def commit_of(git: GitStore, path: Path, at: str | None) -> str:
     """What is checked out, or what `at` names. Ends with USAGE when there is no such commit."""
-    from git import Repo
+    from git import GitCommandError, Repo
 
     if at is None:
         try:
             with Repo(path, search_parent_directories=True) as repository:
-                return repository.head.commit.hexsha
-        except ValueError as error:
+                return str(repository.git.rev_parse("--verify", "--quiet", "HEAD^{commit}"))
+        except GitCommandError as error:
             if "dubious ownership" in str(error):
                 allow = f"git config --global --add safe.directory {path.resolve()}"
                 fail(f"{path} belongs to somebody else, so git reads no file: {allow}", Exit.USAGE)
