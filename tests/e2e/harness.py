@@ -31,6 +31,8 @@ from pilotage.web.app import create_app
 
 TARGET = "syrf/production"
 PATIENCE = 20.0
+_BETWEEN_TICKS = 0.25
+"""For what happens without a tick."""
 
 FAST = """\
         gates: { soak: 0.1s }
@@ -110,7 +112,7 @@ class Service:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise AssertionError(f"waited {patience:g} s until {what}\n{self.story()}")
-                self._ticked.wait(min(left, 0.1))
+                self._ticked.wait(min(left, _BETWEEN_TICKS))
 
     def story(self) -> str:
         """The history and where everything stands, for a failing test."""

@@ -42,10 +42,19 @@ REFUSED = {
 }
 
 
+SCHEMAS = PACKAGES / "kubernetes_validate"
+"""Seventeen thousand files of one kind, which would only have to be listed."""
+
+
 def _below(*roots: Path) -> dict[str, Path]:
-    found = (path for root in roots for path in sorted(root.rglob("*")) if path.suffix in ENDS)
+    folders = (each for root in roots for each in _folders(root) if each != SCHEMAS)
+    found = (path for each in folders for path in sorted(each.rglob("*")) if path.suffix in ENDS)
     files = [path for path in found if path.is_file() and not path.is_symlink()]
     return {_name(path, roots): path for path in files if ".git" not in path.parts}
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(root.iterdir()) if root == PACKAGES else [root]
 
 
 def _name(path: Path, roots: Iterable[Path]) -> str:
@@ -55,7 +64,7 @@ def _name(path: Path, roots: Iterable[Path]) -> str:
 
 OWN = _below(WRITTEN)
 SHIPPED = _below(PACKAGES, PROJECT / "policies", PROJECT / "docs", PROJECT / ".github")
-MOST_OF_ONE = 8
+MOST_OF_ONE = 5
 """Files of one package: some ship thousands that are alike."""
 
 

@@ -8,7 +8,7 @@ from pilotage.sandbox.argocd import comparison
 from pilotage.sandbox.argocd.documents import stamp
 from pilotage.sandbox.argocd.events import record
 from pilotage.sandbox.argocd.faults import GIT_REFUSES, REPO_SERVER_REFUSES, Faults
-from pilotage.sandbox.argocd.git import Session, session
+from pilotage.sandbox.argocd.git import Memory, Session, session
 from pilotage.sandbox.argocd.operation import Operations, result_of
 from pilotage.sandbox.argocd.render import render, resolve_sources
 from pilotage.sandbox.argocd.render_error import RenderError
@@ -40,6 +40,7 @@ class Controller:
         self._rendered: dict[tuple[object, ...], Target] = {}
         self._watched: dict[str, float] = {}
         self._session: Session | None = None
+        self._memory = Memory()
         self.operations = Operations(
             store, faults, self.target_of, self._look_again, self._operation_ended
         )
@@ -316,7 +317,7 @@ class Controller:
             yield self._session
             return
         refused = GIT_REFUSES if self._faults.git_down else ""
-        with session(self._repositories, refused) as self._session:
+        with session(self._repositories, self._memory, refused) as self._session:
             try:
                 yield self._session
             finally:

@@ -1,4 +1,8 @@
-"""Reads bare repositories as the repository server would: one `git cat-file` for each look."""
+"""Reads bare repositories as the repository server would: at most one `git cat-file` a look.
+
+What a commit holds never changes and is read once; a branch's head is read from its file. So a
+repository in which nothing happens costs no process, however often it is polled.
+"""
 
 import os
 import re
@@ -8,12 +12,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 _FULL = re.compile(r"[0-9a-f]{40}")
 _SHORT = re.compile(r"[0-9a-f]{7,39}")
 _NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w./+-]*")
 _LARGEST = 1_000_000
+_REMEMBERED = 5_000
 
 
 class UnknownRevisionError(Exception):
@@ -36,20 +41,21 @@ class Commit:
     tree: str
 
 
-class Look:
-    """One open `git cat-file --batch`. Everything read through it costs no further process."""
+Object: TypeAlias = tuple[str, str, bytes]
+"""Its id, its type and its content."""
 
-    def __init__(self, repository: Path) -> None:
-        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._process = subprocess.Popen(
-            ["git", f"--git-dir={repository}", "cat-file", "--batch"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=keep | {"LC_ALL": "C"},
-        )
+
+class Look:
+    """One open `git cat-file --batch`, from the first question that `known` does not answer."""
+
+    def __init__(self, repository: Path, known: dict[str, Object]) -> None:
+        self._repository = repository
+        self._known = known
+        self._process: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
+        if self._process is None:
+            return
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
@@ -61,6 +67,8 @@ class Look:
             found = self._object(f"{revision}^{{commit}}")
             return found[0] if found else revision  # like Argo CD: a full SHA is believed
         if _NAME.fullmatch(revision):
+            if head := self._head(revision):
+                return head
             for name in (f"refs/heads/{revision}", f"refs/tags/{revision}"):
                 if found := self._object(f"{name}^{{commit}}"):
                     return found[0]
@@ -108,7 +116,26 @@ class Look:
             yield entry.partition(b" ")[2].decode("utf-8", "replace")
             rest = rest[20:]
 
-    def _object(self, name: str) -> tuple[str, str, bytes] | None:
+    def _head(self, branch: str) -> str | None:
+        """As the branch's own file has it; git itself is asked where there is none."""
+        try:
+            found = (self._repository / "refs" / "heads" / branch).read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return found if _FULL.fullmatch(found) else None
+
+    def _object(self, name: str) -> Object | None:
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        found = self._asked(name)
+        if found is not None and _FULL.match(name):
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[name] = found
+        return found
+
+    def _asked(self, name: str) -> Object | None:
         ask, answer = self._streams()
         try:
             ask.write(name.encode() + b"\n")
@@ -125,17 +152,43 @@ class Look:
         return header[0].decode(), header[1].decode(), content
 
     def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process is None:
+            self._process = _started(self._repository)
         ask, answer = self._process.stdin, self._process.stdout
         assert ask is not None
         assert answer is not None
         return ask, answer
 
 
+def _started(repository: Path) -> subprocess.Popen[bytes]:
+    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.Popen(
+        ["git", f"--git-dir={repository}", "cat-file", "--batch"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=keep | {"LC_ALL": "C"},
+    )
+
+
+class Memory:
+    """What was read of each repository and cannot change."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, Object]] = {}
+
+    def of(self, repository: Path) -> dict[str, Object]:
+        return self._known.setdefault(repository, {})
+
+
 class Session:
     """Looks that are shared for one sweep: at most one process for each repository."""
 
-    def __init__(self, repositories: Mapping[str, Path], stack: ExitStack, refused: str) -> None:
+    def __init__(
+        self, repositories: Mapping[str, Path], memory: Memory, stack: ExitStack, refused: str
+    ) -> None:
         self._repositories = repositories
+        self._memory = memory
         self._stack = stack
         self._refused = refused
         self._looks: dict[Path, Look] = {}
@@ -151,14 +204,16 @@ class Session:
         if path is None:
             raise GitUnavailableError("repository not found: Repository not found.")
         if path not in self._looks:
-            look = Look(path)
+            look = Look(path, self._memory.of(path))
             self._stack.callback(look.close)
             self._looks[path] = look
         return self._looks[path]
 
 
 @contextmanager
-def session(repositories: Mapping[str, Path], refused: str = "") -> Iterator[Session]:
+def session(
+    repositories: Mapping[str, Path], memory: Memory, refused: str = ""
+) -> Iterator[Session]:
     """`refused`: the message with which every repository refuses, for a git server that is down."""
     with ExitStack() as stack:
-        yield Session(repositories, stack, refused)
+        yield Session(repositories, memory, stack, refused)
