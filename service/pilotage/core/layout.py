@@ -104,6 +104,13 @@ class Layout:
 
 
 def layout_of(pipeline: Pipeline, environment: str) -> Layout:
+    """Made once: it is part of what every plan of this pipeline is remembered by."""
+    if environment not in pipeline.layouts:
+        pipeline.layouts[environment] = _layout(pipeline, environment)
+    return pipeline.layouts[environment]
+
+
+def _layout(pipeline: Pipeline, environment: str) -> Layout:
     own = pipeline.environments[environment].files
     files = (own or pipeline.files).replace("{environment}", environment)
 

@@ -11,7 +11,8 @@ import difflib
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -41,6 +42,9 @@ from pilotage.core.config.values import duration as duration
 from pilotage.core.config.values import duration_text as duration_text
 from pilotage.core.rollout.watch import Budgets
 from pilotage.core.version import Scheme
+
+if TYPE_CHECKING:
+    from pilotage.core.layout import Layout
 
 OWN_ITEMS = frozenset({"staging-healthy", "soak", "artifacts-valid"})
 """The boxes that the service ticks itself."""
@@ -299,6 +303,11 @@ class Pipeline(_Section):
     versions: VersionRules = VersionRules()
     services: Mapping[Name, ServiceSource] = {}
     environments: Mapping[Name, Environment] = Field(min_length=2)
+
+    @cached_property
+    def layouts(self) -> dict[str, Layout]:
+        """Kept with the pipeline that they are made of; see `core/layout.py`."""
+        return {}
 
     @property
     def discovers(self) -> bool:
