@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 ROWS   ?=
 
+# The tests and the demo start many processes: none of them should compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench lock clean
 
