@@ -9,7 +9,7 @@ ROWS   ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench lock clean
+.PHONY: help install demo test thorough check format bench lock clean
 
 help: ## these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -28,9 +28,14 @@ demo: install ## both stories on a sandbox, then it stays up to be tried (ARGS="
 	@$(BIN)/pilotage demo $(ARGS)
 
 # Stories over real sockets wait more than they compute: two workers for each core.
-test: install ## all tests (ARGS="-k name" picks some)
-	@$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') \
-	  --dist worksteal $(ARGS)
+PYTEST = $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') \
+  --dist worksteal
+
+test: install ## the tests, in less than five minutes on two cores (ARGS="-k name" picks some)
+	@$(PYTEST) -m "not thorough" $(ARGS)
+
+thorough: install ## the rest of the tests: every layout end to end, simulated faults, the sandbox's own
+	@$(PYTEST) -m thorough $(ARGS)
 
 check: install ## ruff, strict types, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

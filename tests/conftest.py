@@ -1,0 +1,31 @@
+"""Which tests `make test` leaves to `make thorough`: those that show more of what others show.
+
+The usual run is one that people make all day; what has to pass before anything lands is both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+THOROUGH = (
+    "cli/test_cli_check_live.py",
+    "contract/test_sandbox_*.py",
+    "e2e/test_e2e_artifacts.py",
+    "e2e/test_e2e_by_hand.py",
+    "e2e/test_e2e_discovery.py",
+    "e2e/test_e2e_layouts.py",
+    "e2e/test_e2e_reverts_by_merge.py",
+    "e2e/test_e2e_versions.py",
+    "engine/test_engine_reverts_by_merge.py",
+    "engine/test_engine_simulation.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(here)
+        if any(path.match(pattern) for pattern in THOROUGH):
+            item.add_marker(pytest.mark.thorough)
