@@ -20,6 +20,8 @@ THOROUGH = (
     "e2e/test_e2e_versions.py",
     "engine/test_engine_reverts_by_merge.py",
     "engine/test_engine_simulation.py",
+    "test_*_properties.py",
+    "unit/edit/test_edit_corpus.py",
 )
 
 

@@ -104,7 +104,7 @@ def test_every_scalar_of_files_that_packages_ship(package: str) -> None:
 @pytest.mark.skipif(not GIVEN, reason="PILOTAGE_CORPUS names no folder")
 @pytest.mark.parametrize("name", GIVEN)
 def test_every_scalar_of_files_of_a_given_folder(name: str) -> None:
-    """Any repository's files: `PILOTAGE_CORPUS=/some/clone make test ARGS="-k given_folder"`."""
+    """Any repository's: `PILOTAGE_CORPUS=/some/clone make thorough ARGS="-k given_folder"`."""
     refused = _read(GIVEN[name], ALL)
     if refused is not None:
         pytest.skip(refused)
