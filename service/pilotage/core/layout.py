@@ -59,12 +59,18 @@ class Layout:
     """The services, where `files` does not tell."""
 
     def placed(self, service: str) -> tuple[Placed, ...]:
-        """The service's rules; the first that copies is its version's."""
+        """The service's rules."""
         rules = next((rules for name, rules in self.own if name == service), self.rules)
         return tuple(_filled(rule, service) for rule in rules)
 
     def version_rule(self, service: str) -> Copied | CopiedFile:
-        return next(rule for rule in self.placed(service) if not isinstance(rule, Fixed))
+        """The first that copies a value; where none does, that of the whole file."""
+        return next(rule for rule in self.in_order(service) if not isinstance(rule, Fixed))
+
+    def in_order(self, service: str) -> tuple[Placed, ...]:
+        """Values first, then whole files, then what is fixed."""
+        order = (Copied, CopiedFile, Fixed)
+        return tuple(sorted(self.placed(service), key=lambda rule: order.index(type(rule))))
 
     def is_named(self, service: str) -> bool:
         """Whether somebody wrote the service down; else it is one because it has such a file."""

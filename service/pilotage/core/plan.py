@@ -195,8 +195,8 @@ class _Pair:
     @property
     def rules(self) -> list[tuple[Placed, Placed]]:
         """Each rule as it is filled in the source, and in the target."""
-        both = zip(self.theirs.placed(self.service), self.ours.placed(self.service), strict=True)
-        return sorted(both, key=lambda rule: isinstance(rule[0], Fixed))
+        sides = (self.theirs.in_order(self.service), self.ours.in_order(self.service))
+        return list(zip(*sides, strict=True))
 
     def planned(self) -> Planned:
         try:

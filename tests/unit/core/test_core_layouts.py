@@ -217,7 +217,7 @@ services:
     ),
     "the whole file, with its own name": Case(
         "files: '{environment}/{service}/config.yaml'\n"
-        "promote: [{ copy: chartTag }, { copy: file }, { set: envName, to: '{environment}' }]",
+        "promote: [{ copy: file }, { copy: chartTag }, { set: envName, to: '{environment}' }]",
         {
             "staging/api/config.yaml": "# staging's\nenvName: staging\n"
             "chartTag: api-v2\nflags: [x]\n"
