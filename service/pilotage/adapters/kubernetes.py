@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage import edit
 from pilotage.core.artifacts import Content, Resource, parsed, resources
 from pilotage.core.config.load import Problem
+from pilotage.core.wording import nearest
 from pilotage.edit.path import Index, Key, Step, format_path
 
 if TYPE_CHECKING:
@@ -142,18 +143,15 @@ def _problems(
 
 def _told(error: ValidationError) -> list[tuple[Sequence[str | int], str, str | None]]:
     """Path, what was expected, and what may have been meant; never a value, which may be secret."""
-    from difflib import get_close_matches
-
     path = list(error.absolute_path)
     schema: Any = error.schema
     match error.validator:
         case "additionalProperties" if isinstance(error.instance, dict):
             known = schema.get("properties", {})
             return [
-                ([*path, name], "Kubernetes knows no such field", near[0] if near else None)
+                ([*path, name], "Kubernetes knows no such field", nearest(name, known))
                 for name in error.instance
                 if name not in known
-                for near in [get_close_matches(name, known, n=1)]
             ]
         case "required" if isinstance(error.instance, dict):
             missing = [name for name in schema["required"] if name not in error.instance]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from pilotage.cli import live as outside
 from pilotage.cli.artifacts import artifact_problems
 from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
 from pilotage.cli.output import AsJson, Exit, print_json, say
+from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
     from pilotage.core.config.load import Problem
@@ -83,7 +83,7 @@ def _missing(clone: Clone, target: Target) -> list[Problem]:
         own = target.pipeline.environments[environment].files is not None
         where = ("pipelines", name, *(("environments", environment) if own else ()), "files")
         expected = f"no file of {environment} at {clone.commit[:7]} matches {layout.files}"
-        near = _nearest(clone, layout.files)
+        near = _nearest_file(clone, layout.files)
         problems.append(Problem(clone.file, clone.line(*where), ".".join(where), expected, near))
     return problems
 
@@ -103,13 +103,12 @@ def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
     return [Problem(clone.file, clone.line(*where), ".".join(where), example)]
 
 
-def _nearest(clone: Clone, pattern: str) -> str | None:
+def _nearest_file(clone: Clone, pattern: str) -> str | None:
     """The file whose path is most like this one."""
-    listed = clone.trees.git.list_files(clone.commit, [""])
+    found = clone.trees.git.list_files(clone.commit, [""])
     end = "." + pattern.rpartition(".")[2]
-    alike = [entry.path for entry in listed if entry.path.endswith(end)][:_MOST_PATHS]
-    near = difflib.get_close_matches(pattern, alike, n=1, cutoff=0.5)
-    return near[0] if near else None
+    alike = [entry.path for entry in found if entry.path.endswith(end)][:_MOST_PATHS]
+    return nearest(pattern, alike, 0.5)
 
 
 def _alone(target: Target, found: Plan) -> list[str]:
@@ -152,11 +151,10 @@ def _unknown_services(clone: Clone) -> list[Problem]:
             )
         }
         for service in sorted(set(pipeline.services) - known) if known else ():
-            near = difflib.get_close_matches(service, known, n=1)
             line = clone.line("pipelines", name, "services", service)
             where = f"pipelines.{name}.services.{service}"
             expected = f"no environment has a file of {service}"
-            problems.append(Problem(clone.file, line, where, expected, near[0] if near else None))
+            problems.append(Problem(clone.file, line, where, expected, nearest(service, known)))
     return problems
 
 
@@ -194,8 +192,7 @@ def _show(clone: Clone, problems: list[Problem], notes: list[str], found: list[F
     if found:
         outside.show(found)
     if bad := len(problems) + _bad(found):
-        count = "1 problem" if bad == 1 else f"{bad} problems"
-        say(f"{count} at {clone.commit[:7]}")
+        say(f"{counted(bad, 'problem')} at {clone.commit[:7]}")
     else:
         names = ", ".join(target.id for target in clone.targets())
         say(f"{clone.file} is right at {clone.commit[:7]}; targets: {names}")

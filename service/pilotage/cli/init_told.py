@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pilotage.core.wording import counted
+
 if TYPE_CHECKING:
     from pilotage.core.recognise import Findings, Group, Source
     from pilotage.core.recognise.proposal import Proposal, Proposed
@@ -24,7 +26,7 @@ def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
     more = len(proposal.left_out)
     if more:
         yield ""
-        groups = "1 more group" if more == 1 else f"{more} more groups"
+        groups = counted(more, "more group")
         yield f"{groups} of files might be promoted too: see the end of the file."
     yield ""
     yield from _wrapped(
@@ -59,7 +61,7 @@ def _pipeline(proposed: Proposed) -> Iterator[str]:
         return
     target = changes[0].environment
     some = [each for each in changes if each.environment == target]
-    count = "1 version" if len(some) == 1 else f"{len(some)} versions"
+    count = counted(len(some), "version")
     source = proposed.sources[target]
     yield f"  Now {target} differs from {source.name if source else ''} in {count}:"
     for each in some[:_MOST_CHANGES]:
@@ -81,7 +83,7 @@ def _paths(sources: Mapping[str, Source | None]) -> Iterator[str]:
                 yield " -> ".join(reversed(way))
     unsure = [name for name, source in sources.items() if source is not None and source.others]
     if unsure:
-        count = "1 environment" if len(unsure) == 1 else f"{len(unsure)} environments"
+        count = counted(len(unsure), "environment")
         yield f"What {count} should follow is a guess: see the comments of the file."
 
 
@@ -137,7 +139,7 @@ def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iter
 
 
 def _files(count: int, example: Group) -> str:
-    many = "1 group of files" if count == 1 else f"{count} groups of files"
+    many = counted(count, "group of files", "groups of files")
     return f"{many}, such as {_cut(example.key)} ({', '.join([*example.files][:6])})"
 
 

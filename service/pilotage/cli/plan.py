@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from pilotage.cli.artifacts import artifact_problems
 from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
 from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
+from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
     from pilotage.core.config.load import Problem
@@ -51,8 +51,8 @@ def plan(
 
 def _unknown(only: str, clone: Clone) -> str:
     names = [target.id for target in clone.targets()]
-    near = difflib.get_close_matches(only, names, n=1)
-    hint = f" (did you mean `{near[0]}`?)" if near else f"; there are {', '.join(names)}"
+    near = nearest(only, names)
+    hint = f" (did you mean `{near}`?)" if near else f"; there are {', '.join(names)}"
     return f"{clone.file} has no target {only}{hint}"
 
 
@@ -178,7 +178,5 @@ def _show_rest(target: dict[str, Any]) -> None:
 def _summary(target: dict[str, Any]) -> str:
     count = len(target["changes"])
     if count:
-        return (
-            "1 service would be promoted" if count == 1 else f"{count} services would be promoted"
-        )
+        return f"{counted(count, 'service')} would be promoted"
     return "nothing can be promoted" if target["problems"] else "nothing to promote"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
 import os
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import typer
 
 from pilotage.cli.output import Exit, fail
+from pilotage.core.wording import nearest
 
 TOKEN = "PILOTAGE_OPERATOR_TOKEN"  # noqa: S105 - the name of a variable
 _TIMEOUT = 30.0
@@ -139,9 +139,8 @@ def targets(remote: Remote, where: str | None = None) -> list[dict[str, Any]]:
     chosen = [each for each in found if where in (each["id"], each["pipeline"])]
     if not chosen:
         names = sorted({name for each in found for name in (each["id"], each["pipeline"])})
-        near = difflib.get_close_matches(where, names, n=1)
-        if near:
-            hint = f" (did you mean `{near[0]}`?)"
+        if near := nearest(where, names):
+            hint = f" (did you mean `{near}`?)"
         else:
             hint = f"; there are {', '.join(names)}" if names else "; the service knows none yet"
         fail(f"there is no pipeline or target {where}{hint}", Exit.USAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from pilotage.cli.command import Given, give
 from pilotage.cli.output import AsJson, Exit, fail
 from pilotage.cli.remote import LOCAL, PATIENCE, TokenFile, Url, Wait, Where, connect, one_target
+from pilotage.core.wording import nearest
 
 
 def rollback(
@@ -49,8 +49,8 @@ def _chosen(services: list[str], promoted: list[str], release: dict[str, Any]) -
     """A service that the release does not have must never become part of the reason."""
     for name in services:
         if name not in promoted:
-            near = difflib.get_close_matches(name, promoted, n=1)
-            hint = f" (did you mean `{near[0]}`?)" if near else ""
+            near = nearest(name, promoted)
+            hint = f" (did you mean `{near}`?)" if near else ""
             known = ", ".join(promoted)
             fail(f"{release['id']} promoted {known}, and no {name}{hint}", Exit.USAGE)
     return list(dict.fromkeys(services))

@@ -17,6 +17,7 @@ from pilotage.core.config.policy import ArtifactRules, Removed
 from pilotage.core.model import Sha, Write
 from pilotage.core.places import shown
 from pilotage.core.version import cut
+from pilotage.core.wording import counted
 
 _READABLE = (".yaml", ".yml", ".json")
 _NAMED = 3
@@ -183,9 +184,9 @@ def _unlike(service: str, write: Write, seen: Artifacts) -> Problem:
 def evidence(seen: Artifacts, rules: ArtifactRules) -> str:
     """What was found good: "2 files parse; 3 Deployments fit Kubernetes 1.31; the same build …"."""
     read = [file for file in seen.files if is_readable(file.path)]
-    told = [f"{_count(len(read), 'file')} {'parses' if len(read) == 1 else 'parse'}"]
+    told = [f"{counted(len(read), 'file')} {'parses' if len(read) == 1 else 'parse'}"]
     if len(read) < len(seen.files):
-        told.append(f"{_count(len(seen.files) - len(read), 'file')} of another kind not read")
+        told.append(f"{counted(len(seen.files) - len(read), 'file')} of another kind not read")
     kinds = Counter(
         each.kind for file in read if file.after is not None for each in file.after.resources
     )
@@ -205,16 +206,16 @@ def evidence(seen: Artifacts, rules: ArtifactRules) -> str:
 
 def _kinds(kinds: Mapping[str, int]) -> str:
     ordered = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
-    named = [_count(count, kind[:_SHOWN]) for kind, count in ordered[:_NAMED]]
+    named = [
+        counted(count, kind[:_SHOWN], _plural(kind[:_SHOWN])) for kind, count in ordered[:_NAMED]
+    ]
     rest = sum(count for _, count in ordered[_NAMED:])
     if rest:
         named.append(f"{rest} other")
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
-def _count(count: int, what: str) -> str:
-    if count == 1:
-        return f"1 {what}"
-    if what.endswith("y") and what[-2:-1] not in "aeiou":
-        return f"{count} {what[:-1]}ies"
-    return f"{count} {what}{'es' if what.endswith('s') else 's'}"
+def _plural(kind: str) -> str:
+    if kind.endswith("y") and kind[-2:-1] not in "aeiou":
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"

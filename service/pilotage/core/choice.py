@@ -6,7 +6,6 @@ Asking chooses among what could be promoted anyway: proof, rules, quarantine and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from pilotage.core import prose
 from pilotage.core.by_hand import running_now
@@ -17,6 +16,7 @@ from pilotage.core.proof import hopeless, in_question, obstacle, select
 from pilotage.core.rolling import ours, touched
 from pilotage.core.snapshot import Known
 from pilotage.core.version import cut
+from pilotage.core.wording import listed, nearest
 
 CANCEL = "--cancel"
 
@@ -50,7 +50,7 @@ def promote(draft: Draft, command: Command) -> Answer:
     if refused is not None:
         return _no(refused)
     draft.target = replace(draft.target, choice=Choice(names, command.by, command.at))
-    text = f"only {prose.listed(names)} {_is(names)} promoted now"
+    text = f"only {listed(names)} {_is(names)} promoted now"
     draft.tell(EventKind.CHOSEN, f"{command.by}: {text}", by=command.by)
     draft.wake(draft.now)
     return Answer("; ".join([text, *_awaited(draft, names)]))
@@ -73,10 +73,10 @@ def add(draft: Draft, command: Command) -> Answer:
     draft.target = replace(target, admitted=admitted)
     draft.wake(draft.now)
     if back:
-        text = f"{prose.listed(names)} {_is(names)} left out again"
+        text = f"{listed(names)} {_is(names)} left out again"
     else:
         source = draft.seen.policy.source_name
-        text = f"{prose.listed(names)} {_is(names)} let in, once proven in {source}"
+        text = f"{listed(names)} {_is(names)} let in, once proven in {source}"
     draft.tell(EventKind.ADMITTED, f"{command.by}: {text}", by=command.by)
     return Answer(text)
 
@@ -90,12 +90,12 @@ def followed(draft: Draft) -> None:
     over = _over(draft, choice)
     if over is None:
         others = draft.seen.plan.services.keys() - set(choice.services)
-        rest = f"; {prose.listed(sorted(others))} waits" if others else ""
-        text = f"{choice.by} asked for {prose.listed(choice.services)} only{rest}"
+        rest = f"; {listed(sorted(others))} waits" if others else ""
+        text = f"{choice.by} asked for {listed(choice.services)} only{rest}"
         draft.explain("asked", text, f"pilotage promote {_where(draft)} {CANCEL}")
         return
     draft.target = replace(draft.target, choice=None)
-    asked = f"only {prose.listed(choice.services)}, as {choice.by} asked"
+    asked = f"only {listed(choice.services)}, as {choice.by} asked"
     draft.tell(EventKind.CHOICE_ENDED, f"{asked}: this has ended, because {over}")
     draft.wake(draft.now)
 
@@ -163,8 +163,8 @@ def _unknown(draft: Draft, name: str) -> str:
     if name in plan.only_in_target:
         return f"only {draft.target.environment} has {name}, so there is nothing to promote"
     known = [*plan.services, *plan.unchanged, *plan.problems, *plan.only_in_source]
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, known)
+    hint = f"; did you mean {near}?" if near else ""
     ignored = draft.seen.policy.pipeline.new_services is NewServices.IGNORE
     new = " that is promoted (`new_services: ignore`)" if ignored and not near else ""
     return f"{source} has no service {prose.harmless(name)}{new}{hint}"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from pilotage.core import version
+from pilotage.core.wording import counted
 
 MOST_COMMITS = 20
 """Kept of each comparison, the newest; they are all counted."""
@@ -76,11 +77,11 @@ class Compared:
             case Direction.IDENTICAL:
                 return "the same commit"
             case Direction.BEHIND:
-                return f"back by {counted(self.removed)}"
+                return f"back by {counted(self.removed, 'commit')}"
             case Direction.AHEAD:
-                return counted(self.added)
+                return counted(self.added, "commit")
             case Direction.DIVERGED:
-                return f"{counted(self.added)}, {self.removed} taken out"
+                return f"{counted(self.added, 'commit')}, {self.removed} taken out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,6 @@ class Comparison:
     after: str
     span: Span
     answer: Answer
-
-
-def counted(commits: int) -> str:
-    return "1 commit" if commits == 1 else f"{commits} commits"
 
 
 def ref_of(template: str, service: str, value: str) -> str | None:

@@ -16,6 +16,7 @@ from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
 from pilotage.core.snapshot import Known, Snapshot, Unknown
 from pilotage.core.version import cut
+from pilotage.core.wording import counted
 
 _FINDINGS = 3
 """That are named; the first of them are usually the cause of the rest."""
@@ -124,7 +125,7 @@ def checklist_complete(promotion: Promotion, target: Target, seen: Snapshot) -> 
     missing = [item for item in seen.policy.environment.checklist if item.item not in ticked]
     if not missing:
         return Gate("checklist", Verdict.PASS, "every box is ticked")
-    count = "1 box open" if len(missing) == 1 else f"{len(missing)} boxes open"
+    count = counted(len(missing), "box open", "boxes open")
     owner = f" ({missing[0].owner})" if missing[0].owner else ""
     return Gate("checklist", Verdict.WAIT, count, f"tick “{missing[0].text}”{owner}")
 

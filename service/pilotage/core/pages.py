@@ -32,7 +32,6 @@ from pilotage.core.proof import find
 from pilotage.core.prose import (
     clipped,
     list_changes,
-    listed,
     marker,
     moment,
     span,
@@ -41,6 +40,7 @@ from pilotage.core.prose import (
 )
 from pilotage.core.rollout.watch import Watch
 from pilotage.core.snapshot import Snapshot
+from pilotage.core.wording import listed
 
 _PARTS = {
     "pilotage/evidence": ("proof", "contents", "artifacts"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from pilotage.core import checklist, choice
 from pilotage.core.acts import AnswerComment
@@ -26,6 +25,7 @@ from pilotage.core.model import (
 )
 from pilotage.core.prose import harmless
 from pilotage.core.snapshot import Known, Unknown
+from pilotage.core.wording import nearest
 
 _REASON = "reason:"
 _REPLY_LIMIT = 2_000
@@ -215,8 +215,8 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     chosen: list[str] = []
     while words and words[0].rstrip(",") in release.services:
         chosen.append(words.pop(0).rstrip(","))
-    if not chosen and words and (meant := get_close_matches(words[0], release.services, 1, 0.75)):
-        return f"there is no service {words[0]} in {release.id}; did you mean {meant[0]}?"
+    if not chosen and words and (meant := nearest(words[0], release.services, 0.75)):
+        return f"there is no service {words[0]} in {release.id}; did you mean {meant}?"
     if words[:1] == [_REASON]:
         words.pop(0)
     services = tuple(chosen) or release.services

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pilotage.core import comparing, version
-from pilotage.core.comparison import counted
 from pilotage.core.config.policy import Environment, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
 from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
 from pilotage.core.rollout.watch import Failed
+from pilotage.core.wording import counted, listed
 
 _NAMED = 5
 """Services named in a title before the rest is counted."""
@@ -48,7 +48,7 @@ def _inert(text: str) -> str:
 
 def list_changes(changes: Iterable[ServiceChange]) -> str:
     """`api v9.1.1, web back to v5.0.0`, or the first few and how many more."""
-    return _first(", ", [_named(each) for each in changes])
+    return listed([_named(each) for each in changes])
 
 
 def _named(change: ServiceChange) -> str:
@@ -59,7 +59,7 @@ def _named(change: ServiceChange) -> str:
 
 def list_steps(policy: Policy, changes: Iterable[ServiceChange]) -> str:
     """`api v9.0.4 to v9.2.0: minor (+2)`, or the first few and how many more."""
-    return _first("; ", [_step(policy, each) for each in changes])
+    return listed([_step(policy, each) for each in changes], between="; ")
 
 
 def _step(policy: Policy, change: ServiceChange) -> str:
@@ -67,16 +67,6 @@ def _step(policy: Policy, change: ServiceChange) -> str:
     before = version.short(change.before, name) if change.before is not None else "nothing"
     found = distance(change.before, change.after, scheme)
     return f"{name} {before} to {version.short(change.after, name)}: {found}"
-
-
-def listed(names: Sequence[str], most: int = _NAMED) -> str:
-    """`a, b, c`, or the first few and how many more."""
-    return _first(", ", names, most)
-
-
-def _first(between: str, names: Sequence[str], most: int = _NAMED) -> str:
-    shown = between.join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def span(duration: timedelta) -> str:
@@ -161,7 +151,7 @@ def commit_message(policy: Policy, promotion: Promotion, key: str) -> str:
 
 def opened_message(policy: Policy, promotion: Promotion) -> str:
     commits = comparing.total(promotion)
-    size = f" ({counted(commits)})" if commits else ""
+    size = f" ({counted(commits, 'commit')})" if commits else ""
     return (
         f"{list_changes(promotion.changes)}{size} proven in {policy.source_name}; "
         f"review and merge to release to {policy.environment_name}"
@@ -179,9 +169,7 @@ def revert_title(policy: Policy, promotion: Promotion, services: Sequence[str], 
     if len(services) == 1:
         to = version.short(old[services[0]], services[0])
     else:
-        named = [f"{name} {version.short(old[name], name)}" for name in services[:_NAMED]]
-        more = len(services) - _NAMED
-        to = ", ".join(named) + (f" and {more} more" if more > 0 else "")
+        to = listed([f"{name} {version.short(old[name], name)}" for name in services])
     scope = ", ".join(services[:_NAMED])
     text = f"rollback({scope}): revert {policy.environment_name} to {to} due to {reason}"
     return clipped(_inert(text), 200)

@@ -24,9 +24,7 @@ from pilotage.core.model import (
     Write,
     telling,
 )
-
-_NAMED = 5
-"""Paths named in a reason before the rest is counted."""
+from pilotage.core.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +172,13 @@ def by_merge(promotion: Promotion, planned: ByMerge, reverse: Reverse) -> Revers
         case ReverseTree():
             return reverse
         case ReverseConflict(paths=paths):
-            reason = f"{planned.why}; and later work on {_listed(paths)} conflicts with the reverse"
+            reason = f"{planned.why}; and later work on {listed(paths)} conflicts with the reverse"
             return ByPerson(f"{reason} of the merge", git_commands(promotion, mend=paths))
         case MergedMore(paths=paths):
             reason = f"{planned.why}; and the merge brought more than what was promoted, in "
             promoted = files_of(promotion.changes)
             keep = [path for path in paths if path not in promoted]
-            return ByPerson(reason + _listed(paths), git_commands(promotion, keep=keep))
+            return ByPerson(reason + listed(paths), git_commands(promotion, keep=keep))
         case MergeWithdrawn():
             reason = f"{planned.why}; and the branch no longer contains the merge"
             return ByPerson(reason, git_commands(promotion))
@@ -260,11 +258,6 @@ def _revision(merge: Merge) -> str:
 
 def files_of(changes: Iterable[ServiceChange]) -> list[str]:
     return sorted({write.file for change in changes for write in change.writes})
-
-
-def _listed(paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:_NAMED])
-    return shown if len(paths) <= _NAMED else f"{shown} and {len(paths) - _NAMED} more"
 
 
 def to_put_back(promotion: Promotion, failed: Sequence[str], *, together: bool) -> tuple[str, ...]:

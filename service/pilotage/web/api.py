@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import secrets
 from typing import Annotated
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
 from pilotage.core.model import Command, Promotion, State, Target
+from pilotage.core.wording import nearest
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
 from pilotage.engine.mail import Commanded, posted
@@ -207,8 +207,8 @@ def _target(store: Store, name: str) -> tuple[TargetRow, Target]:
 
 
 def _no_target(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, names)
+    hint = f"; did you mean {near}?" if near else ""
     return f"there is no target or promotion {name}{hint}"
 
 

@@ -7,9 +7,8 @@ pipeline that names it, and for each of its environments that has `from`.
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,6 +24,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from pilotage.core.config.policy import Config, Environment
 from pilotage.core.config.schema import names_at
 from pilotage.core.config.values import ITEM, KUBERNETES, NAME, REPOSITORY
+from pilotage.core.wording import counted, nearest
 
 FILE = ".pilotage.yaml"
 _LARGEST = 256 * 1024
@@ -185,9 +185,9 @@ def _with_presets(
         if preset not in presets:
             where: Where = ("pipelines", name, "preset")
             message = f"there is no preset {preset}; there are {', '.join(sorted(presets))}"
-            nearest = _nearest(preset, presets)
+            meant = nearest(preset, presets, 0.5)
             line = _line(written, where)
-            raise ConfigError([Problem(file, line, _dotted(where), message, nearest)])
+            raise ConfigError([Problem(file, line, _dotted(where), message, meant)])
         pipelines[name] = _filled(pipeline, _defaults(preset, presets[preset]))
     return config
 
@@ -241,7 +241,7 @@ def _said(error: ErrorDetails) -> tuple[str, str | None]:
         case "extra_forbidden":
             key = str(error["loc"][-1])
             names = names_at(error["loc"][:-1])
-            return f"unknown key; known here: {', '.join(names)}", _nearest(key, names)
+            return f"unknown key; known here: {', '.join(names)}", nearest(key, names, 0.5)
         case "missing":
             return f"`{error['loc'][-1]}` is required here", None
         case "misplaced":
@@ -249,14 +249,14 @@ def _said(error: ErrorDetails) -> tuple[str, str | None]:
         case "enum" | "literal_error":
             choices = [part.strip(" '") for part in re.split(",| or ", str(context["expected"]))]
             expected = f"expected {' or '.join(choices)}"
-            return f"{expected}, found {_shown(value)}", _nearest(str(value), choices)
+            return f"{expected}, found {_shown(value)}", nearest(str(value), choices, 0.5)
         case "string_pattern_mismatch":
             return f"expected {_PATTERNS[context['pattern']]}, found {_shown(value)}", None
         case "too_short":
             least, found = context["min_length"], context["actual_length"]
-            return f"expected at least {_count(least)}, found {found}", None
+            return f"expected at least {counted(least, 'entry', 'entries')}, found {found}", None
         case "too_long":
-            return f"expected at most {_count(context['max_length'])}", None
+            return f"expected at most {counted(context['max_length'], 'entry', 'entries')}", None
         case "value_error":
             message = error["msg"].removeprefix("Value error, ")
             return f"{message}, found {_shown(value)}", None
@@ -289,10 +289,6 @@ _PATTERNS = {
     REPOSITORY: "a repository such as owner/name",
     KUBERNETES: 'a version of Kubernetes such as "1.31"',
 }
-
-
-def _count(number: int) -> str:
-    return "1 entry" if number == 1 else f"{number} entries"
 
 
 def _shown(value: object) -> str:
@@ -345,8 +341,3 @@ def _dotted(where: Sequence[str | int]) -> str:
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
-
-
-def _nearest(name: str, names: Iterable[str]) -> str | None:
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return found[0] if found else None

@@ -7,7 +7,6 @@ Placeholders in strings are `{environment}`, `{service}`, `{value}` (as it stand
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -42,6 +41,7 @@ from pilotage.core.config.values import duration as duration
 from pilotage.core.config.values import duration_text as duration_text
 from pilotage.core.rollout.watch import Budgets
 from pilotage.core.version import Scheme
+from pilotage.core.wording import nearest
 
 if TYPE_CHECKING:
     from pilotage.core.layout import Layout
@@ -345,12 +345,11 @@ class Pipeline(_Section):
         at = ("environments", name, "from")
         source = self.environments[name].from_
         if source not in self.environments:
-            near = difflib.get_close_matches(source or "", [*self.environments], n=1)
             known = ", ".join(self.environments)
             raise misplaced(
                 f"there is no environment {source}; there are {known}",
                 *at,
-                nearest=near[0] if near else None,
+                nearest=nearest(source or "", self.environments),
             )
         passed = {name}
         while source is not None and source in self.environments:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from datetime import timedelta
 from typing import Annotated
@@ -17,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
+
+from pilotage.core.wording import nearest
 
 _DURATION = re.compile(
     r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?"
@@ -41,10 +42,10 @@ def filled_by(*names: str) -> AfterValidator:
         for name in _PLACEHOLDER.findall(text):
             if name not in names:
                 known = ", ".join(f"{{{each}}}" for each in names)
-                near = difflib.get_close_matches(name, names, n=1)
+                near = nearest(name, names)
                 raise misplaced(
                     f"nothing fills {{{name}}} here; there are {known}",
-                    nearest=f"{{{near[0]}}}" if near else None,
+                    nearest=f"{{{near}}}" if near else None,
                 )
         return text
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pilotage.core.discovery.declared import Branch, Declared, DeclaredApplication
 from pilotage.core.discovery.find import Found
 from pilotage.core.discovery.reading import Misses, Near
-from pilotage.core.readiness.findings import MOST_NAMED, Finding, Level, Unknown, some
+from pilotage.core.readiness.findings import MOST_NAMED, Finding, Level, Unknown
+from pilotage.core.wording import counted, listed, nearest
 
 _RIGHTS = "docs/argocd.md lists the rights"
 
@@ -71,9 +71,9 @@ def judge_server(facts: ServerFacts) -> Iterator[Finding]:
 
 def judge_unnamed(id_: str, server: str, known: list[str]) -> Finding:
     """An environment whose `argocd` the settings do not have."""
-    near = difflib.get_close_matches(server, known, n=1)
-    text = f"the settings know no Argo CD {server}; they know {some(known) or 'none'}"
-    step = f"did you mean {near[0]}?" if near else f"add [argocd.{server}] to the settings"
+    near = nearest(server, known)
+    text = f"the settings know no Argo CD {server}; they know {listed(known) or 'none'}"
+    step = f"did you mean {near}?" if near else f"add [argocd.{server}] to the settings"
     return Finding(Level.PROBLEM, id_, text, step)
 
 
@@ -86,8 +86,8 @@ def judge_environment(facts: EnvironmentFacts, declared: Declared) -> Iterator[F
     unread = [] if facts.names else [each for each in facts.found.values() if not each.names]
     misses = {name: miss for name, miss in facts.misses.items() if name in by_name}
     if there and not missing and not unread and not misses:
-        text = f"{_counted(len(there), 'application')} found, reading from the branch: "
-        yield Finding(Level.OK, facts.id, text + some(each.name for each in there))
+        text = f"{counted(len(there), 'application')} found, reading from the branch: "
+        yield Finding(Level.OK, facts.id, text + listed(each.name for each in there))
     yield from _missing(facts, missing, by_name)
     for found in unread[:MOST_NAMED]:
         step = "name its applications, or mend theirs"
@@ -97,20 +97,16 @@ def judge_environment(facts: EnvironmentFacts, declared: Declared) -> Iterator[F
     yield from _uncovered(facts)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count} {what}s"
-
-
 def _missing(
     facts: EnvironmentFacts, missing: list[str], known: Mapping[str, DeclaredApplication]
 ) -> Iterator[Finding]:
     for name in missing[:MOST_NAMED]:
-        near = difflib.get_close_matches(name, known, n=1)
-        step = f"did you mean {near[0]}?" if near else "mend `applications`, or write auto"
+        near = nearest(name, known)
+        step = f"did you mean {near}?" if near else "mend `applications`, or write auto"
         text = f"Argo CD {facts.server} shows no application {name}"
         yield Finding(Level.PROBLEM, facts.id, text, step)
     if missing[MOST_NAMED:]:
-        text = f"nor {_counted(len(missing) - MOST_NAMED, 'further application')}"
+        text = f"nor {counted(len(missing) - MOST_NAMED, 'further application')}"
         yield Finding(Level.PROBLEM, facts.id, text)
 
 
@@ -120,7 +116,7 @@ def _elsewhere(facts: EnvironmentFacts, misses: Mapping[str, Misses]) -> Iterato
     for name, miss in misses.items():
         grouped.setdefault((miss.near, miss.elsewhere or miss.why), []).append(name)
     for (near, where), names in grouped.items():
-        branch, which = facts.branch, some(names)
+        branch, which = facts.branch, listed(names)
         match near:
             case Near.OTHER_BRANCH:
                 text = f"{which}: targetRevision is {where}, and promotions go to {branch.name}"
@@ -140,24 +136,24 @@ def _syncing(facts: EnvironmentFacts, there: list[DeclaredApplication]) -> Itera
     refused = [name for name in by_hand if may.get(name) is False]
     ours = [name for name in by_hand if name not in refused]
     if refused:
-        text = f"automatic sync is off and the token may not sync {some(refused)}: nobody does"
+        text = f"automatic sync is off and the token may not sync {listed(refused)}: nobody does"
         level = Level.PROBLEM if facts.acts else Level.NOTE
         yield Finding(level, facts.id, text, "turn it on, or grant applications, sync")
     if ours:
-        text = f"automatic sync is off for {some(ours)}: Pilotage asks for the sync"
+        text = f"automatic sync is off for {listed(ours)}: Pilotage asks for the sync"
         yield Finding(Level.NOTE, facts.id, text, "turn it on if Argo CD shall do it by itself")
     others = [name for name, can in may.items() if can is False and name not in by_hand]
     if others:
-        text = f"the token may not sync {some(others)}: a sync that is missing is only waited for"
+        text = f"the token may not sync {listed(others)}: a sync that is missing is only waited for"
         yield Finding(Level.NOTE, facts.id, text, "grant applications, sync")
     automated = [each for each in there if each.automated]
     if there and not by_hand and not others:
         yield Finding(Level.OK, facts.id, "automatic sync is on, and the token may sync")
     if off := [each.name for each in automated if not each.prune]:
-        text = f"prune is off for {some(off)}: what a release removes stays in the cluster"
+        text = f"prune is off for {listed(off)}: what a release removes stays in the cluster"
         yield Finding(Level.NOTE, facts.id, text)
     if off := [each.name for each in automated if not each.self_heal]:
-        text = f"selfHeal is off for {some(off)}: what somebody changes in the cluster stays"
+        text = f"selfHeal is off for {listed(off)}: what somebody changes in the cluster stays"
         yield Finding(Level.NOTE, facts.id, text)
 
 
@@ -165,6 +161,6 @@ def _uncovered(facts: EnvironmentFacts) -> Iterator[Finding]:
     matches = [match for found in facts.found.values() for match in found.uncovered]
     names = dict.fromkeys(each.application for each in matches)
     if names:
-        text = f"manifest-generate-paths of {some(names)} do not cover the promoted files"
+        text = f"manifest-generate-paths of {listed(names)} do not cover the promoted files"
         step = "add them, so that Argo CD notices a change by itself"
         yield Finding(Level.NOTE, facts.id, text, step)

@@ -8,7 +8,8 @@ from typing import assert_never
 
 from pilotage.core.config.policy import OnFailure
 from pilotage.core.forge import READY, Access, BranchRules, Protection
-from pilotage.core.readiness.findings import Finding, Level, Target, Unknown, some
+from pilotage.core.readiness.findings import Finding, Level, Target, Unknown
+from pilotage.core.wording import listed
 
 _PROTECT = "docs/github.md, Branch protection"
 _AS_MERGE = "a revert is merged by a merge commit, which is not allowed"
@@ -141,7 +142,7 @@ def _noted(protection: Protection, about: str) -> Iterator[Finding]:
 
 
 def _revert(ways: Ways, target: Target, identity: str, branch: str) -> Finding:
-    push, merge = some(ways.push), some(ways.merge)
+    push, merge = listed(ways.push), listed(ways.merge)
     way = target.environment.on_failure
     match way:
         case OnFailure.HOLD:
@@ -157,7 +158,7 @@ def _revert(ways: Ways, target: Target, identity: str, branch: str) -> Finding:
         case OnFailure.REVERT_PULL_REQUEST if not ways.merge:
             return _perhaps(ways, target, "a revert is a pull request, merged at once")
         case OnFailure.REVERT | OnFailure.REVERT_PULL_REQUEST:
-            both = some(dict.fromkeys((*ways.push, *ways.merge)))
+            both = listed(dict.fromkeys((*ways.push, *ways.merge)))
             why = merge if way is OnFailure.REVERT_PULL_REQUEST else both
             return _by_person(ways, target, identity, why)
         case _ as never:

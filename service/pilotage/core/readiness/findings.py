@@ -6,12 +6,13 @@ Facts go in, findings come out: `readiness_forge` judges the account and the peo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pilotage.core.config.policy import Config, Environment, Mode
 from pilotage.core.model import Sha
+from pilotage.core.wording import listed
 
 MOST_NAMED = 5
 
@@ -92,13 +93,6 @@ def targets_of(config: Config) -> tuple[Target, ...]:
     )
 
 
-def some(names: Iterable[str]) -> str:
-    """The first few of them, and how many there are more."""
-    every = list(names)
-    shown = ", ".join(every[:MOST_NAMED])
-    return shown if len(every) <= MOST_NAMED else f"{shown} and {len(every) - MOST_NAMED} more"
-
-
 def judge_git(facts: GitFacts) -> Iterator[Finding]:
     yield _origin(facts)
     if facts.branch:
@@ -106,7 +100,7 @@ def judge_git(facts: GitFacts) -> Iterator[Finding]:
 
 
 def _origin(facts: GitFacts) -> Finding:
-    names = some(facts.repositories)
+    names = listed(facts.repositories)
     if not facts.origin:
         return Finding(Level.NOTE, "git", f"the clone has no origin; the settings name {names}")
     if facts.repository is None:

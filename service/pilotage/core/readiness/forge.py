@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pilotage.core.config.policy import Config, People
 from pilotage.core.forge import Access, Need
-from pilotage.core.readiness.findings import Finding, Level, Target, Unknown, some, targets_of
+from pilotage.core.readiness.findings import Finding, Level, Target, Unknown, targets_of
+from pilotage.core.wording import listed
 
 _ABOUT = "GitHub"
 _GRANT = "grant it: docs/github.md lists what is needed"
@@ -132,10 +133,10 @@ def _labels(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
     known = {label.lower() for label in facts.labels}
     missing = [label for label in wanted.labels if label.lower() not in known]
     if missing:
-        text = f"no label {some(missing)} yet; the first pull request makes it"
+        text = f"no label {listed(missing)} yet; the first pull request makes it"
         yield Finding(Level.NOTE, _ABOUT, text, "make it yourself for another colour than grey")
     elif wanted.labels:
-        yield Finding(Level.OK, _ABOUT, f"labels are there: {some(wanted.labels)}")
+        yield Finding(Level.OK, _ABOUT, f"labels are there: {listed(wanted.labels)}")
 
 
 def _themselves(facts: ForgeFacts, access: Access, wanted: Named) -> Iterator[Finding]:
@@ -147,7 +148,7 @@ def _themselves(facts: ForgeFacts, access: Access, wanted: Named) -> Iterator[Fi
         if not isinstance(members, Unknown) and mine in _lower(members):
             roles += [f"{role} by the team {team}" for role in counted]
     if roles:
-        text = f"{access.identity} is named as {some(roles)}: is it a person's own account?"
+        text = f"{access.identity} is named as {listed(roles)}: is it a person's own account?"
         step = "give the service a machine user or an App that nobody else uses"
         yield Finding(Level.PROBLEM, _ABOUT, text, step)
 
@@ -161,10 +162,10 @@ def _people(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
             case Unknown() as unknown:
                 yield _unseen(login, unknown)
             case _:
-                text = f"{login}, {some(roles)}, has no access to the repository"
+                text = f"{login}, {listed(roles)}, has no access to the repository"
                 yield Finding(Level.PROBLEM, _ABOUT, text, "invite them, or mend the name")
     if good:
-        yield Finding(Level.OK, _ABOUT, f"people are there: {some(good)}")
+        yield Finding(Level.OK, _ABOUT, f"people are there: {listed(good)}")
 
 
 def _teams(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
@@ -172,7 +173,7 @@ def _teams(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
     for team, roles in wanted.teams.items():
         match facts.teams.get(team):
             case Unknown(missing=True):
-                text = f"no team {team} ({some(roles)}) that this account may see"
+                text = f"no team {team} ({listed(roles)}) that this account may see"
                 step = "mend the name, or grant members: read"
                 yield Finding(Level.PROBLEM, _ABOUT, text, step)
             case Unknown() as unknown:
@@ -180,10 +181,10 @@ def _teams(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
             case frozenset() as members if members:
                 good.append(f"{team} ({len(members)})")
             case _:
-                text = f"the team {team} ({some(roles)}) has no members"
+                text = f"the team {team} ({listed(roles)}) has no members"
                 yield Finding(Level.PROBLEM, _ABOUT, text, "add somebody")
     if good:
-        yield Finding(Level.OK, _ABOUT, f"teams are there: {some(good)}")
+        yield Finding(Level.OK, _ABOUT, f"teams are there: {listed(good)}")
 
 
 def _approvers(facts: ForgeFacts, access: Access, target: Target) -> Iterator[Finding]:
@@ -206,7 +207,7 @@ def _approvers(facts: ForgeFacts, access: Access, target: Target) -> Iterator[Fi
 def _sources(facts: ForgeFacts, wanted: Named) -> Iterator[Finding]:
     good = [name for name in wanted.sources if facts.sources.get(name) is None]
     if good:
-        yield Finding(Level.OK, _ABOUT, f"can read the services' {some(good)}")
+        yield Finding(Level.OK, _ABOUT, f"can read the services' {listed(good)}")
     for name, unknown in facts.sources.items():
         if unknown is not None:
             text = f"cannot read {name}, so no commits between versions are shown: {unknown.reason}"

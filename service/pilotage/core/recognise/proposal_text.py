@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pilotage.core.recognise import Findings, Member, Place, Source
 from pilotage.core.recognise.proposal import Proposal, Proposed
 from pilotage.core.recognise.words import words
+from pilotage.core.wording import counted, listed
 
 WIDTH = 80
 _MOST_NAMED = 4
@@ -37,7 +38,7 @@ def config_text(proposal: Proposal, findings: Findings, commit: str) -> str:
 
 
 def _head(findings: Findings, commit: str) -> Iterator[str]:
-    files = _count(findings.files, "file")
+    files = counted(findings.files, "file")
     yield from _comment(
         "Pilotage brings a version that succeeded in one environment to the next, by a pull "
         f"request that people review. `pilotage init` proposes this after a look at {files} at "
@@ -94,7 +95,7 @@ def reason(proposed: Proposed) -> str:
     environment = last if last in member.versions else next(iter(member.versions))
     path = _cut(member.read.group.files[environment])
     files = len(family.paths)
-    who = f"{_count(services, 'service')}: " if services > 1 else ""
+    who = f"{counted(services, 'service')}: " if services > 1 else ""
     differ = f"{files} files differ only in {_listed(proposed.sources)}, such as {path}"
     value = _cut(member.versions[environment], 40)
     if any(family.has_own(each) for each in family.members):
@@ -130,7 +131,7 @@ def _also(members: Sequence[Member]) -> Iterator[str]:
 
 def _without(services: Sequence[str]) -> Iterator[str]:
     if services:
-        names = _some(services)
+        names = listed(services, _MOST_NAMED)
         yield from _comment(f"Nothing is promoted for {names}: such a file there has no version.")
 
 
@@ -214,19 +215,9 @@ def _indented(lines: Iterable[str], by: str) -> list[str]:
     return [by + line for line in lines]
 
 
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def _listed(names: Iterable[str], last: str = "and") -> str:
     *most, one = names
     return f"{', '.join(most)} {last} {one}" if most else one
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = [*names[:_MOST_NAMED]]
-    more = len(names) - len(shown)
-    return f"{', '.join(shown)} and {more} more" if more else _listed(shown)
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:
