@@ -17,17 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from pilotage.core.model import (
-    Choice,
-    Command,
-    Hold,
-    Pause,
-    Quarantined,
-    Reason,
-    ServiceChange,
-    State,
-    Subject,
-)
+from pilotage.core.change import ServiceChange
+from pilotage.core.model import Choice, Command, Hold, Pause, Quarantined, Reason, State, Subject
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from tests.cli.conftest import Ran, Run

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pilotage.core.acts import Notify
-from pilotage.core.model import Promotion, ServiceChange, State, Write
+from pilotage.core.change import ServiceChange, Write
+from pilotage.core.model import Promotion, State
 from pilotage.store import Delivery, Lease, Mail, Report, Store
 
 NOW = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotage.core.model import Promotion, ServiceChange, State, Target, Write
+from pilotage.core.change import ServiceChange, Write
+from pilotage.core.model import Promotion, State, Target
 from tests.web.served import BEFORE, NOW
 
 PRODUCTION = "shop/production"

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.model import (
     Hold,
     Pause,
@@ -19,7 +20,6 @@ from pilotage.core.model import (
     Proof,
     Quarantined,
     Refusal,
-    ServiceChange,
     State,
     Subject,
     Superseded,

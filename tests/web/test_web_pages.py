@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from pilotage.core.model import Hold, Outcome, Pause, Quarantined, ServiceChange, State, Subject
+from pilotage.core.change import ServiceChange
+from pilotage.core.model import Hold, Outcome, Pause, Quarantined, State, Subject
 from pilotage.store import Event
 from tests.web.promoted import a_promotion, a_target, an_open
 from tests.web.served import NOW, Service

@@ -13,8 +13,8 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
+    from pilotage.core.change import ServiceChange
     from pilotage.core.config.load import Problem
-    from pilotage.core.model import ServiceChange
     from pilotage.core.plan import Plan
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from pilotage import edit
 from pilotage.core import documents
+from pilotage.core.change import Write
 from pilotage.core.config.load import Problem
 from pilotage.core.config.policy import ArtifactRules, Removed
-from pilotage.core.model import Sha, Write
+from pilotage.core.model import Sha
 from pilotage.core.places import shown
 from pilotage.core.version import cut
 from pilotage.core.wording import counted

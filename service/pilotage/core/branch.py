@@ -7,16 +7,11 @@ from dataclasses import dataclass, replace
 
 from pilotage.core import pages, places, prose
 from pilotage.core.acts import CommitBranch
+from pilotage.core.change import Part, ServiceChange, Write
 from pilotage.core.config.load import Problem
 from pilotage.core.decision import Draft
 from pilotage.core.gates import judge_gates
-from pilotage.core.model import (
-    Part,
-    Promotion,
-    ServiceChange,
-    Sha,
-    Write,
-)
+from pilotage.core.model import Promotion, Sha
 from pilotage.core.places import FileText, Refused
 from pilotage.core.plan import Plan, joined
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from pilotage.core import prose
 from pilotage.core.by_hand import running_now
+from pilotage.core.change import versions_of
 from pilotage.core.config.policy import NewServices, Roll
 from pilotage.core.decision import Draft, EventKind
-from pilotage.core.model import Choice, Command, State, Target, versions_of
+from pilotage.core.model import Choice, Command, State, Target
 from pilotage.core.proof import hopeless, in_question, obstacle, select
 from pilotage.core.rolling import ours, touched
 from pilotage.core.snapshot import Known

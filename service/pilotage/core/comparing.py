@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.comparison import Answer, Compared, Comparison, NotCompared, Span, ref_of
 from pilotage.core.config.policy import Policy
-from pilotage.core.model import Promotion, ServiceChange
+from pilotage.core.model import Promotion
 
 MOST = 20
 """Comparisons of one promotion, all asked for side by side."""

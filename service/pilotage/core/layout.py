@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
+from pilotage.core.change import Part, Place
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.config.rules import CopyFile, CopyImage, Rule, SetValue, path_of
-from pilotage.core.model import Part, Place
 
 WHOLE = "."
 """The path of a whole file."""

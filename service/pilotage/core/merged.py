@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.acts import Notify
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import OutsideGate
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.discovery.names import pinned
@@ -22,7 +23,6 @@ from pilotage.core.model import (
     Outcome,
     Promotion,
     Revert,
-    ServiceChange,
     State,
     Subject,
 )

@@ -7,13 +7,9 @@ from dataclasses import replace
 from pilotage.core import prose
 from pilotage.core.acts import Notify, OpenPullRequest
 from pilotage.core.branch import commit_branch, planned, show_first
+from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.decision import Draft, EventKind
-from pilotage.core.model import (
-    Promotion,
-    ServiceChange,
-    State,
-    versions_of,
-)
+from pilotage.core.model import Promotion, State
 from pilotage.core.proof import Selection, hopeless, in_question, select
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Mode
 from pilotage.core.decision import Draft
 from pilotage.core.forge import READY, Status, StatusState
-from pilotage.core.model import ServiceChange
 from pilotage.core.outputs import Outputs
 from pilotage.core.proof import in_quarantine, obstacle
 from pilotage.core.prose import clipped

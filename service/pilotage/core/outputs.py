@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pilotage.core.change import Difference
 from pilotage.core.comparison import Compared
 from pilotage.core.distance import Distance
 from pilotage.core.forge import Status
-from pilotage.core.model import Difference, Sha, Superseded
+from pilotage.core.model import Sha, Superseded
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from typing import Literal
 from urllib.parse import quote
 
 from pilotage.core import checklist, comparing, version
+from pilotage.core.change import ServiceChange
 from pilotage.core.comparison import Span
 from pilotage.core.config.policy import OnFailure, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
-from pilotage.core.model import Choice, Outcome, Promotion, ServiceChange, Sha, State, Target
+from pilotage.core.model import Choice, Outcome, Promotion, Sha, State, Target
 from pilotage.core.outputs import (
     Advice,
     ApplicationRow,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pilotage import edit
+from pilotage.core.change import Part, Place, Write, content_id
 from pilotage.core.config.load import Problem
-from pilotage.core.model import Part, Place, Write
 from pilotage.core.rollout.watch import Image
 from pilotage.edit import image
 
@@ -32,12 +31,6 @@ class Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(str(problem))
-
-
-def content_id(text: str) -> str:
-    """What git calls this content."""
-    content = text.encode()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def shown(place: Place, value: str) -> str:
@@ -72,7 +65,7 @@ def is_absent(place: Place, files: Mapping[str, FileText]) -> bool:
 
 
 def _read(file: FileText, document: str | int | None, places: Sequence[Place]) -> dict[Place, str]:
-    found = {each: content_id(file.text) for each in places if each.part is Part.FILE}
+    found = {each: content_id(file.text.encode()) for each in places if each.part is Part.FILE}
     rest = [each for each in places if each.part is not Part.FILE]
     if not rest:
         return found

@@ -7,18 +7,17 @@ reason, and what that means for the others is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from pilotage import edit
 from pilotage.core import places
+from pilotage.core.change import Difference, ServiceChange, Write
 from pilotage.core.config.load import Problem
 from pilotage.core.config.policy import NewServices, Pipeline, RemovedServices
-from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed, layout_of
-from pilotage.core.model import Difference, Part, Place, ServiceChange, Sha, Write, telling
+from pilotage.core.layout import layout_of
+from pilotage.core.model import Sha
 from pilotage.core.places import FileText, Refused
-
-_MOST_DIFFERENCES = 50
+from pilotage.core.service_plan import Pair, Planned, ServicePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +31,6 @@ class Tree:
     """A commit that has the same files; two trees with the same one need no comparison."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePlan:
-    """One service's change, and the whole texts of the files that it alone would change."""
-
-    change: ServiceChange
-    running: Mapping[str, str]
-    """The files as they are."""
-    files: Mapping[str, str]
-    source: tuple[Write, ...]
-    """What the source environment's files hold where the target takes it from."""
-    contents: Mapping[str, str] = field(default_factory=dict)
-    """The texts of whole files, by the id that a write names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unplanned:
-    """One service that is not to be changed: its version, or why it cannot be promoted.
-
-    Neither: it has the file, and neither environment says a version in it."""
-
-    version: str | None = None
-    problem: Problem | None = None
-
-
-Planned: TypeAlias = ServicePlan | Unplanned
 Remember: TypeAlias = Callable[[Hashable, Callable[[], Planned]], Planned]
 
 
@@ -121,7 +95,7 @@ def plan(
     for service in there:
         if service not in here and service not in added:
             continue
-        pair = _Pair(service, theirs, ours, source.files, target.files)
+        pair = Pair(service, theirs, ours, source.files, target.files)
         found = remember(pair.key, pair.planned)
         if isinstance(found, ServicePlan):
             services[service] = found
@@ -173,191 +147,7 @@ def unlike(pipeline: Pipeline, service: str, source: Tree, target: Tree) -> tupl
     Raises Refused.
     """
     theirs, ours = layout_of(pipeline, source.environment), layout_of(pipeline, target.environment)
-    return _Pair(service, theirs, ours, source.files, target.files).unlike()
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One service in both environments."""
-
-    service: str
-    theirs: Layout
-    ours: Layout
-    source: Mapping[str, FileText]
-    target: Mapping[str, FileText]
-
-    @property
-    def key(self) -> Hashable:
-        there = tuple(_id(self.source.get(file)) for file in self.theirs.files_of(self.service))
-        here = tuple(_id(self.target.get(file)) for file in self.ours.files_of(self.service))
-        return self.service, self.theirs, self.ours, there, here
-
-    @property
-    def rules(self) -> list[tuple[Placed, Placed]]:
-        """Each rule as it is filled in the source, and in the target."""
-        sides = (self.theirs.in_order(self.service), self.ours.in_order(self.service))
-        return list(zip(*sides, strict=True))
-
-    def planned(self) -> Planned:
-        try:
-            return self._added() if self._is_new() else self._changed()
-        except Refused as refused:
-            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
-
-    def _says_nothing(self) -> bool:
-        """Folders of one shape hold more than services: a base, an identity, a policy."""
-        theirs, ours = (each.version_rule(self.service).place for each in (self.theirs, self.ours))
-        absent = places.is_absent(theirs, self.source) and places.is_absent(ours, self.target)
-        return absent and not self.theirs.is_named(self.service)
-
-    def unlike(self) -> tuple[Write, ...]:
-        after = self._after(self._source_writes())
-        before = places.read(after, self.target)
-        writes = (_write(place, before[place], value) for place, value in after.items())
-        return tuple(write for write in writes if write.before != write.after)
-
-    def _is_new(self) -> bool:
-        return self.ours.version_rule(self.service).place.file not in self.target
-
-    def _changed(self) -> Planned:
-        source = self._source_writes()
-        contents = self._contents()
-        after = self._after(source)
-        new = {rule.place.file for _, rule in self.rules if isinstance(rule, CopiedFile)}
-        new -= self.target.keys()
-        before = places.read([place for place in after if place.file not in new], self.target)
-        writes = tuple(_write(place, before.get(place), value) for place, value in after.items())
-        copied = {ours.place for _, ours in self.rules if not isinstance(ours, Fixed)}
-        told = telling(write for write in writes if write.place in copied)
-        version = places.shown(writes[0].place, writes[0].after)
-        if all(write.before == write.after for write in told):
-            return Unplanned(version)
-        texts = {file: self.target[file].text for file in self._files if file in self.target}
-        files = places.written(writes, texts, contents)
-        change = ServiceChange(
-            self.service,
-            places.shown(writes[0].place, before[writes[0].place]),
-            version,
-            writes,
-            self._differences(files),
-        )
-        return ServicePlan(change, texts, files, source, contents)
-
-    def _added(self) -> Planned:
-        """Every file of the service as it is in the source, with the fixed values of the target."""
-        source = self._source_writes()
-        contents: dict[str, str] = {}
-        moved = zip(
-            self.theirs.files_of(self.service), self.ours.files_of(self.service), strict=True
-        )
-        whole = []
-        for theirs, ours in moved:
-            if ours in self.target:
-                raise Refused(Problem(ours, None, "", f"{self.service} is not in this file"))
-            text = self._copied_text(theirs, ours)
-            contents[places.content_id(text)] = text
-            whole.append(Write(ours, WHOLE, None, places.content_id(text), part=Part.FILE))
-        files = places.written(whole, {}, contents)
-        texts = {path: FileText(path, text) for path, text in files.items()}
-        after = places.read([ours.place for _, ours in self.rules], texts)
-        writes = tuple(_write(place, None, value) for place, value in after.items())
-        kept = tuple(each for each in whole if each.place not in after)
-        version = places.shown(writes[0].place, writes[0].after)
-        change = ServiceChange(self.service, None, version, (*writes, *kept))
-        return ServicePlan(change, {}, files, source, contents)
-
-    def _source_writes(self) -> tuple[Write, ...]:
-        rules = [theirs.place for theirs, _ in self.rules if not isinstance(theirs, Fixed)]
-        found = places.read(rules, self.source)
-        return tuple(_write(place, None, value) for place, value in found.items())
-
-    def _after(self, source: tuple[Write, ...]) -> dict[Place, str]:
-        """What each place of the target is to hold."""
-        values = {write.place: write.after for write in source}
-        after = {}
-        for theirs, ours in self.rules:
-            match ours:
-                case Copied(place=place):
-                    after[place] = values[theirs.place]
-                case Fixed(place=place, value=value):
-                    after[place] = value
-                case CopiedFile(place=place):
-                    after[place] = places.content_id(
-                        self._copied_text(theirs.place.file, place.file)
-                    )
-        return after
-
-    def _contents(self) -> dict[str, str]:
-        texts = [
-            self._copied_text(theirs.place.file, ours.place.file)
-            for theirs, ours in self.rules
-            if isinstance(ours, CopiedFile)
-        ]
-        return {places.content_id(text): text for text in texts}
-
-    def _copied_text(self, theirs: str, ours: str) -> str:
-        """The source's file as the target gets it: texts replaced, fixed values set."""
-        found = self.source.get(theirs)
-        if found is None or found.refused is not None:
-            reason = "there is no such file" if found is None else found.refused
-            raise Refused(Problem(theirs, None, "", reason or ""))
-        text = found.text
-        for _, rule in self.rules:
-            if isinstance(rule, CopiedFile) and rule.place.file == ours:
-                for old, new in rule.replaced:
-                    text = text.replace(old, new)
-        fixed = [
-            _write(rule.place, None, rule.value)
-            for _, rule in self.rules
-            if isinstance(rule, Fixed) and rule.place.file == ours
-        ]
-        return places.written(fixed, {ours: text}, {}).get(ours, text)
-
-    @property
-    def _files(self) -> tuple[str, ...]:
-        return self.ours.files_of(self.service)
-
-    def _differences(self, files: Mapping[str, str]) -> tuple[Difference, ...]:
-        """Scalars that differ and are not promoted; not worth refusing a promotion for."""
-        whole = {ours.place.file for _, ours in self.rules if isinstance(ours, CopiedFile)}
-        found: list[Difference] = []
-        for theirs, ours in zip(self.theirs.files_of(self.service), self._files, strict=True):
-            if ours not in whole:
-                found += _differences(
-                    self.source[theirs].text,
-                    self.target[ours],
-                    files.get(ours, self.target[ours].text),
-                    {rule.place.path for _, rule in self.rules},
-                )
-        return tuple(found[:_MOST_DIFFERENCES])
-
-
-def _id(file: FileText | None) -> str:
-    """What a plan depends on: the content, or why there is none."""
-    if file is None:
-        return ""
-    return file.refused or file.id or places.content_id(file.text)
-
-
-def _write(place: Place, before: str | None, after: str) -> Write:
-    return Write(place.file, place.path, before, after, place.document, place.part)
-
-
-def _differences(theirs: str, ours: FileText, planned: str, promoted: set[str]) -> list[Difference]:
-    """What stays different once the promoted values are written."""
-    try:
-        source, running, after = (_scalars(text) for text in (theirs, ours.text, planned))
-    except edit.EditRefused:
-        return []
-    return [
-        Difference(ours.path, path, source.get(at), running.get(at))
-        for at in (running | source)
-        if source.get(at) != running.get(at) == after.get(at) and (path := at[1]) not in promoted
-    ]
-
-
-def _scalars(text: str) -> dict[tuple[int, str], str]:
-    return {(found.document, found.path): found.value for found in edit.scalars(text)}
+    return Pair(service, theirs, ours, source.files, target.files).unlike()
 
 
 def joined(chosen: Sequence[ServicePlan]) -> dict[str, str]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Policy, Together
 from pilotage.core.discovery.names import source_names
-from pilotage.core.model import Proof, ServiceChange, Target
+from pilotage.core.model import Proof, Target
 from pilotage.core.plan import Plan
 from pilotage.core.rollout.judge import judge_value
 from pilotage.core.rollout.watch import Failed, Held, Live, Pending, State, Watch

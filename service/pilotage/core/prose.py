@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pilotage.core import comparing, version
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Environment, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import DESCRIPTION_LIMIT
 from pilotage.core.markdown import escape
-from pilotage.core.model import Outcome, Promotion, Reason, Revert, ServiceChange, State
+from pilotage.core.model import Outcome, Promotion, Reason, Revert, State
 from pilotage.core.rollout.watch import Failed
 from pilotage.core.wording import counted, listed
 

@@ -23,6 +23,7 @@ from pilotage.core.acts import (
     SyncApplication,
     TerminateOperation,
 )
+from pilotage.core.change import files_of
 from pilotage.core.decision import Event, EventKind
 from pilotage.core.model import (
     Hold,
@@ -32,7 +33,7 @@ from pilotage.core.model import (
     Subject,
     Target,
 )
-from pilotage.core.revert import files_of, git_commands
+from pilotage.core.revert import git_commands
 
 
 def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:

@@ -13,17 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from pilotage.core import places
-from pilotage.core.model import (
-    Merge,
-    MergeMethod,
-    Outcome,
-    Part,
-    Promotion,
-    ServiceChange,
-    Sha,
-    Write,
-    telling,
-)
+from pilotage.core.change import Part, ServiceChange, Write, content_id, files_of, telling
+from pilotage.core.model import Merge, MergeMethod, Outcome, Promotion, Sha
 from pilotage.core.wording import listed
 
 
@@ -146,12 +137,12 @@ def _texts(
 
 def _file_before(write: Write, text: str | None, before: Mapping[str, str | None]) -> str | None:
     """What a whole file replaced, where nobody has edited it since. Raises _NotByValue."""
-    if text is None or places.content_id(text) != write.after:
+    if text is None or content_id(text.encode()) != write.after:
         raise _NotByValue(f"{write.file} has changed since it went along as a whole")
     if write.before is None:
         return None
     old = before.get(write.file)
-    if old is None or places.content_id(old) != write.before:
+    if old is None or content_id(old.encode()) != write.before:
         raise _NotByValue(f"what {write.file} was before cannot be read")
     return old
 
@@ -215,7 +206,7 @@ def _only_promoted(
     old = before[path]
     whole = [write.after for write in writes if write.part is Part.FILE]
     if whole:
-        return places.content_id(new) in whole
+        return content_id(new.encode()) in whole
     return old is not None and _set_only(writes, path, old, new)
 
 
@@ -254,10 +245,6 @@ def _revision(merge: Merge) -> str:
             return f"{merge.parent}..{merge.sha}"
         case _ as never:
             assert_never(never)
-
-
-def files_of(changes: Iterable[ServiceChange]) -> list[str]:
-    return sorted({write.file for change in changes for write in change.writes})
 
 
 def to_put_back(promotion: Promotion, failed: Sequence[str], *, together: bool) -> tuple[str, ...]:

@@ -6,15 +6,11 @@ from dataclasses import replace
 
 from pilotage.core import prose
 from pilotage.core.branch import commit_branch, commit_keys, planned, rebase
+from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.config.policy import Roll
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
-from pilotage.core.model import (
-    Promotion,
-    ServiceChange,
-    Superseded,
-    versions_of,
-)
+from pilotage.core.model import Promotion, Superseded
 from pilotage.core.places import Refused
 from pilotage.core.proof import Selection, against_rules
 from pilotage.core.snapshot import Known, Unknown

@@ -9,20 +9,12 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pilotage.core.application import Look
 from pilotage.core.artifacts import Artifacts
+from pilotage.core.change import ServiceChange
 from pilotage.core.comparison import Answer, Span
 from pilotage.core.config.policy import Policy
 from pilotage.core.discovery.find import Found
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
-from pilotage.core.model import (
-    BodyEdit,
-    Command,
-    Merge,
-    Promotion,
-    QueueHead,
-    ServiceChange,
-    Sha,
-    Target,
-)
+from pilotage.core.model import BodyEdit, Command, Merge, Promotion, QueueHead, Sha, Target
 from pilotage.core.plan import Plan
 from pilotage.core.revert import Reverse
 from pilotage.core.rollout.watch import Expectation

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pilotage.core import places
+from pilotage.core.change import Part, Place, ServiceChange, Write, content_id, telling
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.layout import WHOLE, Fixed, Layout, layout_of
-from pilotage.core.model import Part, Place, ServiceChange, Write, telling
 from pilotage.core.places import Refused
 from pilotage.core.plan import Tree
 
@@ -59,8 +59,8 @@ def _whole(
         there = any(place.file == file for place in read)
         if there or new is None or Place(file, WHOLE, part=Part.FILE) in known:
             continue
-        was = None if old is None else old.id or places.content_id(old.text)
-        writes.append(Write(file, WHOLE, was, places.content_id(new.text), part=Part.FILE))
+        was = None if old is None else old.id or content_id(old.text.encode())
+        writes.append(Write(file, WHOLE, was, content_id(new.text.encode()), part=Part.FILE))
     return writes
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pilotage.core.change import Part, ServiceChange
 from pilotage.core.config.policy import Backwards, Policy, Prereleases
 from pilotage.core.distance import Step, distance
-from pilotage.core.model import Part, ServiceChange
 from pilotage.core.version import (
     Calendar,
     Commit,

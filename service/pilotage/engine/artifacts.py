@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from pilotage.adapters.kubernetes import Schemas
 from pilotage.core.artifacts import Artifact, Artifacts, Content, content, is_readable
+from pilotage.core.change import ServiceChange, Write, content_id, files_of
 from pilotage.core.config.policy import ArtifactRules, Policy
-from pilotage.core.model import ServiceChange, Sha, Write
-from pilotage.core.places import Refused, content_id
+from pilotage.core.model import Sha
+from pilotage.core.places import Refused
 from pilotage.core.plan import Plan, joined, unlike
-from pilotage.core.revert import files_of
 from pilotage.engine.trees import Memory, Trees
 
 _REMEMBERED = 2_000
@@ -41,7 +41,7 @@ class Judge:
                 return None
             if not is_readable(path):
                 return Content()
-            key = content_id(text), rules.kubernetes if by is not None else None
+            key = content_id(text.encode()), rules.kubernetes if by is not None else None
             return self._known.once(key, lambda: by.content(text) if by else content(text))
 
         return tuple(

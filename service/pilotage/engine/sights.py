@@ -18,20 +18,10 @@ from pilotage.core.application import (
     Gone,
     Look,
 )
+from pilotage.core.change import Place, ServiceChange, Write, telling
 from pilotage.core.config.policy import Pipeline, Policy
 from pilotage.core.discovery.declared import Declared
-from pilotage.core.model import (
-    Merge,
-    Place,
-    Promotion,
-    Proof,
-    Revert,
-    ServiceChange,
-    Sha,
-    Write,
-    telling,
-)
-from pilotage.core.plan import ServicePlan
+from pilotage.core.model import Merge, Promotion, Proof, Revert, Sha
 from pilotage.core.rollout.judge import revisions_to_place, route_of
 from pilotage.core.rollout.watch import (
     Expectation,
@@ -43,6 +33,7 @@ from pilotage.core.rollout.watch import (
     Value,
     Watch,
 )
+from pilotage.core.service_plan import ServicePlan
 from pilotage.core.snapshot import Sight
 from pilotage.engine.outside import Repository
 from pilotage.engine.trees import Memory

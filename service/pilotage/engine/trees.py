@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,12 +24,13 @@ from pilotage.adapters.git import (
     Missing,
     UnknownCommit,
 )
+from pilotage.core.change import Part, ServiceChange, Write, files_of
 from pilotage.core.config.load import FILE, ConfigError, load_config
 from pilotage.core.config.policy import Config, Pipeline
 from pilotage.core.layout import Layout, layout_of
-from pilotage.core.model import Merge, Part, ServiceChange, Sha, Write
+from pilotage.core.model import Merge, Sha
 from pilotage.core.places import FileText, hold, images
-from pilotage.core.plan import Plan, Planned, Tree, plan
+from pilotage.core.plan import Plan, Tree, plan
 from pilotage.core.revert import (
     MergedMore,
     MergeWithdrawn,
@@ -37,9 +38,9 @@ from pilotage.core.revert import (
     ReverseConflict,
     ReverseTree,
     beyond_promoted,
-    files_of,
 )
 from pilotage.core.rollout.watch import Image, Relation
+from pilotage.core.service_plan import Planned
 from pilotage.core.steps import steps
 
 T = TypeVar("T")
@@ -281,9 +282,8 @@ class Trees:
 
     def holds(self, commit: Sha, writes: tuple[Write, ...]) -> bool | None:
         """Whether every value stands in the tree of a commit; None when git does not have it."""
-        files = sorted({write.file for write in writes})
         try:
-            return hold(writes, self.texts(commit, files))
+            return hold(writes, self.texts(commit, _files(writes)))
         except UnknownCommit:
             return None
 
@@ -291,7 +291,7 @@ class Trees:
         """The images that promoted tags are part of, as a commit's files have them."""
 
         def read() -> tuple[Image, ...]:
-            return images(writes, self.texts(commit, sorted({write.file for write in writes})))
+            return images(writes, self.texts(commit, _files(writes)))
 
         if not any(write.part is Part.IMAGE for write in writes):
             return ()
@@ -348,6 +348,10 @@ class Trees:
         return self._memory.once(
             ("changed", old, new, tuple(files)), lambda: self.git.changed_paths(old, new, files)
         )
+
+
+def _files(writes: Iterable[Write]) -> list[str]:
+    return sorted({write.file for write in writes})
 
 
 def _refused(entry: Entry, together: int) -> str | None:

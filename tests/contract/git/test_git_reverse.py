@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pilotage.adapters.git import Sha
-from pilotage.core.model import Merge, MergeMethod, Part, ServiceChange, Write
-from pilotage.core.places import content_id
+from pilotage.core.change import Part, ServiceChange, Write, content_id
+from pilotage.core.model import Merge, MergeMethod
 from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
 from pilotage.engine.trees import Trees
 from tests.contract.git.world import NOON, World
@@ -20,7 +20,7 @@ def text(tag: str, rest: str = REST) -> str:
 
 ADDED = (
     Write(NEW, "image.tag", None, "v1"),
-    Write(NEW, ".", None, content_id(text("v1")), part=Part.FILE),
+    Write(NEW, ".", None, content_id(text("v1").encode()), part=Part.FILE),
 )
 CHANGES = (
     ServiceChange("new", None, "v1", ADDED),

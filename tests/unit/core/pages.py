@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pilotage.core.change import Difference
 from pilotage.core.comparison import Compared, Direction, told_by
 from pilotage.core.distance import Distance, Step
-from pilotage.core.model import Difference, Superseded
+from pilotage.core.model import Superseded
 from pilotage.core.outputs import (
     Advice,
     ApplicationRow,

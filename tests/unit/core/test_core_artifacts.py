@@ -8,10 +8,10 @@ import pytest
 
 from pilotage.core import artifacts
 from pilotage.core.artifacts import Artifact, Artifacts, Content, content, evidence, findings
+from pilotage.core.change import Part, Write
 from pilotage.core.config.load import Problem
 from pilotage.core.config.policy import ArtifactRules, Removed
 from pilotage.core.gates import Gate, Verdict, judge_gates
-from pilotage.core.model import Part, Write
 from pilotage.core.snapshot import Known, Seen, Unknown
 from tests.unit.core.worlds import HEAD, NOW, SOURCE, opened, production
 

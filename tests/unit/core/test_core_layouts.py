@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pilotage.core.change import Part, Write, content_id
 from pilotage.core.config.load import load_config
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.layout import layout_of
-from pilotage.core.model import Part, Write
-from pilotage.core.places import FileText, content_id, hold, images
+from pilotage.core.places import FileText, hold, images
 from pilotage.core.plan import Plan, Tree, joined, plan, versions
 from pilotage.core.rollout.watch import Image
 from pilotage.core.steps import steps
@@ -176,8 +176,8 @@ services:
             "agents": ("v1", "v3"),
             "backend": ("v1", "v2"),
             "settings": (
-                content_id(SETTINGS.format("production", 4))[:12],
-                content_id(SETTINGS.format("production", 8))[:12],
+                content_id(SETTINGS.format("production", 4).encode())[:12],
+                content_id(SETTINGS.format("production", 8).encode())[:12],
             ),
         },
     ),

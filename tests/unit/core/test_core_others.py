@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.decide import decide
 from pilotage.core.forge import READY, Status, StatusState
-from pilotage.core.model import Pause, Quarantined, ServiceChange
+from pilotage.core.model import Pause, Quarantined
 from pilotage.core.snapshot import OtherPullRequest
 from tests.unit.core.worlds import (
     NOW,

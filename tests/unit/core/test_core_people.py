@@ -9,19 +9,10 @@ from typing import Any
 import pytest
 
 from pilotage.core.acts import AnswerComment, CommitBranch, OpenPullRequest, RevertCommit
+from pilotage.core.change import ServiceChange
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
-from pilotage.core.model import (
-    Hold,
-    Origin,
-    Outcome,
-    Pause,
-    Quarantined,
-    Revert,
-    ServiceChange,
-    State,
-    Subject,
-)
+from pilotage.core.model import Hold, Origin, Outcome, Pause, Quarantined, Revert, State, Subject
 from pilotage.core.people import is_person
 from pilotage.core.snapshot import Snapshot
 from tests.unit.core.worlds import (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotage.core.change import Difference, Place, Write
 from pilotage.core.layout import Copied, Layout
-from pilotage.core.model import Difference, Place, Write
 from pilotage.core.places import FileText, hold
 from pilotage.core.plan import Plan, Tree, plan, versions
 from tests.unit.core.worlds import (

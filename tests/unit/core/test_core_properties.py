@@ -20,6 +20,7 @@ from pilotage.core.acts import (
     TerminateOperation,
     WriteFiles,
 )
+from pilotage.core.change import Part, Write
 from pilotage.core.decide import decide
 from pilotage.core.forge import READY, Review, StatusState
 from pilotage.core.model import (
@@ -28,7 +29,6 @@ from pilotage.core.model import (
     RELEASING,
     Hold,
     Outcome,
-    Part,
     Pause,
     Promotion,
     Quarantined,
@@ -37,7 +37,6 @@ from pilotage.core.model import (
     State,
     Subject,
     Target,
-    Write,
 )
 from pilotage.core.revert import MergedMore, MergeWithdrawn, ReverseConflict, ReverseTree
 from pilotage.core.rollout.watch import Held, HoldReason, Overtaken, Watch

@@ -11,18 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core import prose
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
-from pilotage.core.model import (
-    Outcome,
-    Quarantined,
-    Reason,
-    Revert,
-    ServiceChange,
-    State,
-    Superseded,
-)
+from pilotage.core.model import Outcome, Quarantined, Reason, Revert, State, Superseded
 from pilotage.core.outputs import Advice, StoryPage
 from pilotage.core.snapshot import Known
 from pilotage.rendering import render_body, render_story

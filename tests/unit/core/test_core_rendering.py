@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pilotage.core.change import Difference
 from pilotage.core.checklist import read_boxes, set_in
 from pilotage.core.comparing import MOST
 from pilotage.core.forge import BODY_LIMIT, marker_in
 from pilotage.core.markdown import escape, link, mention, signed
-from pilotage.core.model import Difference
 from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow
 from pilotage.rendering import render_body, render_story
 from tests.unit.core.pages import (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.model import MergeMethod, Outcome, Part, ServiceChange, Write
-from pilotage.core.places import content_id
+from pilotage.core.change import Part, ServiceChange, Write, content_id
+from pilotage.core.model import MergeMethod, Outcome
 from pilotage.core.revert import (
     ByMerge,
     ByPerson,
@@ -93,10 +93,10 @@ INSERTED = replace(
     before=None,
     writes=(Write(API, "service.chartTag", None, "api-v9.1.1"),),
 )
-WHOLE = Write(API, ".", None, content_id(texts()[API]), part=Part.FILE)
+WHOLE = Write(API, ".", None, content_id(texts()[API].encode()), part=Part.FILE)
 ADDED = replace(INSERTED, writes=(*INSERTED.writes, WHOLE))
 ADDED_AND_EDITED = replace(
-    INSERTED, writes=(*INSERTED.writes, replace(WHOLE, after=content_id("before the edit")))
+    INSERTED, writes=(*INSERTED.writes, replace(WHOLE, after=content_id(b"before the edit")))
 )
 SHARED = "service: &all\n  on: true\n  chartTag: api-v9.1.1\nold: *all\n"
 """A value that an alias repeats: an edit of it would change more."""
@@ -131,7 +131,7 @@ def test_an_added_file_goes_back_by_removing_it() -> None:
 
 def test_a_copied_file_goes_back_to_what_it_was() -> None:
     old = "envName: production\nservice: { chartTag: api-v9.0.4 }\n"
-    whole = replace(WHOLE, before=content_id(old))
+    whole = replace(WHOLE, before=content_id(old.encode()))
     copied = replace(changes()[0], writes=(*changes()[0].writes, whole))
     found = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: old})
     assert found == ByValue(("api",), {API: old})

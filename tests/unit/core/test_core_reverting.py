@@ -15,18 +15,9 @@ from pilotage.core.acts import (
     RevertCommit,
     Reverted,
 )
+from pilotage.core.change import Part, ServiceChange, Write
 from pilotage.core.decide import decide
-from pilotage.core.model import (
-    Outcome,
-    Part,
-    Pause,
-    Promotion,
-    Revert,
-    ServiceChange,
-    State,
-    Subject,
-    Write,
-)
+from pilotage.core.model import Outcome, Pause, Promotion, Revert, State, Subject
 from pilotage.core.results import apply
 from pilotage.core.revert import Reverse, ReverseConflict, ReverseTree
 from pilotage.core.reverting import to_start

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilotage.core.model import Part, ServiceChange
-from pilotage.core.places import FileText, content_id
+from pilotage.core.change import Part, ServiceChange, content_id
+from pilotage.core.places import FileText
 from pilotage.core.plan import Tree
 from pilotage.core.steps import steps
 from tests.unit.core.worlds import BASE, file_path, pipeline
@@ -36,7 +36,7 @@ def test_a_file_that_could_not_be_read_came_as_a_whole_too() -> None:
     """What stood there is not known, so no single value of it can go back."""
     for broken in (FileText(API, "a: ["), FileText(API, "", "is a symlink")):
         (change,) = stepped(broken)
-        assert whole(change) == [(API, content_id(broken.text))]
+        assert whole(change) == [(API, content_id(broken.text.encode()))]
 
 
 def test_an_inserted_version_leaves_the_other_values_what_they_were() -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pilotage.core.acts import Act
 from pilotage.core.application import Application, ApplicationRef, Health, Source, Sync
+from pilotage.core.change import ServiceChange
 from pilotage.core.config.load import load_config
 from pilotage.core.config.policy import Policy, policy_for
 from pilotage.core.decide import decide
@@ -22,7 +23,6 @@ from pilotage.core.model import (
     Outcome,
     Promotion,
     Proof,
-    ServiceChange,
     State,
     Target,
     Tick,

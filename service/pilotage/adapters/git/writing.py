@@ -6,11 +6,11 @@ and a lost one is made again, to the same SHA, from the same inputs.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pilotage.core.change import content_id
 from pilotage.core.rollout.watch import Relation
 
 from . import names
@@ -127,14 +127,10 @@ def _change(path: str, content: bytes | None, standing: Mapping[str, Entry]) -> 
         if entry is None:
             raise Unwritable(path, "it does not exist, so it cannot be removed")
         return b"D " + quoted + b"\n"
-    if entry is not None and entry.id == _blob_id(content):
+    if entry is not None and entry.id == content_id(content):
         return None
     mode = b"100755" if entry is not None and entry.kind is Kind.EXECUTABLE else b"100644"
     return b"M %b inline %b\ndata %d\n%b\n" % (mode, quoted, len(content), content)
-
-
-def _blob_id(content: bytes) -> Sha:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _import(

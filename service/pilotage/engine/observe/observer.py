@@ -13,18 +13,13 @@ from datetime import datetime
 from pilotage.adapters.git import RemoteError, UnknownCommit
 from pilotage.adapters.github import GitHubError
 from pilotage.core import comparing
+from pilotage.core.change import ServiceChange, Write
 from pilotage.core.choice import let_in
 from pilotage.core.comparison import Answer, Span
 from pilotage.core.config.load import ConfigError
 from pilotage.core.config.policy import Config, Policy, policy_for
 from pilotage.core.discovery.names import source_names, why_unknown
-from pilotage.core.model import (
-    Proof,
-    ServiceChange,
-    Sha,
-    Target,
-    Write,
-)
+from pilotage.core.model import Proof, Sha, Target
 from pilotage.core.proof import find
 from pilotage.core.rollout.watch import Relation
 from pilotage.core.snapshot import (

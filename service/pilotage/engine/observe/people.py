@@ -8,11 +8,9 @@ from dataclasses import replace
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
 from pilotage.core.by_hand import running_now
+from pilotage.core.change import ServiceChange
 from pilotage.core.layout import layout_of
-from pilotage.core.model import (
-    ServiceChange,
-    Sha,
-)
+from pilotage.core.model import Sha
 from pilotage.core.snapshot import (
     Snapshot,
     Written,

@@ -12,6 +12,7 @@ from pilotage.adapters.kubernetes import NoSchemas
 from pilotage.core import checklist
 from pilotage.core.artifacts import Artifacts
 from pilotage.core.by_hand import running_now
+from pilotage.core.change import files_of
 from pilotage.core.discovery.find import Found
 from pilotage.core.discovery.names import target_names, why_unknown
 from pilotage.core.forge import PullRequest, Review
@@ -23,7 +24,6 @@ from pilotage.core.model import (
     State,
 )
 from pilotage.core.plan import versions
-from pilotage.core.revert import files_of
 from pilotage.core.rollout.watch import Requests, Watch
 from pilotage.core.snapshot import (
     Known,

@@ -7,18 +7,13 @@ from dataclasses import replace
 
 from pilotage.adapters.git import GitError, UnknownCommit
 from pilotage.core import verification
+from pilotage.core.change import Part, files_of
 from pilotage.core.config.load import ConfigError
 from pilotage.core.config.policy import Policy, policy_for
 from pilotage.core.discovery.find import Found
 from pilotage.core.discovery.names import pinned, release_names, why_unknown
-from pilotage.core.model import (
-    Outcome,
-    Part,
-    Promotion,
-    Sha,
-    State,
-)
-from pilotage.core.revert import ByMerge, Reverse, files_of, plan_revert
+from pilotage.core.model import Outcome, Promotion, Sha, State
+from pilotage.core.revert import ByMerge, Reverse, plan_revert
 from pilotage.core.reverting import to_start
 from pilotage.core.snapshot import (
     Known,

@@ -1,0 +1,231 @@
+"""One service's files in both environments in, its change out (SYRF-2, SYRF-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from pilotage import edit
+from pilotage.core import places
+from pilotage.core.change import (
+    Difference,
+    Part,
+    Place,
+    ServiceChange,
+    Write,
+    content_id,
+    telling,
+)
+from pilotage.core.config.load import Problem
+from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed
+from pilotage.core.places import FileText, Refused
+
+_MOST_DIFFERENCES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """One service's change, and the whole texts of the files that it alone would change."""
+
+    change: ServiceChange
+    running: Mapping[str, str]
+    """The files as they are."""
+    files: Mapping[str, str]
+    source: tuple[Write, ...]
+    """What the source environment's files hold where the target takes it from."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """The texts of whole files, by the id that a write names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """One service that is not to be changed: its version, or why it cannot be promoted.
+
+    Neither: it has the file, and neither environment says a version in it."""
+
+    version: str | None = None
+    problem: Problem | None = None
+
+
+Planned: TypeAlias = ServicePlan | Unplanned
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One service in both environments."""
+
+    service: str
+    theirs: Layout
+    ours: Layout
+    source: Mapping[str, FileText]
+    target: Mapping[str, FileText]
+
+    @property
+    def key(self) -> Hashable:
+        """What a plan depends on: the rules and the contents of the service's files."""
+        there = tuple(_id(self.source.get(file)) for file in self.theirs.files_of(self.service))
+        here = tuple(_id(self.target.get(file)) for file in self.ours.files_of(self.service))
+        return self.service, self.theirs, self.ours, there, here
+
+    def planned(self) -> Planned:
+        try:
+            return self._added() if self._is_new() else self._changed()
+        except Refused as refused:
+            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
+
+    def unlike(self) -> tuple[Write, ...]:
+        """What the target has otherwise than the source would make it. Raises Refused."""
+        after = self._after(self._source_writes())
+        before = places.read(after, self.target)
+        writes = (_write(place, before[place], value) for place, value in after.items())
+        return tuple(write for write in writes if write.before != write.after)
+
+    @cached_property
+    def _rules(self) -> tuple[tuple[Placed, Placed], ...]:
+        """Each rule as it is filled in the source, and in the target."""
+        sides = (self.theirs.in_order(self.service), self.ours.in_order(self.service))
+        return tuple(zip(*sides, strict=True))
+
+    @cached_property
+    def _files(self) -> tuple[tuple[str, str], ...]:
+        """Each file's path in the source, and in the target."""
+        sides = (self.theirs.files_of(self.service), self.ours.files_of(self.service))
+        return tuple(zip(*sides, strict=True))
+
+    def _says_nothing(self) -> bool:
+        """Folders of one shape hold more than services: a base, an identity, a policy."""
+        theirs, ours = (each.version_rule(self.service).place for each in (self.theirs, self.ours))
+        absent = places.is_absent(theirs, self.source) and places.is_absent(ours, self.target)
+        return absent and not self.theirs.is_named(self.service)
+
+    def _is_new(self) -> bool:
+        return self.ours.version_rule(self.service).place.file not in self.target
+
+    def _changed(self) -> Planned:
+        source = self._source_writes()
+        after = self._after(source)
+        new = self._whole.keys() - self.target.keys()
+        before = places.read([place for place in after if place.file not in new], self.target)
+        writes = tuple(_write(place, before.get(place), value) for place, value in after.items())
+        copied = {ours.place for _, ours in self._rules if not isinstance(ours, Fixed)}
+        told = telling(write for write in writes if write.place in copied)
+        version = places.shown(writes[0].place, writes[0].after)
+        if all(write.before == write.after for write in told):
+            return Unplanned(version)
+        texts = {file: self.target[file].text for _, file in self._files if file in self.target}
+        contents = {content_id(text.encode()): text for text in self._whole.values()}
+        files = places.written(writes, texts, contents)
+        change = ServiceChange(
+            self.service,
+            places.shown(writes[0].place, before[writes[0].place]),
+            version,
+            writes,
+            self._differences(files),
+        )
+        return ServicePlan(change, texts, files, source, contents)
+
+    def _added(self) -> Planned:
+        """Every file of the service as it is in the source, with the fixed values of the target."""
+        source = self._source_writes()
+        contents: dict[str, str] = {}
+        whole = []
+        for theirs, ours in self._files:
+            if ours in self.target:
+                raise Refused(Problem(ours, None, "", f"{self.service} is not in this file"))
+            text = self._copy(theirs, ours)
+            named = content_id(text.encode())
+            contents[named] = text
+            whole.append(Write(ours, WHOLE, None, named, part=Part.FILE))
+        files = places.written(whole, {}, contents)
+        texts = {path: FileText(path, text) for path, text in files.items()}
+        after = places.read([ours.place for _, ours in self._rules], texts)
+        writes = tuple(_write(place, None, value) for place, value in after.items())
+        kept = tuple(each for each in whole if each.place not in after)
+        version = places.shown(writes[0].place, writes[0].after)
+        change = ServiceChange(self.service, None, version, (*writes, *kept))
+        return ServicePlan(change, {}, files, source, contents)
+
+    def _source_writes(self) -> tuple[Write, ...]:
+        rules = [theirs.place for theirs, _ in self._rules if not isinstance(theirs, Fixed)]
+        found = places.read(rules, self.source)
+        return tuple(_write(place, None, value) for place, value in found.items())
+
+    def _after(self, source: tuple[Write, ...]) -> dict[Place, str]:
+        """What each place of the target is to hold."""
+        values = {write.place: write.after for write in source}
+        after = {}
+        for theirs, ours in self._rules:
+            match ours:
+                case Copied(place=place):
+                    after[place] = values[theirs.place]
+                case Fixed(place=place, value=value):
+                    after[place] = value
+                case CopiedFile(place=place):
+                    after[place] = content_id(self._whole[place.file].encode())
+        return after
+
+    @cached_property
+    def _whole(self) -> Mapping[str, str]:
+        """The files that are copied as a whole, as the target gets them. Raises Refused."""
+        return {
+            ours.place.file: self._copy(theirs.place.file, ours.place.file)
+            for theirs, ours in self._rules
+            if isinstance(ours, CopiedFile)
+        }
+
+    def _copy(self, theirs: str, ours: str) -> str:
+        """The source's file as the target gets it: texts replaced, fixed values set."""
+        found = self.source.get(theirs)
+        if found is None or found.refused is not None:
+            reason = "there is no such file" if found is None else found.refused
+            raise Refused(Problem(theirs, None, "", reason or ""))
+        text = found.text
+        fixed = []
+        for _, rule in self._rules:
+            match rule:
+                case CopiedFile(place=place, replaced=texts) if place.file == ours:
+                    for old, new in texts:
+                        text = text.replace(old, new)
+                case Fixed(place=place, value=value) if place.file == ours:
+                    fixed.append(_write(place, None, value))
+        return places.written(fixed, {ours: text}, {}).get(ours, text)
+
+    def _differences(self, files: Mapping[str, str]) -> tuple[Difference, ...]:
+        """Scalars that differ and are not promoted; not worth refusing a promotion for."""
+        promoted = {rule.place.path for _, rule in self._rules}
+        found: list[Difference] = []
+        for theirs, ours in self._files:
+            if ours not in self._whole:
+                after = files.get(ours, self.target[ours].text)
+                found += _differences(self.source[theirs].text, self.target[ours], after, promoted)
+        return tuple(found[:_MOST_DIFFERENCES])
+
+
+def _id(file: FileText | None) -> str:
+    """The content, or why there is none."""
+    if file is None:
+        return ""
+    return file.refused or file.id or content_id(file.text.encode())
+
+
+def _write(place: Place, before: str | None, after: str) -> Write:
+    return Write(place.file, place.path, before, after, place.document, place.part)
+
+
+def _differences(theirs: str, ours: FileText, planned: str, promoted: set[str]) -> list[Difference]:
+    """What stays different once the promoted values are written."""
+    try:
+        source, running, after = (_scalars(text) for text in (theirs, ours.text, planned))
+    except edit.EditRefused:
+        return []
+    return [
+        Difference(ours.path, path, source.get(at), running.get(at))
+        for at in (running | source)
+        if source.get(at) != running.get(at) == after.get(at) and (path := at[1]) not in promoted
+    ]
+
+
+def _scalars(text: str) -> dict[tuple[int, str], str]:
+    return {(found.document, found.path): found.value for found in edit.scalars(text)}
