@@ -14,7 +14,7 @@ from pilotage import edit
 from pilotage.core import documents
 from pilotage.core.change import Write
 from pilotage.core.config.load import Problem
-from pilotage.core.config.policy import ArtifactRules, Removed
+from pilotage.core.config.policy import ArtifactRules, Permission
 from pilotage.core.model import Sha
 from pilotage.core.places import shown
 from pilotage.core.version import cut
@@ -144,7 +144,7 @@ def findings(seen: Artifacts, rules: ArtifactRules) -> tuple[Problem, ...]:
             found.append(Problem(file.path, None, "", "there is no such file on the branch"))
         else:
             found += [_in(file.path, problem) for problem in file.after.problems]
-    if rules.removed is Removed.REFUSE:
+    if rules.removed is Permission.REFUSE:
         found += _gone(seen.files)
     for service, writes in seen.unlike:
         found += [_unlike(service, write, seen) for write in writes]
@@ -153,7 +153,7 @@ def findings(seen: Artifacts, rules: ArtifactRules) -> tuple[Problem, ...]:
 
 def next_step(seen: Artifacts, rules: ArtifactRules) -> str:
     """What to do about the findings."""
-    gone = rules.removed is Removed.REFUSE and _gone(seen.files)
+    gone = rules.removed is Permission.REFUSE and _gone(seen.files)
     if gone and len(findings(seen, rules)) == len(gone):
         return "bring it back; if it is meant to go: gates.artifacts.removed: allow"
     return f"correct it in {seen.source}, or on the base branch"

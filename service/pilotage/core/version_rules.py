@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotage.core.change import Part, ServiceChange
-from pilotage.core.config.policy import Backwards, Policy, Prereleases
+from pilotage.core.config.policy import Permission, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.version import (
     Calendar,
@@ -65,7 +65,7 @@ def _by_scheme(name: str, change: ServiceChange, policy: Policy) -> Refused | No
         )
     tag = found.tag if isinstance(found, Image) else found
     early = tag.prerelease if isinstance(tag, Semantic | Calendar) else ""
-    if early and rules.prereleases is Prereleases.REFUSE:
+    if early and rules.prereleases is Permission.REFUSE:
         return Refused(
             f"{name} is a prerelease ({early}), and `versions.prereleases` is `refuse`",
             f"deploy the finished version to {policy.source_name}",
@@ -97,7 +97,7 @@ def _by_order(name: str, change: ServiceChange, policy: Policy, source_ran: bool
     if not is_older(change, policy):
         return None
     older = f"{name} is older than {cut(change.before or '')}, which {policy.environment_name} runs"
-    if policy.pipeline.versions.backwards is Backwards.REFUSE:
+    if policy.pipeline.versions.backwards is Permission.REFUSE:
         return Refused(
             older,
             f"release a newer version to {policy.source_name}, roll back by `pilotage rollback`, "

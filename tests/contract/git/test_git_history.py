@@ -66,34 +66,6 @@ def test_a_rename_is_a_removal_and_an_addition(world: World) -> None:
     assert set(store.changed_paths(old, new)) == {ORDERS, "moved.yaml"}
 
 
-@pytest.mark.parametrize(
-    ("message", "found"),
-    [
-        ("Promote\n\nPilotage-Act: p1/commit/1", True),
-        ("Promote (#7)\n\n* One\n\nPilotage-Act: p1/commit/1\n\n* Two\n\nMore.", True),
-        ("Promote\n\nPilotage-Act: p1/commit/10", False),
-        ("Promote\n\nSee Pilotage-Act: p1/commit/1", False),
-        ("Promote\n\n> Pilotage-Act: p1/commit/1", False),
-        ("Promote\n\nPilotage-Act: p1/commit.1", False),
-    ],
-    ids=["trailer", "squashed", "longer key", "in a sentence", "quoted", "no pattern"],
-)
-def test_the_commit_of_an_act_is_found_by_its_trailer(
-    world: World, message: str, found: bool
-) -> None:
-    since = world.git("rev-parse", "HEAD")
-    act = world.commit({"a": "1"}, message)
-    until = world.commit({"b": "1"}, "Later")
-    store = world.store()
-    store.fetch()
-
-    commits = store.find_trailer("p1/commit/1", since=since, until=until)
-
-    assert [c.sha for c in commits] == ([act] if found else [])
-    assert store.find_trailer("p1/commit/1", until=until) == commits
-    assert store.find_trailer("p1/commit/1", since=act, until=until) == ()
-
-
 def hostile(world: World, author: str, message: bytes) -> Sha:
     """A commit that no careful client would make."""
     tree = world.git("rev-parse", "HEAD^{tree}")

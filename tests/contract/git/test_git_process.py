@@ -384,7 +384,6 @@ def test_names_are_checked_before_git_sees_them(world: World) -> None:
         lambda: commit(store, base, {"a/../b": b""}),
         lambda: commit(store, base, {"a\nD README.md": b""}),
         lambda: commit(store, base, {".GIT/hooks/x": b""}),
-        lambda: store.find_trailer("x\ny", until=base),
     ):
         with pytest.raises(InvalidName):
             use()

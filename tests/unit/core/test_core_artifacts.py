@@ -10,7 +10,7 @@ from pilotage.core import artifacts
 from pilotage.core.artifacts import Artifact, Artifacts, Content, content, evidence, findings
 from pilotage.core.change import Part, Write
 from pilotage.core.config.load import Problem
-from pilotage.core.config.policy import ArtifactRules, Removed
+from pilotage.core.config.policy import ArtifactRules, Permission
 from pilotage.core.gates import Gate, Verdict, judge_gates
 from pilotage.core.snapshot import Known, Seen, Unknown
 from tests.unit.core.worlds import HEAD, NOW, SOURCE, opened, production
@@ -119,7 +119,7 @@ def test_what_is_good_is_not_complained_about(found: Artifacts) -> None:
 
 def test_resources_may_go_where_the_policy_says_so() -> None:
     gone = seen(THREE + CONFIG, THREE)
-    assert findings(gone, ArtifactRules(removed=Removed.ALLOW)) == ()
+    assert findings(gone, ArtifactRules(removed=Permission.ALLOW)) == ()
     assert artifacts.next_step(gone, RULES).endswith("gates.artifacts.removed: allow")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pilotage.core.rollout.watch import Relation
 
 from . import names
-from .errors import CommandFailed, InvalidName, UnknownCommit
+from .errors import CommandFailed, UnknownCommit
 from .runner import Output, Runner
 from .values import Commit, Identity, Sha
 
@@ -53,23 +53,6 @@ def between(
     bound = f"--max-count={int(limit)}"
     unknown = (since, until)
     return _log(runner, timeout, bound, span, "--", *(below or ()), unknown=unknown)
-
-
-def with_trailer(
-    runner: Runner, name: str, value: str, since: Sha | None, until: Sha, timeout: float
-) -> tuple[Commit, ...]:
-    """Commits of the range that carry the line ``NAME: VALUE``, newest first.
-
-    Any line counts, not only the last paragraph: a squash merge puts the messages of its
-    commits one below the other. Without ``since``, all that ``until`` contains is searched."""
-    line = f"{name}: {value}"
-    if "\n" in line or "\0" in line or not name:
-        raise InvalidName("trailer", line, "is not one line")
-    names.sha(until)
-    span = (until,) if since is None else (until, f"^{names.sha(since)}")
-    unknown = (until,) if since is None else (since, until)
-    found = _log(runner, timeout, "--fixed-strings", f"--grep={line}", *span, unknown=unknown)
-    return tuple(c for c in found if line in c.message.split("\n"))
 
 
 def relation(runner: Runner, ours: Sha, other: Sha, timeout: float) -> Relation:

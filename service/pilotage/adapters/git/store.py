@@ -199,12 +199,6 @@ class GitStore:
         newest first. Raises UnknownCommit."""
         return history.between(self._runner, since, until, prefixes, limit, self.timeouts.local)
 
-    def find_trailer(
-        self, value: str, *, until: Sha, since: Sha | None = None, name: str = "Pilotage-Act"
-    ) -> tuple[Commit, ...]:
-        """Commits of the range whose message has the line ``NAME: VALUE``. Raises UnknownCommit."""
-        return history.with_trailer(self._runner, name, value, since, until, self.timeouts.local)
-
     def changed_paths(self, old: Sha, new: Sha, prefixes: Sequence[str] = ("",)) -> tuple[str, ...]:
         """Paths below the prefixes that differ between two commits. Raises UnknownCommit."""
         return history.changed_paths(self._runner, old, new, prefixes, self.timeouts.local)

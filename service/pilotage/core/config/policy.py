@@ -93,27 +93,17 @@ class RemovedServices(StrEnum):
     IGNORE = "ignore"
 
 
-class Backwards(StrEnum):
+class Permission(StrEnum):
     REFUSE = "refuse"
     ALLOW = "allow"
-
-
-class Removed(StrEnum):
-    REFUSE = "refuse"
-    ALLOW = "allow"
-
-
-class Prereleases(StrEnum):
-    ALLOW = "allow"
-    REFUSE = "refuse"
 
 
 class VersionRules(_Section):
     """Which versions may go out; that the source environment runs them goes without saying."""
 
     scheme: Scheme = Scheme.ANY
-    backwards: Backwards = Backwards.REFUSE
-    prereleases: Prereleases = Prereleases.ALLOW
+    backwards: Permission = Permission.REFUSE
+    prereleases: Permission = Permission.ALLOW
 
 
 def _check_rules(rules: tuple[Rule, ...], *at: str) -> None:
@@ -171,7 +161,7 @@ class ArtifactRules(_Section):
 
     kubernetes: KubernetesVersion | None = None
     """Whose schemas its resources must fit."""
-    removed: Removed = Removed.REFUSE
+    removed: Permission = Permission.REFUSE
     """Whether a resource that is there now may be gone."""
 
 

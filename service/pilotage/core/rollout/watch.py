@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Literal, TypeAlias
-
-from pydantic import TypeAdapter
 
 from pilotage.core.application import Application, Gone, Refresh, RenderAt
 
@@ -369,16 +366,3 @@ class Watch:
         if at is None or at <= now:
             return self.requests
         return replace(self.requests, refresh=None, refresh_at=None)
-
-    def to_json(self) -> str:
-        return _adapter().dump_json(self).decode()
-
-    @staticmethod
-    def from_json(text: str | bytes) -> Watch:
-        """Raises pydantic.ValidationError for what `to_json` never wrote."""
-        return _adapter().validate_json(text)
-
-
-@cache
-def _adapter() -> TypeAdapter[Watch]:
-    return TypeAdapter(Watch)
