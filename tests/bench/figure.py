@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -23,7 +24,11 @@ class Figure:
 
     @property
     def measured(self) -> str:
-        return f"{self.value:,.2f} {self.unit}"
+        """Three digits are what such a measurement is good for."""
+        if self.value == 0 or abs(self.value) >= 100:
+            return f"{self.value:,.0f} {self.unit}"
+        digits = 2 - math.floor(math.log10(abs(self.value)))
+        return f"{self.value:.{min(digits, 4)}f} {self.unit}"
 
     @property
     def target(self) -> str:

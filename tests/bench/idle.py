@@ -3,8 +3,8 @@
 `pilotage serve`, with the settings that it has by default, watches 4 repositories of 50 pipelines
 on the sandbox, each of which promotes from staging to 5 environments. One target in ten waits for
 people with its pull request open; the others have nothing to promote. Then it is started again, as
-after an upgrade. What is measured is that process and the git
-processes that it starts, over more than one whole interval of comparison.
+after an upgrade. What is measured is that process and the git processes that it starts, over more
+than one whole interval of comparison.
 """
 
 from __future__ import annotations

@@ -3,13 +3,16 @@
 What is measured is what the service does (`adapters/git`, on a bare store that has fetched), to
 repositories of 1,000 and of 100,000 files, for 1 and for 50 services; the runs take turns, and the
 median counts. The alternative, in the same run, is a shallow clone, the cheapest possible edit, a
-commit and a push. How much slower that is depends on what is cloned and on the disk: here files
-have about 1 KB, and the server searches for no deltas. One run with files of 200 bytes gave 4 s for
-the clone, 30 times as long as ours.
+commit and a push. The files are as large as those of public GitOps repositories (516 bytes in the
+middle, 2 KB on average), and the server holds them packed as servers do. How long a clone takes
+is mostly the disk: the median of all is held against ours, the quickest is told. What grows with
+the repository is the server's own check of a push (`git rev-list --objects --not --all`): the
+service lists folders on the way to its files, and git sends what is new.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -23,7 +26,7 @@ from tests.bench.figure import Figure
 from tests.bench.repository import git, make_repository, served, service_file
 
 SMALL, LARGE, SERVICES = 1_000, 100_000, 50
-ROUNDS, CLONES = 9, 2
+ROUNDS, CLONES = 41, 5
 _BOT = Identity("Pilotage", "pilotage@example.org")
 _PATH = "service.chartTag"
 
@@ -34,6 +37,7 @@ def measure() -> list[Figure]:
         for files in (SMALL, LARGE):
             path = folder / "git" / f"{files}.git"
             make_repository(path, files=files, services=SERVICES, newer=SERVICES)
+        os.sync()  # the disk is not busy any more with what was made
         with served(folder / "git") as url:
             return _measured(folder, url)
 
@@ -46,10 +50,12 @@ def _measured(folder: Path, url: str) -> list[Figure]:
         for files, services in cases:
             times[files, services].append(_written(stores[files], services, turn))
     small, one, many = (statistics.median(times[case]) for case in cases)
-    clone = min(_cloned(folder / f"clone-{turn}", f"{url}/{LARGE}.git") for turn in range(CLONES))
+    clones = [_cloned(folder / f"clone-{turn}", f"{url}/{LARGE}.git") for turn in range(CLONES)]
+    clone = statistics.median(clones)
     return [
         Figure(f"{LARGE:,} files: 1 service written", one, "s"),
         Figure(f"{LARGE:,} files: clone, edit, commit, push", clone, "s"),
+        Figure(f"the quickest of {CLONES} such clones", min(clones), "s"),
         Figure("faster than a clone", clone / one, "times", least=100),
         Figure(f"{LARGE:,} files against {SMALL:,}", one / small, "times", most=1.5),
         Figure(f"{SERVICES} services against 1", many / one, "times", most=1.5),
