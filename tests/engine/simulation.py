@@ -40,6 +40,8 @@ from tests.engine.simulated_world import SERVICES, TARGET, World, parsed
 _STORM = timedelta(minutes=12)
 _PEOPLE = 10
 _CALM = timedelta(minutes=100)
+_CALM_LOOK, _CALM_LOOKS = timedelta(minutes=3), 4
+"""Without change for longer than one interval of comparison: what a lost event told is known."""
 _QUIET = timedelta(minutes=8)
 _SAID_NO = ("GH006", "operation", "no commits between")
 """What the outside really refuses; anything else would have passed by itself."""
@@ -263,12 +265,12 @@ class Simulation:
         self.world.operator("unpause", "")
         end = self.chaos.now + _CALM
         quiet = 0
-        while self.chaos.now < end and quiet < 3:
+        while self.chaos.now < end and quiet < _CALM_LOOKS:
             self.world.tick(every=True)
             self.world.merge_ready()
             self._merge_reverts()
             before = self._shape()
-            self.go_on(self.chaos.now + timedelta(minutes=3))
+            self.go_on(self.chaos.now + _CALM_LOOK)
             quiet = quiet + 1 if before == self._shape() else 0
 
     def _shape(self) -> object:
