@@ -20,7 +20,7 @@ from pilotage.store import Delivery, Report, Store, TargetRow, UnknownTarget
 from pilotage.web import deployments, shown
 from pilotage.web.auth import require_bearer
 from pilotage.web.backend import Backend
-from pilotage.web.bodies import KIB, read_body
+from pilotage.web.bodies import KIB
 
 LARGEST = 64 * KIB
 LONGEST_WAIT = 60
@@ -68,7 +68,7 @@ def _for_ci(router: APIRouter, backend: Backend) -> None:
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise HTTPException(400, "expected an Idempotency-Key of letters, digits and . _ : -")
-        body = await read_body(request, LARGEST)
+        body = await backend.body(request, LARGEST)
         report = await backend.run(_report, backend, body, key or secrets.token_hex(12))
         return JSONResponse({"id": report.id}, 202)
 
@@ -219,7 +219,7 @@ def _commands(router: APIRouter, backend: Backend) -> None:
     async def command(request: Request, pipeline: str, environment: str) -> JSONResponse:
         """Left for the target's next look, which is at once; ask with its id what came of it."""
         _operator(backend, request)
-        body = await read_body(request, LARGEST)
+        body = await backend.body(request, LARGEST)
         id_ = await backend.run(_command, backend, f"{pipeline}/{environment}", body)
         return JSONResponse({"id": id_}, 202)
 

@@ -34,10 +34,10 @@ def _same(shown: str, wanted: str) -> bool:
     return hmac.compare_digest(ours.digest(), theirs.digest())
 
 
-def is_signed(body: bytes, signature: str | None, secret: SecretStr) -> bool:
+def is_signed(body: bytes, signature: str, secret: SecretStr) -> bool:
     """Whether `X-Hub-Signature-256` is the HMAC-SHA256 of the raw body."""
     key = secret.get_secret_value().encode()
-    if not key or signature is None or not signature.startswith(_PREFIX):
+    if not key or not signature.startswith(_PREFIX):
         return False
     wanted = hmac.new(key, body, hashlib.sha256).hexdigest()
     shown = signature.removeprefix(_PREFIX).strip().lower()

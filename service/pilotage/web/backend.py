@@ -11,10 +11,12 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
+from fastapi import Request
 
 from pilotage.clock import utc_now
 from pilotage.settings import Settings
 from pilotage.store import Store
+from pilotage.web.bodies import MIB, Room, Share, read_body
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +38,16 @@ class Backend:
     clock: Callable[[], datetime] = utc_now
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process is about to end: whoever waits answers at once."""
+    room: Room = field(init=False)
+    """For the bodies of senders that are not known yet."""
     _limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
+
+    def __post_init__(self) -> None:
+        room = Room(self.settings.body_memory * MIB, self.settings.body_wait)
+        object.__setattr__(self, "room", room)
+
+    async def body(self, request: Request, limit: int, share: Share | None = None) -> bytes:
+        return await read_body(request, limit, self.settings.body_timeout, share)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what may block (the database above all) beside the event loop."""

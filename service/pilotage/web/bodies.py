@@ -1,43 +1,101 @@
-"""Request bodies, read as they come and never further than their limit."""
+"""Request bodies, read as they come: never further than their limit, nor for longer than theirs."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import anyio
 from fastapi import Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 KIB = 1024
 MIB = 1024 * KIB
-PATIENCE = 30.0
-"""Seconds for a whole body; GitHub itself gives up after ten."""
+_CLOSE = {"Connection": "close"}
+"""What is still on its way is not read; the connection cannot be used again."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The raw body. Raises 413 as soon as it is known to be too large, before it is read whole,
-    and 408 when it does not come in time."""
+@dataclass
+class Room:
+    """Memory for bodies whose sender is not known yet, shared by all that come at the same time.
+
+    A body takes room byte by byte as it arrives: to keep others out, one has to send what it takes.
+    """
+
+    free: int
+    patience: timedelta
+    _given_back: anyio.Event = field(default_factory=anyio.Event)
+
+    @asynccontextmanager
+    async def share(self) -> AsyncIterator[Share]:
+        """A part of it, given back at the end however that comes."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.free += share.taken
+            self._given_back.set()
+            self._given_back = anyio.Event()
+
+    async def take(self, size: int) -> None:
+        """Raises 503 when there is none in time."""
+        try:
+            with anyio.fail_after(self.patience.total_seconds()):
+                while self.free < size:
+                    await self._given_back.wait()
+        except TimeoutError:
+            why = "too many bodies at once (the setting body_memory); come again"
+            raise HTTPException(503, why, {"Retry-After": "15", **_CLOSE}) from None
+        self.free -= size
+
+
+@dataclass
+class Share:
+    room: Room
+    taken: int = 0
+
+    async def take(self, size: int) -> None:
+        await self.room.take(size)
+        self.taken += size
+
+
+async def read_body(
+    request: Request, limit: int, patience: timedelta, share: Share | None = None
+) -> bytes:
+    """The raw body, kept in `share` where its sender is not known.
+
+    Raises 413 as soon as it is known to be too large, before it is read whole; 408 when it has not
+    come in time, and 503 when there is no room.
+    """
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told[:20]) > limit:
         raise _too_large(limit)
     try:
-        with anyio.fail_after(PATIENCE):
-            return await _read(request, limit)
+        with anyio.fail_after(patience.total_seconds()):
+            return await _read(request, limit, share)
     except TimeoutError:
-        why = f"the body did not come within {PATIENCE:g} s"
-        raise HTTPException(408, why, {"Connection": "close"}) from None
+        why = f"the body did not come within {patience.total_seconds():g} s"
+        raise HTTPException(408, why, _CLOSE) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended before its end", _CLOSE) from None
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def _read(request: Request, limit: int, share: Share | None) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
             raise _too_large(limit)
+        if share is not None:
+            await share.take(len(part))
         parts.append(part)
     return b"".join(parts)
 
 
 def _too_large(limit: int) -> HTTPException:
     shown = f"{limit // MIB} MB" if limit >= MIB else f"{limit // KIB} KB"
-    # What is still on its way is not read; the connection cannot be used again.
-    return HTTPException(413, f"the body is larger than {shown}", {"Connection": "close"})
+    return HTTPException(413, f"the body is larger than {shown}", _CLOSE)

@@ -15,7 +15,7 @@ from pilotage.engine.events import NotExpected
 from pilotage.store import Delivery
 from pilotage.web.auth import is_signed, require_bearer
 from pilotage.web.backend import Backend
-from pilotage.web.bodies import KIB, MIB, read_body
+from pilotage.web.bodies import KIB, MIB
 
 LARGEST_GITHUB = 25 * MIB
 """GitHub sends nothing larger."""
@@ -35,9 +35,13 @@ def routes(backend: Backend) -> APIRouter:
             raise HTTPException(
                 404, "GitHub's webhook is off: set PILOTAGE_GITHUB__WEBHOOK_SECRET to turn it on"
             )
-        body = await read_body(request, LARGEST_GITHUB)
-        delivery = await backend.run(_from_github, backend, request, body)
-        return await _kept(backend, delivery)
+        signature = request.headers.get("x-hub-signature-256")
+        if signature is None:
+            raise _not_signed()
+        async with backend.room.share() as share:
+            body = await backend.body(request, LARGEST_GITHUB, share)
+            delivery = await backend.run(_from_github, backend, request, body, signature)
+            return await _kept(backend, delivery)
 
     @router.post("/argocd")
     async def argocd(request: Request) -> JSONResponse:
@@ -47,7 +51,7 @@ def routes(backend: Backend) -> APIRouter:
             "Argo CD's notification",
             argocd_hook_token=backend.settings.argocd_hook_token,
         )
-        body = await read_body(request, LARGEST_ARGOCD)
+        body = await backend.body(request, LARGEST_ARGOCD)
         _expect(lambda: events.read_argocd(body))
         now = backend.clock()
         return await _kept(
@@ -57,13 +61,19 @@ def routes(backend: Backend) -> APIRouter:
     return router
 
 
-def _from_github(backend: Backend, request: Request, body: bytes) -> Delivery:
+def _not_signed() -> HTTPException:
+    return HTTPException(
+        401,
+        "X-Hub-Signature-256 is missing, or was not made with the webhook's secret",
+        {"Connection": "close"},
+    )
+
+
+def _from_github(backend: Backend, request: Request, body: bytes, signature: str) -> Delivery:
     secret = backend.settings.github.webhook_secret
     assert secret is not None
-    if not is_signed(body, request.headers.get("x-hub-signature-256"), secret):
-        raise HTTPException(
-            401, "X-Hub-Signature-256 is missing, or was not made with the webhook's secret"
-        )
+    if not is_signed(body, signature, secret):
+        raise _not_signed()
     id_ = request.headers.get("x-github-delivery", "")
     event = request.headers.get("x-github-event", "")
     if not _DELIVERY.fullmatch(id_):
