@@ -163,9 +163,9 @@ class Settings(BaseSettings):
     git_timeout: Duration = timedelta(seconds=60)
     keep_bodies: Duration = timedelta(days=14)
     body_timeout: Duration = timedelta(seconds=30)
-    """How long the body of a request may take to arrive; GitHub itself gives up after 10 seconds."""
-    body_memory: int = Field(default=64, ge=25)
-    """MB of bodies that are held while their signature is not known; GitHub's largest is 25."""
+    """How long the body of a request may take to arrive; GitHub itself gives up after 10 s."""
+    body_memory: int = Field(default=64, ge=50)
+    """MB of bodies that are held while their signature is not known; one of them may have 25."""
     body_wait: Duration = timedelta(seconds=5)
     """How long a body waits for room in that memory before its sender is told to come again."""
     allow_insecure_git: bool = False

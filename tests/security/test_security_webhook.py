@@ -16,7 +16,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pilotage.web.hooks import LARGEST_GITHUB
+from pilotage.web.bodies import LARGEST_GITHUB
 from tests.web.served import DEPLOYMENTS, SECRET, Service, bearer, serving, sign
 
 PUSH: dict[str, Any] = {

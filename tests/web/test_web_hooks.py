@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilotage.web.hooks import LARGEST_GITHUB
+from pilotage.web.bodies import LARGEST_GITHUB
 from tests.web.served import ARGOCD, Service, bearer, serving, sign
 
 PUSH: dict[str, Any] = {
@@ -122,7 +122,8 @@ def test_what_is_not_used_is_accepted_and_kept(
 
 def test_a_body_that_is_announced_too_large_is_refused_unread(service: Service) -> None:
     head = (
-        f"POST /hooks/github HTTP/1.1\r\nHost: here\r\nContent-Length: {LARGEST_GITHUB + 1}\r\n\r\n"
+        f"POST /hooks/github HTTP/1.1\r\nHost: here\r\nContent-Length: {LARGEST_GITHUB + 1}\r\n"
+        f"X-Hub-Signature-256: {sign(b'')}\r\n\r\n"
     )
     assert _answer(service, head.encode()).startswith("HTTP/1.1 413")
 
@@ -130,7 +131,10 @@ def test_a_body_that_is_announced_too_large_is_refused_unread(service: Service) 
 def test_a_stream_is_cut_off_at_the_limit(service: Service) -> None:
     """Without a length: 413 comes while the sender is still sending."""
     part = b"x" * (1024 * 1024)
-    head = b"POST /hooks/github HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        "POST /hooks/github HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
+        f"X-Hub-Signature-256: {sign(b'')}\r\n\r\n"
+    ).encode()
     chunk = f"{len(part):x}\r\n".encode() + part + b"\r\n"
     answer = _answer(service, head + chunk * 26)
     assert answer.startswith("HTTP/1.1 413")

@@ -16,7 +16,7 @@ from fastapi import Request
 from pilotage.clock import utc_now
 from pilotage.settings import Settings
 from pilotage.store import Store
-from pilotage.web.bodies import MIB, Room, Share, read_body
+from pilotage.web.bodies import LARGEST_GITHUB, MIB, Room, Share, read_body
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,7 +43,8 @@ class Backend:
     _limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     def __post_init__(self) -> None:
-        room = Room(self.settings.body_memory * MIB, self.settings.body_wait)
+        shared = self.settings.body_memory * MIB - LARGEST_GITHUB
+        room = Room(shared, self.settings.body_wait)
         object.__setattr__(self, "room", room)
 
     async def body(self, request: Request, limit: int, share: Share | None = None) -> bytes:

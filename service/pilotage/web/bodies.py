@@ -14,6 +14,8 @@ from starlette.requests import ClientDisconnect
 
 KIB = 1024
 MIB = 1024 * KIB
+LARGEST_GITHUB = 25 * MIB
+"""GitHub sends nothing larger."""
 _CLOSE = {"Connection": "close"}
 """What is still on its way is not read; the connection cannot be used again."""
 
@@ -23,43 +25,48 @@ class Room:
     """Memory for bodies whose sender is not known yet, shared by all that come at the same time.
 
     A body takes room byte by byte as it arrives: to keep others out, one has to send what it takes.
+    The one that came first never waits, or several that are half there would wait for each other.
     """
 
     free: int
+    """Bytes; what the first one takes beyond them has to be kept back for it."""
     patience: timedelta
+    _shares: list[Share] = field(default_factory=list)
     _given_back: anyio.Event = field(default_factory=anyio.Event)
 
     @asynccontextmanager
     async def share(self) -> AsyncIterator[Share]:
         """A part of it, given back at the end however that comes."""
         share = Share(self)
+        self._shares.append(share)
         try:
             yield share
         finally:
+            self._shares.remove(share)
             self.free += share.taken
             self._given_back.set()
             self._given_back = anyio.Event()
 
-    async def take(self, size: int) -> None:
+    async def take(self, share: Share, size: int) -> None:
         """Raises 503 when there is none in time."""
         try:
             with anyio.fail_after(self.patience.total_seconds()):
-                while self.free < size:
+                while self.free < size and share is not self._shares[0]:
                     await self._given_back.wait()
         except TimeoutError:
             why = "too many bodies at once (the setting body_memory); come again"
             raise HTTPException(503, why, {"Retry-After": "15", **_CLOSE}) from None
         self.free -= size
+        share.taken += size
 
 
-@dataclass
+@dataclass(eq=False)
 class Share:
     room: Room
     taken: int = 0
 
     async def take(self, size: int) -> None:
-        await self.room.take(size)
-        self.taken += size
+        await self.room.take(self, size)
 
 
 async def read_body(

@@ -15,10 +15,8 @@ from pilotage.engine.events import NotExpected
 from pilotage.store import Delivery
 from pilotage.web.auth import is_signed, require_bearer
 from pilotage.web.backend import Backend
-from pilotage.web.bodies import KIB, MIB
+from pilotage.web.bodies import KIB, LARGEST_GITHUB
 
-LARGEST_GITHUB = 25 * MIB
-"""GitHub sends nothing larger."""
 LARGEST_ARGOCD = 256 * KIB
 _DELIVERY = re.compile(r"[\x21-\x2e\x30-\x7e]{1,100}")
 """Without a slash, which the ids of other senders have: nobody can use up somebody else's."""
