@@ -51,7 +51,7 @@ def demo(
     from pilotage.sandbox.world import World
 
     logs.silence()
-    account = _Account(Console(stderr=True, highlight=False))
+    account = Account(Console(stderr=True, highlight=False))
     with tempfile.TemporaryDirectory(prefix="pilotage-demo-") as folder:
         try:
             with (
@@ -74,22 +74,22 @@ def demo(
         raise typer.Exit(int(Exit.NO))
 
 
-class _Account:
+class Account:
     """The readable live account: what people do, and what the service says of it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
 
     def _line(self, who: str, text: str, style: str = "") -> None:
         from rich.table import Table
         from rich.text import Text
 
         row = Table.grid(padding=(0, 2))
-        row.add_column(width=6, justify="right", style="dim")
+        row.add_column(min_width=6, no_wrap=True, justify="right", style="dim")
         row.add_column(width=8, style="cyan")
         row.add_column(overflow="fold")
-        seconds = f"{time.monotonic() - self._begun:.1f} s"
+        seconds = f"{time.monotonic() - self.begun:.1f} s"
         row.add_row(seconds, who, Text(text, style=style))
         self._console.print(row)
 
@@ -113,7 +113,8 @@ class _Account:
         self._console.print()
         for each in told:
             self._console.print(
-                f"[bold]{each.name}[/]: {each.state} in {each.seconds:g} s, {each.pull_request}"
+                f"[bold]{each.name}[/]: {each.state} in {each.seconds:g} s, {each.pull_request}",
+                soft_wrap=True,
             )
 
     def invite(self, running: Running) -> None:
@@ -121,12 +122,18 @@ class _Account:
 
         github, argocd = running.world.github.url, running.world.argocd_server.url
         name = running.world.repository.full_name
+        places = {
+            "be CI: deploy a new version to staging, also one that crashes": f"{github}{PATH}",
+            "be the reviewer: tick the boxes, comment, merge": f"{github}/{name}/pulls",
+            "be the cluster: watch it, make the next deployment fail": argocd,
+            "see what the service says, and what it waits for": running.server.url,
+        }
+        self._console.print("\n[bold]It stays up. Open and try:[/]")
+        for what, address in places.items():
+            self._console.print(f"  {what}\n    [cyan]{address}[/]", soft_wrap=True)
         self._console.print(
-            "\n[bold]It stays up. Open and try:[/]\n"
-            f"  {github}{PATH}  be CI: deploy a new version to staging (also one that crashes)\n"
-            f"  {github}/{name}/pulls  be the reviewer: tick the boxes, comment, merge\n"
-            f"  {argocd}  be the cluster: watch it, make the next deployment fail\n"
-            f"  {running.server.url}  what the service says\n"
+            "\nBegin with a new version of api: v9.2.0 is in quarantine now, and these services go "
+            "out together, so the others wait until api has a newer one.\n"
             "Ctrl-C ends it; nothing is kept.\n"
         )
 

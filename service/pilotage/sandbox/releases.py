@@ -41,6 +41,7 @@ def releases(world: World) -> APIRouter:
             said=said,
             repository=world.repository.full_name,
             argocd=world.argocd_url,
+            service_url=world.service_url,
         )
         return HTMLResponse(text)
 

@@ -20,20 +20,21 @@ class Server:
     """A running server. `url` has no slash at its end. `stop()` waits until it has ended.
 
     An application that has to know its own address sets `app.state.on_serving`, a function that
-    is called with `url` before the first request is taken.
+    is called with `url` before the first request is taken. One that is told its address when it
+    is made is served `on` a socket of `bound`.
     """
 
-    def __init__(self, app: Any, port: int = 0, host: str = "127.0.0.1") -> None:
-        # With the protocol named asyncio switches Nagle's algorithm off: 40 ms for each answer.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((host, port))
-        except OSError as error:
-            self._socket.close()
-            raise ServerFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
+    def __init__(
+        self,
+        app: Any,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        on: socket.socket | None = None,
+    ) -> None:
+        self._socket = on or bound(port, host)
+        self.url = url_of(self._socket)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{host}:{self.port}"
         on_serving = getattr(app.state, "on_serving", None)
         if on_serving is not None:
             on_serving(self.url)
@@ -76,6 +77,24 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def bound(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+    """Holds the port before anything is served on it. Raises ServerFailed."""
+    # With the protocol named asyncio switches Nagle's algorithm off: 40 ms for each answer.
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise ServerFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
+    return taken
+
+
+def url_of(taken: socket.socket) -> str:
+    host, port = taken.getsockname()[:2]
+    return f"http://{host}:{port}"
 
 
 class _Announcing(uvicorn.Server):

@@ -13,7 +13,7 @@ from pilotage.core.model import ENDED, Promotion
 from pilotage.engine.outside import Outside
 from pilotage.engine.worker import Engine
 from pilotage.sandbox.github import PullRequest
-from pilotage.sandbox.serve import Server
+from pilotage.sandbox.serve import Server, bound, url_of
 from pilotage.sandbox.world import World
 from pilotage.store import Event, Store
 from pilotage.web.app import create_app
@@ -54,12 +54,13 @@ class Running:
     def __enter__(self) -> Self:
         data = self.world.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        settings = self.world.settings(data, port=self.port)
+        place = bound(self.port)
+        settings = self.world.settings(data, public_url=url_of(place))
         self.store = Store.open(settings.database_url)
         self.outside = Outside(settings)
         self.engine = Engine(self.outside, self.store)
         self.engine.listen(self._notice)
-        self.server = Server(create_app(settings, self.store, self.engine), self.port)
+        self.server = Server(create_app(settings, self.store, self.engine), on=place)
         self.world.hook(self.server.url)
         self.engine.start()
         return self

@@ -151,6 +151,8 @@ class World:
     repository: Repository = field(init=False)
     application_repository: Repository = field(init=False)
     github_server: Server = field(init=False)
+    service_url: str = field(init=False, default="")
+    """Where the service is, once `hook` was told."""
     _argocd: ArgoCD | None = field(init=False, default=None)
     _argocd_server: Server | None = field(init=False, default=None)
 
@@ -262,6 +264,7 @@ class World:
     def settings_file(self, data: Path) -> str:
         """The same as a TOML file for `pilotage serve --config`."""
         github = f"""\
+public_url = "{self.service_url}"
 repositories = ["{REPOSITORY}"]
 data = {json.dumps(str(data))}
 allow_insecure_git = true
@@ -285,6 +288,7 @@ webhook_secret = "{SECRET}"
 
     def hook(self, service_url: str) -> None:
         """GitHub tells the service of everything from now on."""
+        self.service_url = service_url
         for repository in (self.repository, self.application_repository):
             self.github.add_webhook(repository, f"{service_url}/hooks/github", SECRET)
         if self._argocd is not None:

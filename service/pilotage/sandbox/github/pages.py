@@ -144,6 +144,7 @@ def repositories(visit: Visiting) -> Response:
 
 
 @router.get("/{owner}/{name}")
+@router.get("/{owner}/{name}/pulls")
 def repository(visit: Visiting, repo: Repo) -> Response:
     with visit.github.state.lock:
         return visit.page("repository.html.j2", view=views.repository_view(repo))
