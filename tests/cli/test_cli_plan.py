@@ -167,7 +167,10 @@ class TestWhichCommit:
 
     @pytest.mark.parametrize(
         ("at", "expected"),
-        [("nowhere", "no branch nowhere; there are main"), ("0" * 40, "no commit " + "0" * 40)],
+        [
+            ("nowhere", "no commit 'nowhere'; the branches are main"),
+            ("0" * 40, "no commit '" + "0" * 40),
+        ],
     )
     def test_what_is_not_there_is_said(
         self, tmp_path: Path, run: Run, at: str, expected: str

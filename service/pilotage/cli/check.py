@@ -10,7 +10,16 @@ import typer
 
 from pilotage.cli import live as outside
 from pilotage.cli.artifacts import artifact_problems
-from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
+from pilotage.cli.clone import (
+    HERE,
+    At,
+    Clone,
+    ClonePath,
+    ConfigFile,
+    Target,
+    open_clone,
+    reads_clone,
+)
 from pilotage.cli.output import AsJson, Exit, print_json, say
 from pilotage.core.wording import counted, nearest
 
@@ -24,6 +33,7 @@ _MOST_PATHS = 5000
 """Compared with a path that no file has: the comparison costs a while for each."""
 
 
+@reads_clone
 def check(
     path: ClonePath = HERE,
     at: At = None,

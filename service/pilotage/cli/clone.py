@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
 from pilotage.cli.output import Exit, fail
+from pilotage.core.wording import listed
 
 if TYPE_CHECKING:
     from pilotage.adapters.git import GitStore
@@ -21,7 +24,7 @@ ClonePath = Annotated[
 ]
 At = Annotated[
     str | None,
-    typer.Option("--at", help="A branch, or a whole commit id; else what is checked out."),
+    typer.Option("--at", help="A branch, a tag or a commit; else what is checked out."),
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -30,6 +33,25 @@ ConfigFile = Annotated[
     ),
 ]
 HERE = Path()
+_Given = ParamSpec("_Given")
+
+
+def reads_clone(command: Callable[_Given, None]) -> Callable[_Given, None]:
+    """The command; where git cannot give what it asks for, it ends with a sentence and USAGE."""
+
+    @wraps(command)
+    def told(*arguments: _Given.args, **options: _Given.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except Exception as error:
+            from pilotage.adapters.git import GitError, StoreDamaged
+
+            if not isinstance(error, GitError):
+                raise
+            again = "; clone it anew" if isinstance(error, StoreDamaged) else ""
+            fail(f"{error}{again}", Exit.USAGE)
+
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +105,15 @@ class Target:
 
 def open_clone(path: Path, at: str | None, config: Path | None) -> Clone:
     """Ends with USAGE when there is no repository, commit or file of that name."""
-    from pilotage.adapters.git import GitError, GitStore
+    from pilotage.adapters.git import GitStore
     from pilotage.engine.trees import Trees
     from pilotage.resources import presets
 
-    try:
-        git = GitStore.local(path)
-        commit = commit_of(git, path, at)
-        trees = Trees(git, presets())
-        git.commit(commit)
-    except GitError as error:
-        fail(str(error), Exit.USAGE)
-    return _configured(trees, commit, config)
+    git = GitStore.local(path)
+    commit = commit_of(git, path, at)
+    trees = Trees(git, presets())
+    git.commit(commit)
+    return _configured(path, trees, commit, config)
 
 
 def commit_of(git: GitStore, path: Path, at: str | None) -> str:
@@ -110,18 +129,28 @@ def commit_of(git: GitStore, path: Path, at: str | None) -> str:
                 allow = f"git config --global --add safe.directory {path.resolve()}"
                 fail(f"{path} belongs to somebody else, so git reads no file: {allow}", Exit.USAGE)
             fail(f"{path} has no commit yet", Exit.USAGE)
-    known = git.heads().get(at)
-    if known is None and not _is_sha(at):
-        names = ", ".join(sorted(git.heads())[:10]) or "none"
-        fail(f"{path} has no branch {at}; there are {names}", Exit.USAGE)
-    return known or at
+    found = git.heads().get(at) or _named(path, at)
+    if found is None:
+        names = listed(sorted(git.heads()), 10) or "none"
+        fail(f"{path} has no commit {at!r}; the branches are {names}", Exit.USAGE)
+    return found
 
 
-def _is_sha(text: str) -> bool:
-    return len(text) == 40 and all(part in "0123456789abcdef" for part in text)
+def _named(path: Path, name: str) -> str | None:
+    """The commit that git knows by this name: a tag, the beginning of an id, HEAD~1."""
+    from git import GitCommandError, Repo
+
+    if not name.isprintable():
+        return None
+    asked = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    try:
+        with Repo(path, search_parent_directories=True) as repository:
+            return str(repository.git.rev_parse(*asked)) or None
+    except GitCommandError:
+        return None
 
 
-def _configured(trees: Trees, commit: str, file: Path | None) -> Clone:
+def _configured(path: Path, trees: Trees, commit: str, file: Path | None) -> Clone:
     from pilotage.core.config.load import FILE, ConfigError, Problem, load_config
     from pilotage.engine.trees import NoConfigError
     from pilotage.resources import presets
@@ -133,9 +162,26 @@ def _configured(trees: Trees, commit: str, file: Path | None) -> Clone:
     except ConfigError as error:
         return Clone(trees, commit, name, text, None, error.problems)
     except NoConfigError:
-        expected = "expected the file at the root of the repository, as text"
+        expected = f"expected the file at the root of the repository, as text; {_advice(path)}"
         return Clone(trees, commit, name, text, None, (Problem(name, None, "", expected),))
     return Clone(trees, commit, name, text, config, ())
+
+
+def _advice(path: Path) -> str:
+    from git import Repo
+
+    from pilotage.core.config.load import FILE
+
+    with Repo(path, search_parent_directories=True) as repository:
+        folder = repository.working_tree_dir
+    if folder is not None and (file := Path(folder, FILE)).is_file():
+        return f"it is not committed yet: --config {_from_here(file)} reads it"
+    return "`pilotage init` proposes one"
+
+
+def _from_here(file: Path) -> Path:
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 def _text(file: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilotage.cli.clone import HERE, ClonePath, commit_of
+from pilotage.cli.clone import HERE, ClonePath, commit_of, reads_clone
 from pilotage.cli.init_told import as_document, told, unknown
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 
@@ -39,6 +39,7 @@ Promote = Annotated[
 ]
 
 
+@reads_clone
 def init(
     path: ClonePath = HERE,
     files: Files = None,
@@ -138,15 +139,12 @@ def _open(path: Path, *, only_print: bool) -> _Clone:
     """Ends with USAGE where there is no commit, with NO where there is a configuration."""
     from git import Repo
 
-    from pilotage.adapters.git import GitError, GitStore, Missing
+    from pilotage.adapters.git import GitStore, Missing
     from pilotage.core.config.load import FILE
 
-    try:
-        git = GitStore.local(path)
-        commit = commit_of(git, path, None)
-        present = git.read_files(commit, [FILE])[FILE]
-    except GitError as error:
-        fail(str(error), Exit.USAGE)
+    git = GitStore.local(path)
+    commit = commit_of(git, path, None)
+    present = git.read_files(commit, [FILE])[FILE]
     with Repo(path, search_parent_directories=True) as repository:
         folder = repository.working_tree_dir
     if only_print:
@@ -189,28 +187,20 @@ def _findings(clone: _Clone, asked: _Asked) -> Findings:
 
 def _entries(clone: _Clone) -> dict[str, Entry]:
     """Every regular file of the commit: names, no contents."""
-    from pilotage.adapters.git import GitError, Kind
+    from pilotage.adapters.git import Kind
 
-    try:
-        every = clone.git.list_files(clone.commit, [""])
-    except GitError as error:
-        fail(str(error), Exit.USAGE)
+    every = clone.git.list_files(clone.commit, [""])
     return {each.path: each for each in every if each.kind in (Kind.FILE, Kind.EXECUTABLE)}
 
 
 def _texts(clone: _Clone, entries: Sequence[Entry]) -> dict[str, str | None]:
     """In one git process. None: too large, too much together, or no UTF-8 text."""
-    from pilotage.adapters.git import GitError
-
     together, ids = 0, []
     for entry in entries:
         if entry.size <= _LARGEST and together + entry.size <= _LARGEST_TOGETHER:
             together += entry.size
             ids.append(entry.id)
-    try:
-        contents = clone.git.read_blobs(ids)
-    except GitError as error:
-        fail(str(error), Exit.USAGE)
+    contents = clone.git.read_blobs(ids)
     return {entry.path: _decoded(contents.get(entry.id)) for entry in entries}
 
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pilotage.cli.artifacts import artifact_problems
-from pilotage.cli.clone import HERE, At, Clone, ClonePath, ConfigFile, Target, open_clone
+from pilotage.cli.clone import (
+    HERE,
+    At,
+    Clone,
+    ClonePath,
+    ConfigFile,
+    Target,
+    open_clone,
+    reads_clone,
+)
 from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, nearest
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
     from pilotage.core.plan import Plan
 
 
+@reads_clone
 def plan(
     path: ClonePath = HERE,
     only: Annotated[

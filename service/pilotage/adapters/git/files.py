@@ -112,6 +112,8 @@ def _entries(stdout: bytes) -> Iterator[tuple[Entry, int]]:
         except UnicodeDecodeError:
             continue
         mode, _, id_, *size = head.decode("ascii").split()
+        if size == ["BAD"]:  # as git says it of an object that is not there
+            raise StoreDamaged(f"the repository lacks the object {id_}, which is {path}")
         bytes_ = int(size[0]) if size and size[0] != "-" else 0
         yield Entry(path, _KINDS[mode], id_, bytes_), bytes_
 
