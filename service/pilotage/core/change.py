@@ -6,6 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
+
+from pilotage.edit import Plain
 
 
 class Part(StrEnum):
@@ -31,15 +36,33 @@ class Place:
     part: Part = Part.VALUE
 
 
+def _stored(value: str) -> str | dict[str, str]:
+    return {"plain": str(value)} if isinstance(value, Plain) else value
+
+
+def _from_store(value: Any, read: ValidatorFunctionWrapHandler) -> str:
+    match value:
+        case Plain():
+            return value
+        case {"plain": text}:
+            return Plain(read(text))
+        case _:
+            return str(read(value))
+
+
+Value: TypeAlias = Annotated[str, PlainSerializer(_stored), WrapValidator(_from_store)]
+"""A string, or `Plain`: a number, a boolean or null, which must stay one when it is put back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One value at one place: what stood there, and what is to stand there."""
 
     file: str
     path: str
-    before: str | None
+    before: Value | None
     """None where nothing stood; for a whole file: where there was none."""
-    after: str
+    after: Value
     document: str | int | None = None
     part: Part = Part.VALUE
 

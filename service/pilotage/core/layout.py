@@ -14,6 +14,7 @@ from typing import TypeAlias
 from pilotage.core.change import Part, Place
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.config.rules import CopyFile, CopyImage, Rule, SetValue, path_of
+from pilotage.edit import Plain
 
 WHOLE = "."
 """The path of a whole file."""
@@ -29,10 +30,15 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """The target gets this value."""
+    """The target gets this value; a `plain` one is no string, but a number or a boolean."""
 
     place: Place
     value: str
+    plain: bool = False
+
+    @property
+    def written(self) -> str:
+        return Plain(self.value) if self.plain else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,9 @@ def _placed(rule: Rule, files: str, environment: str) -> Placed:
     document = filled(rule.document) if isinstance(rule.document, str) else rule.document
     part = Part.IMAGE if isinstance(rule, CopyImage) else Part.VALUE
     place = Place(file, filled(path_of(rule)), document, part)
-    return Fixed(place, filled(rule.to)) if isinstance(rule, SetValue) else Copied(place)
+    if isinstance(rule, SetValue):
+        return Fixed(place, filled(rule.to), isinstance(rule.to, Plain))
+    return Copied(place)
 
 
 def _filled(rule: Placed, service: str) -> Placed:
@@ -165,8 +173,8 @@ def _filled(rule: Placed, service: str) -> Placed:
     match rule:
         case Copied():
             return Copied(place)
-        case Fixed(value=value):
-            return Fixed(place, filled(value))
+        case Fixed(value=value, plain=plain):
+            return Fixed(place, filled(value), plain)
         case CopiedFile(replaced=texts):
             return CopiedFile(place, tuple((old, filled(new)) for old, new in texts))
 

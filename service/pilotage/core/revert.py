@@ -16,6 +16,7 @@ from pilotage.core import places
 from pilotage.core.change import Part, ServiceChange, Write, content_id, files_of, telling
 from pilotage.core.model import Merge, MergeMethod, Outcome, Promotion, Sha
 from pilotage.core.wording import listed
+from pilotage.edit import Plain, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _texts(
         if write.part is Part.FILE:
             changed[write.file] = _file_before(write, texts.get(write.file), before)
     values = [write for write in change.copied if write.file not in changed]
-    back = [replace(write, before=write.after, after=write.before or "") for write in values]
+    back = [_reversed(write) for write in values]
     new = [write for write, old in zip(back, values, strict=True) if old.before is None]
     present = {file: text for file, text in texts.items() if text is not None}
     try:
@@ -133,6 +134,13 @@ def _texts(
     except places.Refused as refused:
         raise _NotByValue(str(refused)) from None
     return changed
+
+
+def _reversed(write: Write) -> Write:
+    """What was no string gets no quotes, even if the promoted value has some."""
+    old = write.before or ""
+    was = Source(old) if isinstance(write.before, Plain) else old
+    return replace(write, before=write.after, after=was)
 
 
 def _file_before(write: Write, text: str | None, before: Mapping[str, str | None]) -> str | None:

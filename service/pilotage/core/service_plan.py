@@ -160,8 +160,8 @@ class Pair:
             match ours:
                 case Copied(place=place):
                     after[place] = values[theirs.place]
-                case Fixed(place=place, value=value):
-                    after[place] = value
+                case Fixed(place=place):
+                    after[place] = ours.written
                 case CopiedFile(place=place):
                     after[place] = content_id(self._whole[place.file].encode())
         return after
@@ -188,8 +188,8 @@ class Pair:
                 case CopiedFile(place=place, replaced=texts) if place.file == ours:
                     for old, new in texts:
                         text = text.replace(old, new)
-                case Fixed(place=place, value=value) if place.file == ours:
-                    fixed.append(_write(place, None, value))
+                case Fixed(place=place) if place.file == ours:
+                    fixed.append(_write(place, None, rule.written))
         return places.written(fixed, {ours: text}, {}).get(ours, text)
 
     def _differences(self, files: Mapping[str, str]) -> tuple[Difference, ...]:

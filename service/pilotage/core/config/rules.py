@@ -6,12 +6,24 @@ says `in:`, and about the whole file's one document unless it says `document:`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from pilotage.core.config.values import filled_by
+from pilotage.edit import Plain
 
 _FILLED = filled_by("environment", "service")
 Text = Annotated[str, Field(min_length=1), _FILLED]
@@ -61,11 +73,21 @@ class CopyFile(_Rule):
     """Texts to replace on the way, such as a host's name."""
 
 
+def _plain(value: object, read: ValidatorFunctionWrapHandler) -> str:
+    """A whole number or a boolean is written as one; `"3"` is a string."""
+    return Plain(json.dumps(value)) if isinstance(value, int) else str(read(value))
+
+
 class SetValue(_InDocument):
     """Write a fixed value, which may name the environment or the service."""
 
     set_: Text = Field(alias="set")
-    to: Annotated[str, _FILLED]
+    to: Annotated[
+        str,
+        _FILLED,
+        WrapValidator(_plain),
+        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+    ]
 
 
 def _kind(value: object) -> str | None:
