@@ -13,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pilotage.web.bodies import LARGEST_GITHUB
 from tests.web.served import ARGOCD, Service, bearer, serving, sign
@@ -54,6 +55,19 @@ def test_a_wrong_signature_is_401_and_nothing_is_kept(service: Service, signatur
     assert "X-Hub-Signature-256" in answer.json()["error"]
     assert service.deliveries() == []
     assert service.engine.times == 0
+
+
+def test_a_refused_sender_is_told_of_in_the_log(service: Service) -> None:
+    """GitHub only notes it in a list that nobody looks at; the signature itself stays out."""
+    with capture_logs() as lines:
+        service.hook(PUSH, X_Hub_Signature_256=sign(b"", "another secret"))
+        service.client.get("/api/v1/targets", headers=bearer("another token"))
+    assert [(each["path"], each["status"]) for each in lines] == [
+        ("/hooks/github", 401),
+        ("/api/v1/targets", 401),
+    ]
+    assert "another" not in str(lines)
+    assert sign(b"", "another secret").removeprefix("sha256=") not in str(lines)
 
 
 def test_the_signature_covers_the_raw_bytes(service: Service) -> None:

@@ -88,3 +88,11 @@ def test_pages_need_no_script_and_fit_a_phone(service: Service) -> None:
         text = service.client.get(path).text
         assert "<script" not in text
         assert 'name="viewport"' in text
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1", "/healthz", "/readyz"])
+def test_a_monitor_may_ask_without_the_answer(service: Service, path: str) -> None:
+    service.know(a_target(proposal=an_open()))
+    read, asked = service.client.get(path), service.client.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == read.headers["content-length"]

@@ -137,6 +137,13 @@ class TestCommands:
         assert answer.status_code == 404
         assert "shop/production" in answer.json()["error"]
 
+    def test_a_repository_takes_no_commands(self, service: Service) -> None:
+        """Its own row is looked at, too, but nobody there would ever read one."""
+        service.store.ensure_target(
+            "acme/gitops", repository="acme/gitops", pipeline="", environment="", wake_at=NOW
+        )
+        assert _command(service, {"name": "pause"}, "acme/gitops").status_code == 404
+
     @pytest.mark.parametrize(
         ("kind", "state"), [("command", "done"), ("refused", "refused"), (None, "waiting")]
     )

@@ -53,7 +53,7 @@ class Mirror:
         """None when it is not known, or from before `since`: others may have written since."""
         with self._lock:
             found = self._known.get(key)
-        if found is None or now - found[0] >= self._keep:
+        if found is None or abs(now - found[0]) >= self._keep:
             return None
         return found[1] if since is None or found[0] >= since else None
 

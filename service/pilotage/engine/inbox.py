@@ -36,7 +36,7 @@ from pilotage.engine.events import (
 from pilotage.engine.mail import Changed, Commanded, Edited, Hint, Letter, Queued, Run, posted
 from pilotage.engine.outside import Outside
 from pilotage.engine.trees import NoConfigError
-from pilotage.store import Delivery, Store, StoreError, TargetRow
+from pilotage.store import Delivery, Store, StoreUnavailable, TargetRow
 
 log = structlog.get_logger()
 
@@ -86,13 +86,21 @@ class Inbox:
     def _settle_some(self, now: datetime) -> bool:
         deliveries = self._store.waiting_deliveries(_AT_ONCE)
         for delivery in deliveries:
-            settled = self._settled(delivery)
-            mail = [posted(target, letter, now) for target, letter in settled.letters]
-            self._store.settle(
-                delivery.id, settled.note, ignored=settled.ignored, mail=mail, now=now
-            )
-            log.info("delivery", id=delivery.id, event_name=delivery.event, note=settled.note)
+            try:
+                self._settle_one(delivery, self._settled(delivery), now)
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                # A hint that we stumble over is lost, and costs time; the others must not wait.
+                log.exception("a delivery could not be settled", id=delivery.id)
+                mistake = _Settled(f"a mistake of the service: {type(error).__name__}")
+                self._settle_one(delivery, mistake, now)
         return bool(deliveries)
+
+    def _settle_one(self, delivery: Delivery, settled: _Settled, now: datetime) -> None:
+        mail = [posted(target, letter, now) for target, letter in settled.letters]
+        self._store.settle(delivery.id, settled.note, ignored=settled.ignored, mail=mail, now=now)
+        log.info("delivery", id=delivery.id, event_name=delivery.event, note=settled.note)
 
     def _settled(self, delivery: Delivery) -> _Settled:
         try:
@@ -108,12 +116,6 @@ class Inbox:
                     return _Settled(f"unknown kind {other}")
         except NotExpected as error:
             return _Settled(f"not of the expected shape: {error}")
-        except StoreError:
-            raise
-        except Exception as error:
-            # A hint that we stumble over is lost, and costs time; the others must not wait for it.
-            log.exception("a delivery could not be settled", id=delivery.id)
-            return _Settled(f"a mistake of the service: {type(error).__name__}")
 
     def _github(self, delivery: Delivery, event: GitHubEvent | None) -> _Settled:
         if event is None:

@@ -58,7 +58,7 @@ class _Declared:
 
     def is_outdated(self, now: datetime, changed: frozenset[str]) -> bool:
         """An event may tell of another specification, and of an application that is new."""
-        age = now - self.at
+        age = abs(now - self.at)
         if age >= _LISTED_FOR or (changed and age >= _LISTED_FOR_AFTER_EVENTS):
             return True
         known = {each.name for each in self.declared.applications}
@@ -78,11 +78,11 @@ class Applications:
 
     def find(self, name: str, now: datetime) -> ApplicationRef | Gone | CannotSee:
         known = self._listed
-        if known is not None and now - known.at < _LISTED_FOR and name in known.refs:
+        if known is not None and abs(now - known.at) < _LISTED_FOR and name in known.refs:
             return known.refs[name]
         with self._lock:
             known = self._listed
-            if known is None or now - known.at >= timedelta(seconds=1):
+            if known is None or abs(now - known.at) >= timedelta(seconds=1):
                 names = self.server.names()
                 if isinstance(names, CannotSee):
                     return names

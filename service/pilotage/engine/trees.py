@@ -122,7 +122,8 @@ class Trees:
         """Fetch, unless it was done recently and after the last hint. Raises a RemoteError."""
         with self._lock:
             at = self._fetched_at
-            if at is not None and now - at < at_most and (newer_than is None or at > newer_than):
+            late = at is None or (newer_than is not None and at <= newer_than)
+            if at is not None and not late and abs(now - at) < at_most:
                 return
             self.git.fetch()
             self._fetched_at = now

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -137,6 +138,9 @@ class Engine:
             except StoreUnavailable as error:
                 log.warning("the database cannot be used", reason=str(error))
                 worked, due, told = False, self._clock() + _AFTER_ERROR, True
+            except Exception:
+                log.exception("a worker stumbled, and goes on")
+                worked, due, told = False, self._clock() + _AFTER_ERROR, True
             told |= self._room.answer() if worked else self._room.rest(due)
 
     def turn(self, owner: str) -> tuple[bool, datetime | None]:
@@ -160,7 +164,8 @@ class Engine:
             raise
         except Exception:
             log.exception("a tick failed", target=lease.target)
-            self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
+            with suppress(LeaseLost):  # whoever has the target now goes on
+                self._store.release(lease, wake_at=self._clock() + _AFTER_ERROR)
             return
         if attention is not None and self._listening.attend(attention, began):
             self._store.wake([attention.target], self._clock())

@@ -16,7 +16,7 @@ from pilotage.core.wording import nearest
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
 from pilotage.engine.mail import Commanded, posted
-from pilotage.store import Delivery, Report, Store, TargetRow, UnknownTarget
+from pilotage.store import Delivery, Report, Store, TargetRow
 from pilotage.web import deployments, shown
 from pilotage.web.auth import require_bearer
 from pilotage.web.backend import Backend
@@ -242,6 +242,9 @@ def _command(backend: Backend, target: str, body: bytes) -> str:
         raise HTTPException(400, f"the body is not as expected: {where}: {first['msg']}") from None
     if ask.name not in COMMANDS:
         raise HTTPException(400, f"no command {ask.name}; there are {', '.join(COMMANDS)}")
+    names = [row.id for row in backend.store.targets() if row.pipeline]
+    if target not in names:
+        raise HTTPException(404, _no_target(target, names))
     now = backend.clock()
     command = Command(
         id=f"{target}/{secrets.token_hex(8)}",
@@ -250,11 +253,7 @@ def _command(backend: Backend, target: str, body: bytes) -> str:
         by=ask.by,
         at=now,
     )
-    try:
-        backend.store.post([posted(target, Commanded(command), now)])
-    except UnknownTarget:
-        names = [row.id for row in backend.store.targets() if row.pipeline]
-        raise HTTPException(404, _no_target(target, names)) from None
+    backend.store.post([posted(target, Commanded(command), now)])
     backend.engine.poke()
     return command.id
 

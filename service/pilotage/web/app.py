@@ -32,6 +32,9 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_TOLD = (401, 408, 503)
+"""Refusals of which the sender may never tell us: a secret that was changed on one side only."""
+
 
 def create_app(
     settings: Settings,
@@ -60,8 +63,12 @@ def create_app(
     return app
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code in _TOLD:
+        sender = request.client.host if request.client else ""
+        path = request.url.path[:200]
+        log.warning("refused", path=path, sender=sender, status=error.status_code, why=error.detail)
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 

@@ -22,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 8
+READING = ["GET", "HEAD"]
+"""Monitors often ask by HEAD whether something answers."""
 
 
 class Engine(Protocol):

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from pilotage.store import StoreError
-from pilotage.web.backend import Backend
+from pilotage.web.backend import READING, Backend
 
 _PATIENCE = 5.0
 
@@ -15,11 +15,11 @@ _PATIENCE = 5.0
 def routes(backend: Backend) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/healthz")
+    @router.api_route("/healthz", methods=READING)
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=READING)
     async def readyz() -> JSONResponse:
         """503 with the reason while the database does not answer or the workers are gone."""
         problems = await _problems(backend)

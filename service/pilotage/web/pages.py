@@ -18,7 +18,7 @@ from pilotage.core.model import Promotion, Target
 from pilotage.resources import template_folder
 from pilotage.store import Event, Store
 from pilotage.web import shown
-from pilotage.web.backend import Backend
+from pilotage.web.backend import READING, Backend
 
 _RECENT = 20
 
@@ -27,12 +27,12 @@ def routes(backend: Backend) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     store = backend.store
 
-    @router.get("/")
+    @router.api_route("/", methods=READING)
     async def overview() -> HTMLResponse:
         targets, recent = await backend.run(_overview, store)
         return _page("overview", targets=targets, recent=recent)
 
-    @router.get("/promotions/{id_}")
+    @router.api_route("/promotions/{id_}", methods=READING)
     async def promotion(request: Request, id_: str) -> HTMLResponse:
         found = await backend.run(_promotion, store, id_)
         if found is None:
@@ -41,7 +41,7 @@ def routes(backend: Backend) -> APIRouter:
         reasons = shown.promotion_reasons(told)
         return _page("promotion", promotion=told, history=history, reasons=reasons)
 
-    @router.get("/style.css")
+    @router.api_route("/style.css", methods=READING)
     async def style() -> Response:
         return Response(
             _style(), media_type="text/css", headers={"Cache-Control": "public, max-age=3600"}

@@ -1,0 +1,127 @@
+"""A worker outlives whatever it meets: what one row or event does to it, the others do not feel."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Table, select, update
+
+from pilotage.clock import utc_now
+from pilotage.engine.outside import Outside
+from pilotage.engine.worker import Engine
+from pilotage.store import Delivery, Store, UnreadableDocument
+from pilotage.store.schema import delivery as deliveries
+from pilotage.store.schema import promotion as promotions
+from pilotage.store.schema import target as targets
+from tests.web.promoted import PRODUCTION, a_target, an_open
+from tests.web.served import settings
+
+PULL_REQUEST = json.dumps(
+    {
+        "action": "opened",
+        "number": 7,
+        "pull_request": {"number": 7, "body": "", "updated_at": "2026-11-21T08:00:00Z"},
+        "changes": {"body": {"from": ""}},
+        "repository": {"full_name": "acme/gitops"},
+        "sender": {"login": "maria"},
+    }
+).encode()
+EDITED = PULL_REQUEST.replace(b'"opened"', b'"edited"')
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    github = {"token": "a-machine-users-token", "url": NOBODY, "git_url": NOBODY, "timeout": 1}
+    outside = Outside(settings(tmp_path, github=github, allow_insecure_git=True, workers=1))
+    yield outside
+    outside.close()
+
+
+@pytest.fixture
+def store(outside: Outside) -> Iterator[Store]:
+    with Store.open(outside.settings.database_url) as store:
+        yield store
+
+
+def _know(store: Store) -> None:
+    target = a_target(proposal=an_open())
+    names = {"repository": "acme/gitops", "pipeline": "shop", "environment": "production"}
+    store.ensure_target(target.id, **names, wake_at=utc_now())
+    lease = store.lease("test", utc_now(), utc_now() - utc_now())
+    assert lease is not None
+    store.record(lease, target=target, wake_at=None, now=utc_now(), done=True)
+
+
+def _spoil(store: Store, table: Table) -> None:
+    """As a version of the service left it that this one does not understand."""
+    with store._database.write() as connection:
+        connection.execute(update(table).where(table.c.id != "").values(document='{"odd": 1}'))
+
+
+@contextmanager
+def _running(engine: Engine) -> Iterator[Engine]:
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+def _until(holds: Callable[[], bool], what: str) -> None:
+    pause, ends = threading.Event(), time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < ends, what
+        pause.wait(0.02)
+
+
+def _notes(store: Store) -> dict[str, str]:
+    with store._database.read() as connection:
+        rows = connection.execute(select(deliveries).where(deliveries.c.state != "new"))
+        return {row.id: row.note for row in rows}
+
+
+def test_an_event_for_what_cannot_be_read_keeps_no_other_waiting(
+    outside: Outside, store: Store
+) -> None:
+    _know(store)
+    _spoil(store, promotions)
+    for id_, body in (("d-1", EDITED), ("d-2", b"{}")):
+        event = "pull_request" if id_ == "d-1" else "ping"
+        store.receive(Delivery(id_, "github", event, "acme/gitops", body, utc_now()))
+    with _running(Engine(outside, store)) as engine:
+        _until(lambda: len(_notes(store)) == 2, "both are settled")
+        assert engine.alive
+    assert _notes(store) == {"d-1": "a mistake of the service: UnreadableDocument", "d-2": "ping"}
+
+
+def test_a_tick_that_fails_when_its_target_is_somebody_elses_ends_no_worker(
+    outside: Outside, store: Store
+) -> None:
+    """It cannot give back what it does not have any more."""
+    _know(store)
+    _spoil(store, targets)
+    store.wake([PRODUCTION], utc_now())
+    taken = threading.Event()
+
+    def clock() -> datetime:
+        """When it is read after the failure, another replica has taken the target over."""
+        if isinstance(sys.exception(), UnreadableDocument) and not taken.is_set():
+            taken.set()
+            store.free_leases(utc_now())
+        return utc_now()
+
+    with _running(Engine(outside, store, clock)) as engine:
+        _until(taken.is_set, "the target was taken away")
+        store.receive(Delivery("d-3", "github", "ping", "", b"{}", utc_now()))
+        engine.poke()
+        _until(lambda: "d-3" in _notes(store), "what comes later is settled")
+        assert engine.alive
