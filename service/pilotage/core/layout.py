@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from pilotage.core.change import Part, Place
@@ -52,7 +52,7 @@ class CopiedFile:
 Placed: TypeAlias = Copied | Fixed | CopiedFile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """One environment of one pipeline. `{service}` is still to be filled in."""
 
@@ -93,7 +93,7 @@ class Layout:
 
     def has(self, path: str) -> bool:
         """Whether this is a file of one of the services."""
-        return any(_expression(pattern).fullmatch(path) for pattern in self._patterns)
+        return any(expression.fullmatch(path) for expression in self._expressions)
 
     def services(self, paths: Iterable[str]) -> tuple[str, ...]:
         """The services that have the file of their version among these."""
@@ -107,6 +107,10 @@ class Layout:
 
     def _version_file(self, service: str) -> str:
         return self.version_rule(service).place.file
+
+    @cached_property
+    def _expressions(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(_expression(pattern) for pattern in self._patterns)
 
     @property
     def _patterns(self) -> tuple[str, ...]:

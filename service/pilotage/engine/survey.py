@@ -78,13 +78,14 @@ class Survey:
             if row is not None and row.repository != target.repository:
                 problems.append(f"pipeline {pipeline} is already promoted in {row.repository}")
                 continue
-            self._store.ensure_target(
-                id_,
-                repository=target.repository,
-                pipeline=pipeline,
-                environment=environment,
-                wake_at=now,
-            )
+            if row is None or row.retired_at is not None:
+                self._store.ensure_target(
+                    id_,
+                    repository=target.repository,
+                    pipeline=pipeline,
+                    environment=environment,
+                    wake_at=now,
+                )
         for id_, row in known.items():
             gone = row.repository == target.repository and row.pipeline and id_ not in wanted
             if gone and row.retired_at is None and row.release is None:

@@ -21,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    literal,
     select,
     update,
 )
@@ -110,25 +109,26 @@ def _row(row: Row[*tuple[object, ...]]) -> TargetRow:
     )
 
 
+def _earlier(column: ColumnElement[datetime]) -> ColumnElement[datetime | None]:
+    return case((column < _WAKE, column), else_=_WAKE)
+
+
+_FREE = target.c.lease_owner.is_(None)
+_WAKING = (
+    update(target)
+    .where(target.c.id.in_(bindparam("woken", expanding=True)), target.c.retired_at.is_(None))
+    .values(
+        wake_at=_earlier(target.c.wake_at),
+        due_at=case((_FREE, _earlier(target.c.due_at)), else_=target.c.due_at),
+        woken_at=case((_FREE, None), else_=_earlier(target.c.woken_at)),
+    )
+)
+
+
 def wake(connection: Connection, target_ids: Collection[str], at: datetime) -> None:
     """Never later than it was. Unknown and retired targets are passed over."""
-    if not target_ids:
-        return
-    free = target.c.lease_owner.is_(None)
-    connection.execute(
-        update(target)
-        .where(target.c.id.in_(sorted(target_ids)), target.c.retired_at.is_(None))
-        .values(
-            wake_at=_earlier(target.c.wake_at, at),
-            due_at=case((free, _earlier(target.c.due_at, at)), else_=target.c.due_at),
-            woken_at=case((free, None), else_=_earlier(target.c.woken_at, at)),
-        )
-    )
-
-
-def _earlier(column: ColumnElement[datetime], at: datetime) -> ColumnElement[datetime]:
-    # A bare value in CASE would be stored without `Moment`, in its own zone.
-    return case((column < at, column), else_=literal(at, Moment()))
+    if target_ids:
+        connection.execute(_WAKING, {"woken": sorted(target_ids), "wake": at})
 
 
 _NEXT_DUE = select(func.min(target.c.due_at))
@@ -208,7 +208,7 @@ def _recording(wake_at: ColumnElement[datetime | None]) -> Update:
     return _CHANGE.values(wake_at=wake_at)
 
 
-_EARLIER = case((target.c.woken_at < _WAKE, target.c.woken_at), else_=_WAKE)
+_EARLIER = _earlier(target.c.woken_at)
 """`wake`, unless an earlier wake was asked for while the lease ran."""
 _RELEASE, _RELEASE_AT = _releasing(target.c.wake_at), _releasing(_EARLIER)
 _RECORD, _RECORD_AT = _recording(target.c.woken_at), _recording(_EARLIER)
