@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.clones import CONFIG, a_clone, file, two_services, values
+from tests.cli.clones import CONFIG, a_clone, commit, file, two_services, values
 from tests.cli.conftest import Run
 
 SERVICES = """\
@@ -89,8 +89,28 @@ def test_a_service_without_a_counterpart_is_a_note(tmp_path: Path, run: Run) -> 
     files[file("production", "old")] = values("production", "old-v3.0.0")
     ran = run("check", a_clone(tmp_path, files))
     assert ran.code == 0
-    assert "note: syrf/production: new is only in staging" in ran.out
-    assert "note: syrf/production: old is only in production" in ran.out
+    let_in = (
+        "only in staging, so not promoted: new; to let it in: pilotage promote syrf/production new"
+    )
+    assert f"note: syrf/production: {let_in}\n" in ran.out
+    assert "note: syrf/production: only in production; nothing promotes it: old\n" in ran.out
+    files[file("staging", "newer")] = values("staging", "newer-v0.1.0")
+    commit(tmp_path, files)
+    ran = run("check", tmp_path)
+    assert "new, newer; to let one in: pilotage promote syrf/production SERVICE\n" in ran.out
+
+
+def test_a_folder_of_one_environment_that_says_no_version_is_not_offered_as_new(
+    tmp_path: Path, run: Run
+) -> None:
+    files = two_services()
+    files[file("staging", "policy")] = "envName: x\n"
+    files[file("production", "base")] = "envName: x\n"
+    ran = run("check", a_clone(tmp_path, files))
+    assert ran.code == 0
+    assert "nothing is promoted for base, policy: no version in either environment" in ran.out
+    assert "only in" not in ran.out
+    assert "policy" not in run("plan", tmp_path).out
 
 
 def test_a_service_that_no_file_has(tmp_path: Path, run: Run) -> None:

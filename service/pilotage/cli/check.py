@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,7 +102,7 @@ def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
     from pilotage.core.config.load import Problem
     from pilotage.core.layout import layout_of
 
-    if not found.without_version or found.services or found.unchanged or found.problems:
+    if not found.without_version or found.problems or _any_version(clone, target):
         return []
     name = target.id.partition("/")[0]
     place = layout_of(target.pipeline, target.source).version_rule(found.without_version[0]).place
@@ -111,6 +110,14 @@ def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
     where = ("pipelines", name, "promote")
     example = f"{expected}; {place.file} has not, for one"
     return [Problem(clone.file, clone.line(*where), ".".join(where), example)]
+
+
+def _any_version(clone: Clone, target: Target) -> bool:
+    from pilotage.core.plan import versions
+
+    sides = (target.source, target.environment)
+    trees = (clone.trees.tree(target.pipeline, side, clone.commit) for side in sides)
+    return any(versions(target.pipeline, tree) for tree in trees)
 
 
 def _nearest_file(clone: Clone, pattern: str) -> str | None:
@@ -122,28 +129,22 @@ def _nearest_file(clone: Clone, pattern: str) -> str | None:
 
 
 def _alone(target: Target, found: Plan) -> list[str]:
-    """Services without a counterpart: nothing is promoted for them, which may be meant."""
+    """What has no counterpart or no version: nothing is promoted for it, which may be meant."""
+    if not (found.services or found.unchanged or found.problems):
+        return []
+    new, removed, idle = found.only_in_source, found.only_in_target, found.without_version
     notes = []
-    if found.services or found.unchanged or found.problems:
-        notes += [
-            f"{target.id}: {service} is only in {target.source}, so it is not promoted; to let "
-            f"it in: pilotage promote {target.id} {service}"
-            for service in found.only_in_source
-        ]
-        notes += [
-            f"{target.id}: {service} is only in {target.environment}; nothing promotes it"
-            for service in found.only_in_target
-        ]
-        notes += [
-            f"{target.id}: nothing is promoted for {service}: no version in either environment"
-            for service in _joined(found.without_version)
-        ]
-    return notes
-
-
-def _joined(names: Sequence[str]) -> list[str]:
-    """One note for all of them, however many folders have the shape of a service."""
-    return [", ".join(names)] if names else []
+    if new:
+        name = new[0] if len(new) == 1 else "SERVICE"
+        let_in = (
+            f"to let {'it' if len(new) == 1 else 'one'} in: pilotage promote {target.id} {name}"
+        )
+        notes.append(f"only in {target.source}, so not promoted: {', '.join(new)}; {let_in}")
+    if removed:
+        notes.append(f"only in {target.environment}; nothing promotes it: {', '.join(removed)}")
+    if idle:
+        notes.append(f"nothing is promoted for {', '.join(idle)}: no version in either environment")
+    return [f"{target.id}: {note}" for note in notes]
 
 
 def _unknown_services(clone: Clone) -> list[Problem]:

@@ -161,6 +161,8 @@ def _not_let_in(target: Target, name: str) -> str | None:
 
 def _unknown(draft: Draft, name: str) -> str:
     plan, source = draft.seen.plan, draft.seen.policy.source_name
+    if name in plan.without_version:
+        return f"{prose.harmless(name)} has no version in its files, so nothing is promoted for it"
     if name in plan.only_in_target:
         return f"only {draft.target.environment} has {name}, so there is nothing to promote"
     known = [*plan.services, *plan.unchanged, *plan.problems, *plan.only_in_source]

@@ -17,7 +17,7 @@ from pilotage.core.config.policy import NewServices, Pipeline, RemovedServices
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Sha
 from pilotage.core.places import FileText, Refused
-from pilotage.core.service_plan import Pair, Planned, ServicePlan
+from pilotage.core.service_plan import Pair, Planned, ServicePlan, Unplanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Plan:
     problems: Mapping[str, Problem]
     """Service to why it cannot be promoted."""
     without_version: tuple[str, ...] = ()
-    """What has such a file in both environments and a version in neither."""
+    """What has such a file in one environment or both, and no version in any."""
 
     @property
     def changes(self) -> tuple[ServiceChange, ...]:
@@ -88,14 +88,17 @@ def plan(
     there = theirs.services(source.files)
     here = frozenset(ours.services(target.files))
     added = _added(pipeline, there, here, asked)
+    alone = here.symmetric_difference(there) - added
     services: dict[str, ServicePlan] = {}
     unchanged: dict[str, str] = {}
     problems: dict[str, Problem] = {}
     without_version: list[str] = []
-    for service in there:
-        if service not in here and service not in added:
-            continue
+    for service in sorted(here.union(there)):
         pair = Pair(service, theirs, ours, source.files, target.files)
+        if service in alone:
+            if remember(("alone", pair.key), pair.alone) == Unplanned():
+                without_version.append(service)
+            continue
         found = remember(pair.key, pair.planned)
         if isinstance(found, ServicePlan):
             services[service] = found
@@ -105,15 +108,14 @@ def plan(
             unchanged[service] = found.version
         else:
             without_version.append(service)
+    told_new, told_removed = _told(pipeline, alone.difference(without_version), here)
     return Plan(
         source=source.commit,
         running=target.commit,
         services=_said_once(services),
         unchanged=unchanged,
-        only_in_source=_only(there, here | added, pipeline.new_services is NewServices.IGNORE),
-        only_in_target=_only(
-            sorted(here), frozenset(there), pipeline.removed_services is RemovedServices.IGNORE
-        ),
+        only_in_source=told_new,
+        only_in_target=told_removed,
         problems=problems,
         without_version=tuple(without_version),
     )
@@ -126,8 +128,13 @@ def _added(
     return new if pipeline.new_services is NewServices.ADD else new & asked
 
 
-def _only(there: Sequence[str], here: frozenset[str], ignored: bool) -> tuple[str, ...]:
-    return () if ignored else tuple(name for name in there if name not in here)
+def _told(
+    pipeline: Pipeline, alone: frozenset[str], here: frozenset[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What only the source has, and only the target, as far as the team wants to hear of it."""
+    new = () if pipeline.new_services is NewServices.IGNORE else sorted(alone - here)
+    removed = () if pipeline.removed_services is RemovedServices.IGNORE else sorted(alone & here)
+    return tuple(new), tuple(removed)
 
 
 def _said_once(services: Mapping[str, ServicePlan]) -> dict[str, ServicePlan]:

@@ -43,7 +43,7 @@ class ServicePlan:
 class Unplanned:
     """One service that is not to be changed: its version, or why it cannot be promoted.
 
-    Neither: it has the file, and neither environment says a version in it."""
+    Neither: it has the file, and no environment says a version in it."""
 
     version: str | None = None
     problem: Problem | None = None
@@ -94,10 +94,24 @@ class Pair:
         sides = (self.theirs.files_of(self.service), self.ours.files_of(self.service))
         return tuple(zip(*sides, strict=True))
 
+    def alone(self) -> Planned:
+        """Its version where only one environment has it. Never a change."""
+        ((place, files),) = self._sides
+        try:
+            return Unplanned(places.shown(place, places.read([place], files)[place]))
+        except Refused as refused:
+            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
+
+    @property
+    def _sides(self) -> tuple[tuple[Place, Mapping[str, FileText]], ...]:
+        """Where the version stands, in each environment that has the file of it."""
+        sides = ((self.theirs, self.source), (self.ours, self.target))
+        every = ((layout.version_rule(self.service).place, files) for layout, files in sides)
+        return tuple((place, files) for place, files in every if place.file in files)
+
     def _says_nothing(self) -> bool:
         """Folders of one shape hold more than services: a base, an identity, a policy."""
-        theirs, ours = (each.version_rule(self.service).place for each in (self.theirs, self.ours))
-        absent = places.is_absent(theirs, self.source) and places.is_absent(ours, self.target)
+        absent = all(places.is_absent(place, files) for place, files in self._sides)
         return absent and not self.theirs.is_named(self.service)
 
     def _is_new(self) -> bool:

@@ -410,6 +410,25 @@ def test_what_says_no_version_anywhere_is_no_service(text: str) -> None:
     assert found.without_version == ("x",)
 
 
+@pytest.mark.parametrize("new_services", ["add", "ask", "ignore"])
+def test_what_one_environment_has_without_a_version_is_no_service_either(
+    new_services: str,
+) -> None:
+    """A base, a policy: neither offered as new, nor added, nor in the way of the others."""
+    config = pipeline(
+        "files: '{environment}/{service}.yaml'\npromote: [{ copy: image.tag }]\n"
+        f"new_services: {new_services}"
+    )
+    staging = {"staging/policy.yaml": "kind: Policy\n", "staging/new.yaml": "image: {tag: v1}\n"}
+    production = {"production/base.yaml": "", "production/old.yaml": "image: {tag: v1}\n"}
+    found = plan(config, tree("staging", staging), tree("production", production))
+    assert (found.problems, found.unchanged) == ({}, {})
+    assert found.services.keys() == ({"new"} if new_services == "add" else set())
+    assert found.only_in_source == (("new",) if new_services == "ask" else ())
+    assert found.only_in_target == ("old",)
+    assert found.without_version == ("base", "policy")
+
+
 @pytest.mark.parametrize(
     ("staging", "production"),
     [
