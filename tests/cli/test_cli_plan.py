@@ -96,7 +96,7 @@ def test_an_older_version_in_staging_is_pointed_out(tmp_path: Path, run: Run) ->
     files[file("staging", "api")] = values("staging", "api-v8.0.0")
     ran = run("plan", a_clone(tmp_path, files))
     assert "api: api-v9.0.4 -> api-v8.0.0, back (-1 major)" in ran.out
-    assert "api api-v8.0.0 is older than api-v9.0.4, which production runs: release" in ran.out
+    assert "api v8.0.0 is older than v9.0.4, which production runs: release" in ran.out
     allowed = CONFIG.replace("    files:", "    versions: { backwards: allow }\n    files:")
     ran = run("plan", a_clone(tmp_path / "allowed", files, allowed))
     assert "api goes back, if staging itself went back" in ran.out

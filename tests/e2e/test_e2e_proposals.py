@@ -273,7 +273,7 @@ def test_an_unproven_value_by_a_person_keeps_the_gate_closed(
         sha = _commit_to(world, pull, changed, old, new)
         service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
         assert pull.head_sha == sha
-        assert new in service.why(pull)
+        assert new.removeprefix(f"{changed}-") in service.why(pull)
         _commit_to(world, pull, changed, new, old)
         service.until_ready(pull)
         assert len(world.pulls()) == 1
@@ -297,7 +297,7 @@ def test_together_all_waits_for_a_quarantined_version(tmp_path: Path) -> None:
 
         service.until(proven, "both are proven")
         service.look_again()
-        assert "web-v5.0.1 is in quarantine: leaks memory" in _plain(service.because())
+        assert "web v5.0.1 is in quarantine: leaks memory" in _plain(service.because())
         assert world.pulls() == []
         _command(service, "lift", "web web-v5.0.1")
         pull = service.until_open()
@@ -319,7 +319,7 @@ def test_together_proven_leaves_a_quarantined_version_out(tmp_path: Path) -> Non
         pull = service.until_open()
         assert pull.title == "Promote syrf to production: api v9.1.1"
         service.until(lambda: "Left out: 1" in pull.body, "what was left out is listed")
-        assert "web web-v5.0.1 is in quarantine: leaks memory" in _plain(pull.body)
+        assert "web v5.0.1 is in quarantine: leaks memory" in _plain(pull.body)
         assert "web-v5.0.0" in _on_branch(world, pull, "web")
         assert len(world.pulls()) == 1
 

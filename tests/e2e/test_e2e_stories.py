@@ -52,3 +52,5 @@ def test_a_bad_version_is_put_back_by_a_revert_commit(tmp_path: Path, method: st
         assert [(found.service, found.version) for found in target.quarantine] == [
             ("api", "api-v9.2.0")
         ]
+        unfinished = [event.text for event in service.history() if event.text.endswith(":")]
+        assert not unfinished, "a line of history names a state and then nothing"

@@ -357,4 +357,4 @@ def test_what_a_person_released_beyond_the_set_is_not_taken_back_by_it(known: Da
     assert not simulation.is_ready(pull)
     proposal = simulation.target.proposal
     assert proposal is not None
-    assert "web-v1.2.0 is older than web-v1.4.0" in (proposal.ready or ""), simulation.story()
+    assert "web v1.2.0 is older than v1.4.0" in (proposal.ready or ""), simulation.story()

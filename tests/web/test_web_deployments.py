@@ -170,7 +170,7 @@ class TestWhatBecame:
         observed = a_promotion(State.OBSERVING)
         answer = _became(service, a_target(proposal=observed, proofs=(proof,)))
         assert (answer["state"], answer["settled"]) == ("observing", False)
-        assert answer["reason"] == "api api-v1.2.3: soaks until 09:00 UTC"
+        assert answer["reason"] == "api v1.2.3: soaks until 09:00 UTC"
 
     def test_git_does_not_have_it_yet(self, service: Service) -> None:
         answer = _became(service, a_target())

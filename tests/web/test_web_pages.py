@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pilotage.core.change import ServiceChange
-from pilotage.core.model import Hold, Outcome, Pause, Quarantined, State, Subject
+from pilotage.core.model import Hold, Outcome, Pause, Quarantined, Reason, State, Subject
 from pilotage.store import Event
 from tests.web.promoted import a_promotion, a_target, an_open
 from tests.web.served import NOW, Service
@@ -96,3 +96,54 @@ def test_a_monitor_may_ask_without_the_answer(service: Service, path: str) -> No
     read, asked = service.client.get(path), service.client.head(path)
     assert (asked.status_code, asked.content) == (200, b"")
     assert asked.headers["content-length"] == read.headers["content-length"]
+
+
+def plain(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_what_is_not_proposed_yet_says_what_it_waits_for_and_what_comes_next(
+    service: Service, path: str
+) -> None:
+    """Somebody who looks because no pull request has come reads why, and what to do."""
+    because = Reason("api", "api v1.2.3 is in quarantine: crashed", "pilotage quarantine lift …")
+    waits = Reason("web", "web v5.0.1 soaks in staging until 20 Nov 12:00:00 UTC")
+    observed = a_promotion(state=State.OBSERVING)
+    service.know(a_target(proposal=observed, because=(because, waits)))
+    text = plain(service.client.get(path).text)
+    for reason in (because, waits):
+        assert reason.text in text
+    assert f"Next: {because.next_step}" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_a_quarantine_is_shown_with_the_command_that_lifts_it(service: Service, path: str) -> None:
+    ended = a_promotion(state=State.REVERTED, conclusion="Reverted 7 s after the merge")
+    entry = Quarantined("api", "api-v1.2.3", "crashed", NOW)
+    service.know(a_target(release=ended))
+    service.know(a_target(quarantine=(entry,)))
+    text = plain(service.client.get(path).text)
+    assert "Next: pilotage quarantine lift shop api api-v1.2.3" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_a_hold_says_who_holds_it_and_what_takes_it_away(service: Service, path: str) -> None:
+    hold = Hold(Subject.BLIND, "Argo CD is out of reach", NOW, next_step="/pilotage resume")
+    service.know(a_target(release=an_open(state=State.VERIFYING, hold=hold)))
+    text = plain(service.client.get(path).text)
+    assert "eld by pilotage: Argo CD is out of reach" in text
+    assert "Next: /pilotage resume" in text
+
+
+def test_a_line_of_history_does_not_say_ready_of_what_is_not(service: Service) -> None:
+    promotion = an_open()
+    told = Event(NOW, "ready", "not ready to merge: 2 boxes open", promotion=promotion.id)
+    service.know(a_target(proposal=promotion), events=[told])
+    text = plain(service.client.get("/promotions/shop-production-1").text)
+    assert "gates not ready to merge: 2 boxes open" in text
+
+
+def test_a_promotion_in_the_list_says_which_versions(service: Service) -> None:
+    service.know(a_target(proposal=an_open()))
+    assert "shop-production-1 api v1.2.3" in plain(service.client.get("/").text)

@@ -16,7 +16,7 @@ from pilotage.core.model import Choice, Command, State, Target
 from pilotage.core.proof import hopeless, in_question, obstacle, select
 from pilotage.core.rolling import ours, touched
 from pilotage.core.snapshot import Known
-from pilotage.core.version import cut
+from pilotage.core.version import short
 from pilotage.core.wording import listed, nearest
 
 CANCEL = "--cancel"
@@ -139,7 +139,7 @@ def _impossible(draft: Draft, name: str) -> str | None:
     if name in plan.only_in_source:
         return None
     if name in plan.unchanged:
-        has = f"{draft.target.environment} has {name} {cut(plan.unchanged[name])} already"
+        has = f"{draft.target.environment} has {name} {short(plan.unchanged[name], name)} already"
         return f"{has}, as {seen.policy.source_name} does"
     return _unknown(draft, name)
 

@@ -15,7 +15,7 @@ from pilotage.core.artifacts import evidence, findings, next_step
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
 from pilotage.core.snapshot import Known, Snapshot, Unknown
-from pilotage.core.version import cut
+from pilotage.core.version import short
 from pilotage.core.wording import counted
 
 _FINDINGS = 3
@@ -77,11 +77,13 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
                 if versions.get(service) != wanted:
                     found = versions.get(service, "nothing readable")
                     reason = (
-                        f"the branch holds {service} {cut(found)}, not the proven {cut(wanted)}"
+                        f"the branch holds {service} {short(found, service)}, "
+                        f"not the proven {short(wanted, service)}"
                     )
                     return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             for service in versions.keys() - set(promotion.services):
-                reason = f"the branch also sets {service} to {versions[service]}, not in this set"
+                found = short(versions[service], service)
+                reason = f"the branch also sets {service} to {found}, not in this set"
                 return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             return Gate("contents", Verdict.PASS, "the branch holds the set that is shown")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pilotage.core.acts import Notify
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import Hold, Promotion, Quarantined, Subject
-from pilotage.core.version import cut
+from pilotage.core.version import short
 
 
 def hold(draft: Draft, release: Promotion, subject: Subject, reason: str) -> Promotion:
@@ -54,5 +54,5 @@ def quarantine(draft: Draft, entry: Quarantined, promotion: Promotion | None) ->
     if (entry.service, entry.version) in known:
         return
     draft.target = replace(draft.target, quarantine=(*draft.target.quarantine, entry))
-    text = f"{entry.service} {cut(entry.version)} is in quarantine: {entry.reason}"
+    text = f"{entry.service} {short(entry.version, entry.service)} is in quarantine: {entry.reason}"
     draft.tell(EventKind.QUARANTINED, text, promotion=promotion, by=entry.by)

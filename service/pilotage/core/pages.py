@@ -236,10 +236,10 @@ def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[Advice, ...]:
         wanted = planned.change.after
         found = quarantined.get((service, wanted))
         if found is not None:
-            reason = f"{service} {version.cut(wanted)} is in quarantine: {found.reason}"
+            reason = f"{service} {version.short(wanted, service)} is in quarantine: {found.reason}"
             notes.append(Advice(reason))
         elif promotion.choice is not None:
-            text = f"{service} {version.cut(wanted)} was not asked for"
+            text = f"{service} {version.short(wanted, service)} was not asked for"
             notes.append(Advice(f"{text} by {promotion.choice.by}, and comes later"))
     return (*notes[:20], *_alone(seen))
 

@@ -18,7 +18,7 @@ from pilotage.core.plan import Plan
 from pilotage.core.rollout.judge import judge_value
 from pilotage.core.rollout.watch import Failed, Held, Live, Pending, State, Watch
 from pilotage.core.snapshot import Sight, Snapshot
-from pilotage.core.version import cut
+from pilotage.core.version import short
 from pilotage.core.version_rules import Refused, refused
 
 _REMEMBERED = 5
@@ -190,13 +190,13 @@ def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obst
     for found in target.quarantine:
         if (found.service, found.version) == (name, wanted):
             lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
-            reason = f"{name} {cut(wanted)} is in quarantine: {found.reason}"
+            reason = f"{name} {short(wanted, name)} is in quarantine: {found.reason}"
             return Obstacle(name, reason, lift, lasting=True)
     return None
 
 
 def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Obstacle:
-    label = f"{name} {cut(wanted)}"
+    label = f"{name} {short(wanted, name)}"
     if proof is None or (proof.live_since is None and proof.obstacle is None):
         return Obstacle(name, f"{label} has not been seen live in {policy.source_name} yet")
     if proof.live_since is None or proof.obstacle is not None:

@@ -22,6 +22,7 @@ from pilotage.core.version import (
     cut,
     moves,
     read,
+    short,
 )
 
 
@@ -48,7 +49,7 @@ def refused(change: ServiceChange, policy: Policy, source_ran: bool) -> Refused 
             f"{name} is no version that stays what it is",
             "name a version such as v1.2.3, or a commit",
         )
-    return _by_scheme(name, change, policy) or _by_order(name, change, policy, source_ran)
+    return _by_scheme(name, change, policy) or _by_order(change, policy, source_ran)
 
 
 def _by_scheme(name: str, change: ServiceChange, policy: Policy) -> Refused | None:
@@ -93,10 +94,14 @@ def _fits(found: Version, scheme: Scheme) -> bool:
             return isinstance(tag, wanted[scheme])
 
 
-def _by_order(name: str, change: ServiceChange, policy: Policy, source_ran: bool) -> Refused | None:
+def _by_order(change: ServiceChange, policy: Policy, source_ran: bool) -> Refused | None:
     if not is_older(change, policy):
         return None
-    older = f"{name} is older than {cut(change.before or '')}, which {policy.environment_name} runs"
+    name, runs = change.service, short(change.before or "", change.service)
+    older = (
+        f"{name} {short(change.after, name)} is older than {runs}, "
+        f"which {policy.environment_name} runs"
+    )
     if policy.pipeline.versions.backwards is Permission.REFUSE:
         return Refused(
             older,

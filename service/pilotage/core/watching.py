@@ -45,11 +45,13 @@ def fold(
         draft.now,
     )
     draft.wake(watch.look_again_at)
-    draft.explain(name, f"{watch.state.value}: {watch.message}")
+    state = watch.state.value
+    seen = f"{state}: {watch.message}" if watch.message not in ("", state) else state
+    draft.explain(name, seen)
     if before is None or before.state is not watch.state:
         draft.tell(
             EventKind.SEEN,
-            f"{name}: {watch.state.value}: {watch.message}",
+            f"{name}: {seen}",
             promotion=release,
             application=name,
             row=str(watch.row),

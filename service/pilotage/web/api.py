@@ -183,7 +183,7 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
             "subject": name,
             "promotion": shown.promotion(promotion),
             "target": None,
-            "reasons": shown.promotion_reasons(promotion),
+            "reasons": shown.promotion_reasons(promotion, store.read_target(promotion.target)),
             "history": [shown.event(each) for each in history],
         }
     row, target = _target(store, name)
@@ -193,7 +193,7 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
         "subject": name,
         "promotion": None,
         "target": shown.target(row, target, confirmed[0] if confirmed else None),
-        "reasons": shown.reasons(target),
+        "reasons": list(shown.reasons(target)),
         "history": [shown.event(each) for each in history],
     }
 

@@ -157,7 +157,8 @@ def _on_its_way(target: Target, promotion: Promotion) -> str:
         for proof in target.proofs:
             same_set = (proof.service, proof.version) == (change.service, change.after)
             if same_set and not proof.proven:
-                return f"{proof.service} {version.cut(proof.version)}: {shown.waiting(proof)}"
+                name = f"{proof.service} {version.short(proof.version, proof.service)}"
+                return f"{name}: {shown.waiting(proof)}"
     return "proven; the pull request comes next"
 
 

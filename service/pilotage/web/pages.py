@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pilotage.core import version
+from pilotage.core import prose, version
+from pilotage.core.decision import EventKind
 from pilotage.core.model import Promotion, Target
 from pilotage.resources import template_folder
 from pilotage.store import Event, Store
@@ -30,15 +31,16 @@ def routes(backend: Backend) -> APIRouter:
     @router.api_route("/", methods=READING)
     async def overview() -> HTMLResponse:
         targets, recent = await backend.run(_overview, store)
-        return _page("overview", targets=targets, recent=recent)
+        reasons = {target.id: shown.reasons(target) for target in targets}
+        return _page("overview", targets=targets, reasons=reasons, recent=recent)
 
     @router.api_route("/promotions/{id_}", methods=READING)
     async def promotion(request: Request, id_: str) -> HTMLResponse:
         found = await backend.run(_promotion, store, id_)
         if found is None:
             return _page("missing", 404, id=id_)
-        told, history = found
-        reasons = shown.promotion_reasons(told)
+        told, target, history = found
+        reasons = shown.promotion_reasons(told, target)
         return _page("promotion", promotion=told, history=history, reasons=reasons)
 
     @router.api_route("/style.css", methods=READING)
@@ -56,9 +58,11 @@ def _overview(store: Store) -> tuple[list[Target], tuple[Promotion, ...]]:
     return targets, tuple(store.promotions(limit=_RECENT))
 
 
-def _promotion(store: Store, id_: str) -> tuple[Promotion, tuple[Event, ...]] | None:
+def _promotion(store: Store, id_: str) -> tuple[Promotion, Target | None, tuple[Event, ...]] | None:
     found = store.promotion(id_)
-    return (found, tuple(store.history(promotion=id_, newest=True))) if found else None
+    if found is None:
+        return None
+    return found, store.read_target(found.target), tuple(store.history(promotion=id_, newest=True))
 
 
 def _page(name: str, status: int = 200, **values: object) -> HTMLResponse:
@@ -75,12 +79,23 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "short": version.short, "web": _web}
+    environment.filters |= {
+        "changes": prose.list_changes,
+        "kind": _kind,
+        "moment": _moment,
+        "short": version.short,
+        "web": _web,
+    }
     return environment
 
 
 def _moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _kind(kind: str) -> str:
+    """What a line of history is about: whether it is ready is what the gates say."""
+    return "gates" if kind == EventKind.READY else kind.replace("_", " ")
 
 
 def _web(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import assert_never
 
@@ -128,9 +129,9 @@ def report(found: Report) -> Shown:
     }
 
 
-def reasons(found: Target) -> list[JsonValue]:
+def reasons(found: Target) -> list[Shown]:
     """What the last decision went by, line by line, after what keeps any from being made."""
-    lines: list[JsonValue] = []
+    lines: list[Shown] = []
     if found.config_problem:
         lines.append(_reason("configuration", found.config_problem, "pilotage check"))
     if found.blind:
@@ -139,10 +140,19 @@ def reasons(found: Target) -> list[JsonValue]:
         text = f"paused by {found.pause.by}: {found.pause.reason}"
         lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
     lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
+    told = {each.next_step for each in found.because}
+    lines += [line for line in _quarantined(found) if line["next_step"] not in told]
+    return list(lines)
+
+
+def _quarantined(found: Target, versions: Container[tuple[str, str]] | None = None) -> list[Shown]:
+    """Each entry, or only those of some (service, version), with the command that lifts it."""
+    lines = []
     for entry in found.quarantine:
-        text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
-        step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
-        lines.append(_reason(entry.service, text, step))
+        if versions is None or (entry.service, entry.version) in versions:
+            text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
+            step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
+            lines.append(_reason(entry.service, text, step))
     return lines
 
 
@@ -155,23 +165,34 @@ def waiting(proof: Proof) -> str:
     return f"live since {moment(proof.live_since)}, and soaking"
 
 
-def promotion_reasons(found: Promotion) -> list[JsonValue]:
-    """Why a promotion stands where it stands."""
-    lines: list[JsonValue] = []
+def promotion_reasons(found: Promotion, of: Target | None) -> list[JsonValue]:
+    """Why a promotion stands where it stands; while it is on its way, all that its target says."""
+    lines = _own_reasons(found)
+    if of is not None and found.id in {each.id for each in (of.proposal, of.release) if each}:
+        told = {line["text"] for line in lines}
+        lines += [line for line in reasons(of) if line["text"] not in told]
+    elif of is not None:
+        lines += _quarantined(of, found.versions)
+    return list(lines)
+
+
+def _own_reasons(found: Promotion) -> list[Shown]:
+    lines: list[Shown] = []
     if found.hold is not None:
         text = f"held by {found.hold.by}: {found.hold.reason}"
-        lines.append(_reason(found.id, text, found.hold.next_step))
+        lines.append(_reason("held", text, found.hold.next_step))
     match found.state:
         case State.OPEN if found.ready:
             lines.append(_reason("gates", found.ready))
         case State.OPEN if found.ready is not None:
             lines.append(_reason("gates", "every gate passes", "merge the pull request"))
         case _ if found.conclusion:
-            lines.append(_reason(found.id, found.conclusion))
+            lines.append(_reason("ended", found.conclusion))
         case _:
             pass
     for service, reason in found.reasons.items():
-        lines.append(_reason(service, reason))
+        if reason not in found.conclusion:
+            lines.append(_reason(service, reason))
     for each in found.waiting:
         text = f"{cut(each.after)} is proven and waits, because a person has touched this set"
         lines.append(_reason(each.service, text, "/pilotage roll"))

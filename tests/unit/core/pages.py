@@ -89,7 +89,7 @@ def body(**changed: Any) -> BodyPage:
         differences=(Difference("api/config.yaml", "replicas", "2", None),),
         superseded=(Superseded("api", "api-v9.1.0", ago(days=3), ago(days=2)),),
         waiting=(),
-        left_out=(Advice("web web-v5.0.1 is in quarantine: crashed"),),
+        left_out=(Advice("web v5.0.1 is in quarantine: crashed"),),
         rollback=("By itself production is put back by a revert commit.",),
         rollback_command="pilotage rollback syrf api --reason …",
         policy="cluster-gitops at a41c9d0",

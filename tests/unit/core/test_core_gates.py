@@ -75,7 +75,7 @@ CLOSED = [
     (
         "contents",
         Verdict.FAIL,
-        "the branch holds api api-v9.9.9, not the proven api-v9.1.1",
+        "the branch holds api v9.9.9, not the proven v9.1.1",
         opened(versions_on_head=Known({**STAGING, "api": "api-v9.9.9"}, NOW)),
     ),
     (
@@ -87,13 +87,13 @@ CLOSED = [
     (
         "contents",
         Verdict.FAIL,
-        "the branch also sets admin to admin-v2.0.0, not in this set",
+        "the branch also sets admin to v2.0.0, not in this set",
         opened(versions_on_head=Known({**STAGING, "admin": "admin-v2.0.0"}, NOW)),
     ),
     (
         "proof",
         Verdict.FAIL,
-        "api api-v9.1.1 is not live in staging: api-staging is degraded",
+        "api v9.1.1 is not live in staging: api-staging is degraded",
         aim(
             proofs=(
                 proof(
@@ -111,7 +111,7 @@ CLOSED = [
     (
         "proof",
         Verdict.FAIL,
-        "web web-v5.0.1 is in quarantine: crashed",
+        "web v5.0.1 is in quarantine: crashed",
         aim(quarantine=(Quarantined("web", "web-v5.0.1", "crashed", NOW),)),
     ),
     (

@@ -265,7 +265,7 @@ def test_a_proven_version_has_no_obstacle() -> None:
             "is in quarantine: crashed",
             {"quarantine": (Quarantined("api", "api-v9.1.1", "crashed", NOW),)},
         ),
-        ("is older than api-v9.2.0", {"before": "api-v9.2.0"}),
+        ("is older than v9.2.0", {"before": "api-v9.2.0"}),
         ("is no version that stays what it is", {"version": "latest"}),
     ],
 )

@@ -248,7 +248,7 @@ def test_digests_are_cut_wherever_people_read_them() -> None:
     before = opened(promotion, staging={"api": wanted}, versions_on_head=Known({"api": old}, NOW))
     decision = decide(before, NOW)
     texts = [render_body(body_of(before)), *(each.text for each in decision.target.because)]
-    assert "the branch holds api api-v9.1.0@sha256:abc1234…, not the proven" in "".join(texts)
+    assert "the branch holds api v9.1.0@sha256:abc1234…, not the proven" in "".join(texts)
     assert not [text for text in texts if DIGEST in text]
 
 
@@ -276,7 +276,7 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
         policy=pipeline(together="proven"), staging={**STAGING, "new": "new-v1.0.0"}, target=aim
     )
     assert body_of(before).left_out == (
-        Advice("web web-v5.0.1 is in quarantine: crashed"),
+        Advice("web v5.0.1 is in quarantine: crashed"),
         Advice("only in staging: new; to let it in, comment", "/pilotage add new"),
     )
 
