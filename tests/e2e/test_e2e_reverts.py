@@ -16,6 +16,7 @@ from pilotage.core.model import Hold, Outcome, Promotion, State, Subject
 from pilotage.core.outputs import Outputs
 from pilotage.engine.perform import Performer
 from pilotage.sandbox.argocd.cluster import Reason
+from pilotage.sandbox.github.model import MergeMethod
 from pilotage.sandbox.world import BOT, World, path_of
 from pilotage.settings import ChannelSettings
 from tests.e2e.facts import (
@@ -108,6 +109,28 @@ def test_a_failed_version_is_put_back_by_value_and_everything_else_stays(tmp_pat
         assert records[0][-1] == "failure"
         assert "success" not in records[0]
         assert len(own_pulls(world)) == 1
+
+
+@pytest.mark.parametrize("method", ["squash", pytest.param("rebase", marks=pytest.mark.thorough)])
+def test_a_revert_is_merged_as_the_repository_allows(tmp_path: Path, method: str) -> None:
+    """Where no merge commit may be: what was put back, and by which act, is told all the same."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.argocd.fail_next_deployment("api-production")
+        world.deploy("api", "api-v9.2.0")
+        pull = service.until_open()
+        service.tick_all(pull)
+        service.until_ready(pull)
+        world.github.merge(pull, "maria")
+        world.repository.allowed_methods = frozenset({MergeMethod(method)})
+        world.github.protect(world.repository, "main", ["pilotage/ready"], pull_request=True)
+        reverted = service.until_state(1)
+        assert reverted.state is State.REVERTED
+        assert world.version("api", "production") == "api-v9.0.4"
+        landed = world.repository.git.log("-1", "main")[0]
+        assert landed.sha == reverted.reverts[-1].sha
+        assert landed.title.startswith("rollback(api): revert production to v9.0.4 due to ")
+        assert f"Pilotage-Act: {reverted.id}/revert/" in landed.message
 
 
 @pytest.mark.parametrize("rules", ["pull request", "approval", "closed", "by hand"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 import structlog
 
@@ -59,6 +59,9 @@ log = structlog.get_logger()
 
 _SAID = 300
 """Characters of what a server said that are kept."""
+_METHODS: tuple[Literal["merge", "squash", "rebase"], ...] = ("merge", "squash", "rebase")
+_METHOD_REFUSED = "are not allowed on this repository"
+"""GitHub, of a merge method."""
 
 
 class NotYet(Exception):
@@ -258,7 +261,7 @@ class Performer:
         if made.merged and made.merge_commit is not None:
             return Reverted(made.merge_commit, made.number, made.url)
         try:
-            merged = self._github.merge_pull_request(name, made.number, sha, "merge")
+            merged = self._merged(act, made.number, sha)
         except (Moved, BaseModified) as moved:
             raise NotYet(str(moved)) from None
         except (NotMergeable, Forbidden, GitHubRefused, GitHubConflict) as refused:
@@ -266,6 +269,22 @@ class Performer:
             return Reverted(None, made.number, made.url, f"{why}; {said}")
         self._tidy(act.side_branch, sha)
         return Reverted(merged, made.number, made.url)
+
+    def _merged(self, act: RevertCommit, number: int, sha: Sha) -> Sha:
+        """By a merge commit, or else as the rules have it: of one commit, all three are the same
+        change. Raises the refusal that is not about the method, if there is one."""
+        refusals = []
+        _, _, text = act.message.partition("\n\n")
+        for method in _METHODS:
+            title, message = (act.title, text) if method == "squash" else (None, None)
+            try:
+                return self._github.merge_pull_request(
+                    self._repository.name, number, sha, method, title=title, message=message
+                )
+            except NotMergeable as refused:
+                refusals.append(refused)
+        others = [each for each in refusals if _METHOD_REFUSED not in str(each)]
+        raise (others or refusals)[0]
 
     def _argocd(self, act: SyncApplication | TerminateOperation, now: datetime) -> Result:
         server = self._outside.argocd.get(self._server)

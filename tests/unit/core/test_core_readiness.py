@@ -105,12 +105,12 @@ WAYS: Mapping[str, tuple[BranchRules, tuple[str, ...], tuple[str, ...]]] = {
     "squash only": (
         replace(PULLS, merge_methods=frozenset({"squash"})),
         ("pull requests are required",),
-        ("a revert is merged by a merge commit, which is not allowed",),
+        (),
     ),
     "linear history": (
         replace(GATE, others=("required_linear_history",)),
         (),
-        ("a revert is merged by a merge commit, which is not allowed",),
+        (),
     ),
     "signatures": (
         replace(GATE, others=("required_signatures",)),

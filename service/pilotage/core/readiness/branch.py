@@ -12,10 +12,9 @@ from pilotage.core.readiness.findings import Finding, Level, Target, Unknown
 from pilotage.core.wording import listed
 
 _PROTECT = "docs/github.md, Branch protection"
-_AS_MERGE = "a revert is merged by a merge commit, which is not allowed"
 _RULES: Mapping[str, tuple[str, str]] = {
     "required_signatures": ("commits must be signed", "commits must be signed"),
-    "required_linear_history": ("", _AS_MERGE),
+    "required_linear_history": ("", ""),
     "merge_queue": ("changes go through a merge queue", "changes go through a merge queue"),
     "lock_branch": ("the branch is locked", "the branch is locked"),
     "restrictions": ("only chosen accounts may push", "only chosen accounts may merge"),
@@ -55,8 +54,8 @@ def _merge(rules: BranchRules, access: Access) -> Iterator[str]:
     if rules.approvals:
         yield "somebody must approve"
     yield from _contexts(rules, access)
-    if "merge" not in _methods(rules, access) and "required_linear_history" not in rules.others:
-        yield _AS_MERGE
+    if not _methods(rules, access):
+        yield "no way of merging is allowed"
     yield from (_RULES.get(name, ("", f"the rule {name}"))[1] for name in _others(rules, 1))
 
 
