@@ -11,7 +11,8 @@ from pilotage.core.config.policy import ArtifactRules, Policy
 from pilotage.core.model import Sha
 from pilotage.core.places import Refused
 from pilotage.core.plan import Plan, joined, unlike
-from pilotage.engine.trees import Memory, Trees
+from pilotage.engine.memory import Memory
+from pilotage.engine.trees import Trees
 
 _REMEMBERED = 2_000
 _PROPOSALS = 100

@@ -23,7 +23,8 @@ from pilotage.core.forge import PullRequest, PullRequestBrief, Review
 from pilotage.core.model import Sha
 from pilotage.engine.artifacts import Judge
 from pilotage.engine.comparisons import Comparisons
-from pilotage.engine.trees import Memory, Trees
+from pilotage.engine.memory import Memory
+from pilotage.engine.trees import Trees
 from pilotage.resources import presets
 from pilotage.settings import Settings
 

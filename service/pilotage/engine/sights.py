@@ -35,8 +35,8 @@ from pilotage.core.rollout.watch import (
 )
 from pilotage.core.service_plan import ServicePlan
 from pilotage.core.snapshot import Sight
+from pilotage.engine.memory import Memory
 from pilotage.engine.outside import Repository
-from pilotage.engine.trees import Memory
 
 _AT_ONCE = 8
 """Looks at one Argo CD for one target at the same time."""
