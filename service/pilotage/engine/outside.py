@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from pydantic import SecretStr
 
 from pilotage.adapters.argocd import ArgoCD
 from pilotage.adapters.argocd import Timeouts as ArgoCDTimeouts
-from pilotage.adapters.git import GitCredentials, GitStore, Timeouts
+from pilotage.adapters.git import GitCredentials, GitStore, StoreDamaged, Timeouts
 from pilotage.adapters.github import App, Credential, GitHub, MachineUser
 from pilotage.adapters.messages import Channel, Messages
 from pilotage.adapters.probe import Probe
@@ -151,6 +153,18 @@ class Outside:
             if known is None:
                 known = self._repositories[name] = self._opened(name)
             return known
+
+    def reopen(self, name: str, fault: Exception) -> None:
+        """Its store did not work: the next look opens it again, which removes the locks of killed
+        processes, and a damaged one, which is only a cache, is fetched anew."""
+        with self._lock:
+            known = self._repositories.pop(name, None)
+            if known is not None and isinstance(fault, StoreDamaged):
+                path = known.trees.git.path
+                aside = path.with_suffix(".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                with suppress(OSError):  # another worker did it
+                    path.rename(aside)
 
     def _opened(self, name: str) -> Repository:
         settings = self.settings

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
 from pilotage.adapters import git, github
-from pilotage.adapters.git import GitError, RemoteError
+from pilotage.adapters.git import GitError, RemoteError, StoreFault
 from pilotage.adapters.github import GitHubError, RateLimited
 from pilotage.core.acts import (
     Act,
@@ -42,6 +43,7 @@ from pilotage.store import Lease, RecordedAct, Store
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 Clock = Callable[[], datetime]
 
 _FIRST_RETRY = timedelta(seconds=1)
@@ -95,6 +97,14 @@ class Ticker:
                 return None
             return self._promoted(lease, loaded.target, post, loaded.pending)
 
+    def _looked(self, target: Target, look: Callable[[], T]) -> T:
+        """Raises CannotObserve where this machine is to blame, too: its git, its disk."""
+        try:
+            return look()
+        except (git.StoreFault, git.CommandFailed, OSError) as error:
+            self.outside.reopen(target.repository, error)
+            raise CannotObserve(str(error)) from None
+
     def _surveyed(self, lease: Lease, target: Target, post: Post) -> None:
         now, alone_since = self.clock(), self.alone_since(lease.target)
         self.store.forget_old(now - self.outside.settings.keep_bodies)
@@ -103,7 +113,7 @@ class Ticker:
         before = target.ready_for
         consumed: Sequence[int] = post.ids
         try:
-            surveyed = self._survey.look(target, post, now)
+            surveyed = self._looked(target, lambda: self._survey.look(target, post, now))
             target, outputs = surveyed.target, surveyed.outputs
             for output in outputs:
                 self.convergence.converge(target.repository, output, None, now, alone_since)
@@ -127,7 +137,7 @@ class Ticker:
     ) -> Attention | None:
         now = self.clock()
         try:
-            snapshot = self._observer.observe(target, post, now)
+            snapshot = self._looked(target, lambda: self._observer.observe(target, post, now))
         except NotPromoted as error:
             log.info("not promoted any more", reason=str(error))
             later = now + self.outside.settings.compare
@@ -240,7 +250,10 @@ class _Work:
     def _failed(self, act: Act, attempts: int, error: Exception) -> bool:
         ticker = self._ticker
         now = ticker.clock()
-        if isinstance(error, GitHubError | RemoteError | NotYet) and not _is_final(error):
+        if isinstance(error, StoreFault):
+            ticker.outside.reopen(self.target.repository, error)
+        passing = isinstance(error, GitHubError | RemoteError | StoreFault | NotYet)
+        if passing and not _is_final(error):
             log.warning("will try again", act=act.key, reason=str(error))
             ticker.store.fail_attempt(self._lease, act.key, str(error), now)
             self._wake(_again(error, now, attempts))

@@ -51,7 +51,11 @@ class CommandFailed(GitError):
         self.command, self.status, self.stdout, self.stderr = command, status, stdout, stderr
 
 
-class TimedOut(GitError):
+class StoreFault(GitError):
+    """The store on this machine does not work now; that says nothing of the server's repository."""
+
+
+class TimedOut(StoreFault):
     """A local command exceeded its time and was killed with all its children."""
 
     def __init__(self, command: str, seconds: float) -> None:
@@ -59,12 +63,16 @@ class TimedOut(GitError):
         self.command, self.seconds = command, seconds
 
 
-class StoreLocked(GitError):
+class StoreLocked(StoreFault):
     """A lock file of a killed git is in the way; it is removed when the store is next opened."""
 
 
-class StoreDamaged(GitError):
+class StoreDamaged(StoreFault):
     """An object or ref cannot be read. The store is a cache: remove it, and open it again."""
+
+
+class StoreUnusable(StoreFault):
+    """The store is gone, or its disk is full or cannot be written."""
 
 
 class IncompleteClone(GitError):

@@ -27,6 +27,7 @@ from .errors import (
     IncompleteClone,
     StoreDamaged,
     StoreLocked,
+    StoreUnusable,
     TimedOut,
     UnsafeEnvironment,
 )
@@ -115,7 +116,7 @@ class Runner:
         """Run ``git ARGUMENTS`` and wait for its end, at most ``timeout`` seconds.
 
         Raises TimedOut, and for a status that is not accepted StoreLocked, StoreDamaged,
-        IncompleteClone or CommandFailed."""
+        StoreUnusable, IncompleteClone or CommandFailed."""
         command = arguments[0]
         with self._counting:
             self.processes += 1
@@ -169,6 +170,9 @@ def failure(output: Output, git_dir: Path) -> GitError:
             f"{git_dir} is damaged and must be removed (the next start fetches it anew): "
             f"{output.stderr.strip()}"
         )
+    unusable = r"not a git repository|No space left|quota exceeded|Read-only file system"
+    if re.search(unusable, output.stderr):
+        return StoreUnusable(f"{git_dir} cannot be used: {output.stderr.strip()}")
     return CommandFailed(output.command, output.status, output.stdout, output.stderr)
 
 

@@ -1,0 +1,47 @@
+"""What happens to the machine that the service runs on: its git stores are only a cache."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.e2e.harness import Service, quick_world
+
+
+def _gone(store: Path) -> None:
+    shutil.rmtree(store)
+
+
+def _damaged(store: Path) -> None:
+    """As a disk that lost what was written last: a branch whose commit is not there."""
+    main = store / "refs" / "remotes" / "origin" / "main"
+    main.parent.mkdir(parents=True, exist_ok=True)
+    main.write_text("1" * 40 + "\n")
+
+
+def _locked(store: Path) -> None:
+    """As a git that was killed in the middle leaves it."""
+    for name in ("packed-refs.lock", "refs/remotes/origin/main.lock"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).touch()
+
+
+def test_a_store_that_does_not_work_is_said_and_replaced(tmp_path: Path) -> None:
+    """Without a restart, and whoever asks meanwhile is told why nothing goes on."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        told: set[str] = set()
+
+        def notice(_target: str) -> None:
+            target = service.target()
+            told.update([target.blind] if target and target.blind else [])
+
+        service.until_settled()
+        service.engine.listen(notice)
+        for number, harm in enumerate((_gone, _damaged, _locked), 1):
+            [store] = (tmp_path / "data" / "git").glob("*.git")
+            told.clear()
+            harm(store)
+            world.deploy("api", f"api-v9.{number}.0")
+            title = f"api v9.{number}.0"
+            service.until(lambda title=title: title in service.until_open().title, title)  # type: ignore[misc]
+            assert any(store.name in each for each in told), (harm, told)
