@@ -16,7 +16,8 @@ from .editor import (
     set_value,
     set_values,
 )
-from .find import Document, Missing
+from .find import Document, Missing, read_match
+from .path import parse_path
 from .refused import EditRefused
 from .scalar import Plain, Source
 
@@ -31,6 +32,8 @@ __all__ = [
     "Where",
     "delete_value",
     "find_line",
+    "parse_path",
+    "read_match",
     "read_value",
     "read_values",
     "scalars",

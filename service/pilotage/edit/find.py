@@ -91,7 +91,7 @@ def _documents(stream: Stream, document: Document | None, path: str) -> list[int
                 )
             return [roots[index]]
         case str():
-            wanted = _read_match(document)
+            wanted = read_match(document)
         case _:
             wanted = dict(document)
     chosen = [root for root in roots if _matches(stream, root, wanted)]
@@ -103,7 +103,8 @@ def _documents(stream: Stream, document: Document | None, path: str) -> list[int
     return chosen
 
 
-def _read_match(text: str) -> dict[str, str]:
+def read_match(text: str) -> dict[str, str]:
+    """What a document must hold, by path. Raises EditRefused where it cannot be read so."""
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(name and sign for name, sign, _ in pairs):
         raise EditRefused(f"a document is selected by name=value,name=value, not by {text[:80]!r}")

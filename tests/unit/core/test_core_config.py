@@ -114,7 +114,34 @@ MISTAKES = {
     ],
     in_pipeline("    promote:\n      - copy: a\n      - sett: b\n        to: c"): [
         ".pilotage.yaml:7: pipelines.syrf.promote[1]: expected `copy: PATH`, `image: PATH`, "
-        "`copy: file`, or `set: PATH` with `to: VALUE`, found a mapping"
+        "`copy: file`, or `set: PATH` with `to: VALUE`, found `sett` and `to` (did you mean `set`?)"
+    ],
+    in_pipeline("    promote: [image.tag]"): [
+        ".pilotage.yaml:5: pipelines.syrf.promote[0]: expected `copy: PATH`, `image: PATH`, "
+        "`copy: file`, or `set: PATH` with `to: VALUE`, found 'image.tag' (did you mean "
+        "`copy: image.tag`?)"
+    ],
+    in_pipeline("    promote:\n      - copy: image..tag\n      - set: 'a[x=]'\n        to: b"): [
+        ".pilotage.yaml:6: pipelines.syrf.promote[0].copy: the path cannot be read from '..tag' "
+        "on: write a.b[0].c, a[name=value].b, or a[\"a key with dots\"], found 'image..tag'",
+        ".pilotage.yaml:7: pipelines.syrf.promote[1].set: the path cannot be read from '[x=]' "
+        "on: write a.b[0].c, a[name=value].b, or a[\"a key with dots\"], found 'a[x=]'",
+    ],
+    in_pipeline("    promote: [{ image: a, document: Deployment }]"): [
+        ".pilotage.yaml:5: pipelines.syrf.promote[0].document: a document is selected by "
+        "name=value,name=value, not by 'Deployment'"
+    ],
+    in_production("applications: []"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.applications: expected at "
+        "least 1 entry, found 0"
+    ],
+    in_production("applications: ['{svc}-x']"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.applications[0]: nothing fills "
+        "{svc} here; there are {service}, {environment} (did you mean `{service}`?)"
+    ],
+    in_production("applications: '{svc}-x'"): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.applications: nothing fills "
+        "{svc} here; there are {service}, {environment} (did you mean `{service}`?)"
     ],
     in_pipeline("    promote:\n      - copy: a\n      - set: b"): [
         ".pilotage.yaml:7: pipelines.syrf.promote[1]: `to` is required here"
@@ -168,7 +195,7 @@ MISTAKES = {
     ],
     GOOD.replace("staging:\n", "staging: { from: production }\n"): [
         ".pilotage.yaml:7: pipelines.syrf.environments.staging.from: staging would be promoted "
-        "from itself"
+        "from itself: staging -> production -> staging"
     ],
     GOOD.replace("        from: staging\n", "        labels: []\n"): [
         ".pilotage.yaml:6: pipelines.syrf.environments: no environment has `from:`, so nothing "

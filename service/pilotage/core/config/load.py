@@ -244,6 +244,8 @@ def _said(error: ErrorDetails) -> tuple[str, str | None]:
             return f"unknown key; known here: {', '.join(names)}", nearest(key, names, 0.5)
         case "missing":
             return f"`{error['loc'][-1]}` is required here", None
+        case "rule":
+            return _said_rule(error["msg"], value)
         case "misplaced":
             return str(context["what"]), context["nearest"]
         case "enum" | "literal_error":
@@ -265,6 +267,19 @@ def _said(error: ErrorDetails) -> tuple[str, str | None]:
         case _:
             message = error["msg"].removeprefix("Input should be ")
             expected = message if message.startswith("expected") else f"expected {message}"
+            return f"{expected}, found {_shown(value)}", None
+
+
+def _said_rule(expected: str, value: object) -> tuple[str, str | None]:
+    match value:
+        case str():
+            return f"{expected}, found {_shown(value)}", f"copy: {value}"
+        case Mapping() if value:
+            keys = [str(key)[:60] for key in value]
+            near = (nearest(key, ("copy", "image", "set")) for key in keys)
+            found = " and ".join(f"`{key}`" for key in keys[:3])
+            return f"{expected}, found {found}", next((key for key in near if key), None)
+        case _:
             return f"{expected}, found {_shown(value)}", None
 
 

@@ -341,11 +341,12 @@ class Pipeline(_Section):
                 *at,
                 nearest=nearest(source or "", self.environments),
             )
-        passed = {name}
+        way = [name]
         while source is not None and source in self.environments:
-            if source in passed:
-                raise misplaced(f"{name} would be promoted from itself", *at)
-            passed.add(source)
+            way.insert(0, source)
+            if source in way[1:]:
+                shown = f": {' -> '.join(way)}" if len(way) > 2 else ""
+                raise misplaced(f"{name} would be promoted from itself{shown}", *at)
             source = self.environments[source].from_
 
     @property

@@ -22,11 +22,33 @@ from pydantic import (
     WrapValidator,
 )
 
-from pilotage.core.config.values import filled_by
-from pilotage.edit import Plain
+from pilotage.core.config.values import filled_by, misplaced
+from pilotage.edit import EditRefused, Plain, parse_path, read_match
 
 _FILLED = filled_by("environment", "service")
-Text = Annotated[str, Field(min_length=1), _FILLED]
+
+
+def _value_path(path: str) -> str:
+    try:
+        parse_path(path.replace("{service}", "x").replace("{environment}", "x"))
+    except EditRefused as refused:
+        raise ValueError(refused.reason) from None
+    return path
+
+
+def _document(which: str | int) -> str | int:
+    try:
+        if isinstance(which, str):
+            read_match(which)
+    except EditRefused as refused:
+        raise misplaced(refused.reason) from None
+    return which
+
+
+ValuePath = Annotated[str, Field(min_length=1), _FILLED, AfterValidator(_value_path)]
+DocumentMatch = Annotated[
+    Annotated[str, Field(min_length=1), _FILLED] | int, AfterValidator(_document)
+]
 
 
 def file_pattern(files: str) -> str:
@@ -48,7 +70,7 @@ class _Rule(BaseModel):
 
 
 class _InDocument(_Rule):
-    document: Text | int | None = None
+    document: DocumentMatch | None = None
     """Which document of a file that has several: its index from 0, or what it must hold, such as
     `kind=Deployment,metadata.name={service}`."""
 
@@ -56,13 +78,13 @@ class _InDocument(_Rule):
 class CopyValue(_InDocument):
     """Take one value from the source environment's file."""
 
-    copy_: Text = Field(alias="copy")
+    copy_: ValuePath = Field(alias="copy")
 
 
 class CopyImage(_InDocument):
     """Take the tag and the digest inside an image string; the repository stays the target's."""
 
-    image: Text
+    image: ValuePath
 
 
 class CopyFile(_Rule):
@@ -81,7 +103,7 @@ def _plain(value: object, read: ValidatorFunctionWrapHandler) -> str:
 class SetValue(_InDocument):
     """Write a fixed value, which may name the environment or the service."""
 
-    set_: Text = Field(alias="set")
+    set_: ValuePath = Field(alias="set")
     to: Annotated[
         str,
         _FILLED,

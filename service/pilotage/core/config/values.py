@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Field,
     JsonValue,
     PlainSerializer,
     StringConstraints,
@@ -124,6 +123,13 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema
 AUTO = "auto"
 
 
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Told of what is written, not of what is left after other mistakes, as `min_length` would."""
+    if not names:
+        raise misplaced("expected at least 1 entry, found 0")
+    return names
+
+
 def _auto_alone(names: tuple[str, ...]) -> tuple[str, ...]:
     if AUTO in names and len(names) > 1:
         raise ValueError(f"{AUTO} stands alone: either all applications are found, or all named")
@@ -132,7 +138,7 @@ def _auto_alone(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Applications = Annotated[
     tuple[Annotated[str, filled_by("service", "environment")], ...],
-    Field(min_length=1),
+    AfterValidator(_some),
     AfterValidator(_auto_alone),
     BeforeValidator(_one_or_many),
     WithJsonSchema(_NAMES_SCHEMA),
