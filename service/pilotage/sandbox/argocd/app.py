@@ -65,6 +65,8 @@ class Gate:
         if _host(headers.get("host", "")) not in _LOOPBACK:
             return PlainTextResponse("This Argo CD answers on loopback only.\n", 421)
         if path.startswith("/api/"):
+            query = scope["query_string"].decode("latin-1")
+            self._argocd.asked.append(f"{method} {path}{'?' if query else ''}{query}")
             if (fault := await self._fault()) is not None:
                 return fault
             kind = headers.get("content-type")

@@ -40,6 +40,7 @@ class Change(BaseModel):
     missing_tags: list[str] = Field([], alias="missingTags")
     slowness: dict[str, float] = {}
     windows: dict[str, Literal["deny", "allow"] | None] = {}
+    cannot_render: dict[str, str | None] = Field({}, alias="cannotRender")
 
 
 @router.get("/_sandbox/faults")
@@ -51,7 +52,8 @@ def read(cd: Cd) -> Response:
 @router.post("/_sandbox/faults")
 def change(cd: Cd, wanted: Annotated[Change, Body()]) -> Response:
     with cd.store.lock:
-        unknown = {*wanted.slowness, *wanted.windows, *(p.application for p in wanted.fail)}
+        named = {*wanted.slowness, *wanted.windows, *wanted.cannot_render}
+        unknown = {*named, *(p.application for p in wanted.fail)}
         unknown -= {"", *cd.store.applications}
         if unknown:
             return JSONResponse({"error": f"no such application: {sorted(unknown)}"}, 400)
@@ -85,5 +87,10 @@ def _apply_to_applications(cd: ArgoCD, wanted: Change) -> None:
             cd.bad_version(planned.version, planned.reason, planned.message)
     for name, factor in wanted.slowness.items():
         cd.set_slowness(name, factor)
+    for name, message in wanted.cannot_render.items():
+        if message is None:
+            cd.faults.cannot_render.pop(name, None)
+        else:
+            cd.faults.cannot_render[name] = message
     for name, kind in wanted.windows.items():
         cd.set_window(name, SyncWindow(kind) if kind else None)

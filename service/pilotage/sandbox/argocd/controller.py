@@ -344,6 +344,8 @@ class Controller:
         """The manifests at these SHAs, from the cache where they were made before."""
         if self._faults.repo_server_down:
             raise RenderError(REPO_SERVER_REFUSES, unavailable=True)
+        if app.name in self._faults.cannot_render:
+            raise RenderError(self._faults.cannot_render[app.name])
         key = (app.uid, sources, revisions)
         if key not in self._rendered:
             if len(self._rendered) >= _CACHED:

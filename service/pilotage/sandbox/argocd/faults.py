@@ -29,6 +29,7 @@ class Faults:
     server_errors: int = 0  # so many of the next answers of the API are 500
     bad_versions: dict[str, Failure] = field(default_factory=dict)  # image tag to what happens
     missing_tags: set[str] = field(default_factory=set)  # of a charts repository not served
+    cannot_render: dict[str, str] = field(default_factory=dict)  # application to the message
     next_deployment: dict[str, Failure] = field(default_factory=dict)  # application to failure
 
     def document(self, now: float) -> Json:
@@ -43,5 +44,6 @@ class Faults:
             "serverErrors": self.server_errors,
             "badVersions": {tag: str(f.reason) for tag, f in self.bad_versions.items()},
             "missingTags": sorted(self.missing_tags),
+            "cannotRender": dict(self.cannot_render),
             "nextDeployment": {name: str(f.reason) for name, f in self.next_deployment.items()},
         }

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,8 @@ from pilotage.sandbox.argocd.state import (
     Timings,
 )
 from pilotage.sandbox.argocd.store import Clock, ManualClock, Store, new_uid, system_clock
+
+_REMEMBERED = 2_000
 
 
 class ArgoCD:
@@ -53,6 +56,8 @@ class ArgoCD:
         self.accounts = Accounts(accounts or default_accounts(), self.store.clock())
         self.controller = Controller(self.store, self.repositories, self.faults)
         self.application_sets = ApplicationSetController(self.store, self.controller, self.faults)
+        self.asked: deque[str] = deque(maxlen=_REMEMBERED)
+        """The API's newest requests: method, path and query."""
         self.closed = False
         self.notifications: Notifications | None = None
         self._thread: threading.Thread | None = None
