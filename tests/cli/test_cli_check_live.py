@@ -417,6 +417,23 @@ def test_applications_on_another_branch(live: Worlds) -> None:
     assert "syrf/staging: 3 applications found" in there.found("ok")
 
 
+def test_manifests_that_are_not_to_be_had(live: Worlds) -> None:
+    """Asked for where the gate needs them, of one application."""
+    there = live(policy=QUICK.replace("soak: 1s", "soak: 1s, artifacts: {}"))
+    assert there.found("problem") == ""
+    (asked,) = (each for each in there.world.argocd.asked if "/manifests" in each)
+    assert asked.startswith("GET /api/v1/applications/api-production/manifests?project=")
+    assert "revision" not in asked
+    faults = there.world.argocd.faults
+    faults.cannot_render["api-production"] = "no plugin"
+    problems = there.found("problem")
+    assert f"{TARGET}: api-production does not render as it stands: no plugin" in problems
+    faults.repo_server_down = True
+    problems = there.found("problem")
+    assert f"{TARGET}: the manifests of api-production cannot be read: 503" in problems
+    assert "gates.artifacts.render: false" in problems
+
+
 def test_automatic_sync_that_is_off(live: Worlds) -> None:
     """Then Pilotage asks for the sync; without that right nobody does."""
     there = live(applications=partial(by_hand, automated=False))

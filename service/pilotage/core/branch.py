@@ -15,7 +15,7 @@ from pilotage.core.model import Promotion, Sha
 from pilotage.core.places import FileText, Refused
 from pilotage.core.plan import Plan, joined
 
-_TOLD_BY_THE_BRANCH = ("contents", "artifacts", "approvers")
+_TOLD_BY_THE_BRANCH = ("contents", "artifacts", "renders", "approvers")
 
 
 def show_first(draft: Draft, promotion: Promotion) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pilotage.core import checklist
+from pilotage.core import checklist, rendered
 from pilotage.core.artifacts import evidence, findings, next_step
+from pilotage.core.manifests import DoesNotRender, NotAsked, NotSeen, Renders
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
 from pilotage.core.snapshot import Known, Snapshot, Unknown
@@ -122,6 +123,39 @@ def artifacts(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
             return Gate("artifacts", Verdict.FAIL, f"{text}{more}", next_step(found, rules))
 
 
+def renders(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
+    """Argo CD renders each application that reads the branch, at its very head (VAPORA-6)."""
+    if not rendered.is_asked_for(seen.policy):
+        return Gate("renders", Verdict.PASS, "no rendering is asked for")
+    if not isinstance(seen.pull_request, Known):
+        return Gate("renders", Verdict.WAIT, "the branch has not been read yet")
+    head = seen.pull_request.value.head
+    every = rendered.answers(seen.policy, promotion, seen.found_in_target, head)
+    faults = [
+        f"{name} does not render: {found.message}"
+        for name, found in every.items()
+        if rendered.is_at_fault(found)
+    ]
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        step = f"correct it on the branch, or in {seen.policy.source_name}"
+        return Gate("renders", Verdict.FAIL, f"{faults[0]}{more}", step)
+    for name, found in every.items():
+        match found:
+            case DoesNotRender(message=message):
+                text = f"{name} does not render, with or without this promotion: {message}"
+                step = f"mend it on {seen.base_branch}, then update the branch"
+                return Gate("renders", Verdict.WAIT, text, step)
+            case NotSeen(reason=reason, next_step=step):
+                text = f"{name} cannot be rendered now: {reason}"
+                return Gate("renders", Verdict.WAIT, text, step)
+            case None:
+                return Gate("renders", Verdict.WAIT, f"{name} has not been rendered yet")
+            case Renders() | NotAsked():
+                continue
+    return Gate("renders", Verdict.PASS, rendered.evidence(every))
+
+
 def checklist_complete(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     ticked = checklist.ticked_items(promotion)
     missing = [item for item in seen.policy.environment.checklist if item.item not in ticked]
@@ -182,6 +216,7 @@ GATES: tuple[Callable[[Promotion, Target, Snapshot], Gate], ...] = (
     not_held,
     contents,
     artifacts,
+    renders,
     proof,
     alone,
     approved,

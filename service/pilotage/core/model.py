@@ -15,6 +15,7 @@ from enum import StrEnum
 from pilotage.core.application import Application
 from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.comparison import Comparison
+from pilotage.core.manifests import Render
 from pilotage.core.rollout.watch import Watch
 
 Sha = str
@@ -230,6 +231,8 @@ class Promotion:
     """Somebody else's pull request that it waits for; it has been told of."""
     comparisons: tuple[Comparison, ...] = ()
     """What is in each step, as far as the services' own repositories were asked."""
+    renders: tuple[Render, ...] = ()
+    """What Argo CD makes of the branch's head, application by application."""
     picture: Mapping[str, Application] = field(default_factory=dict)
     """The target's applications from before the merge."""
     pictured_at: datetime | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.core import comparing, pages, prose
+from pilotage.core import comparing, pages, prose, rendered
 from pilotage.core.acts import ClosePullRequest, Notify
 from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
@@ -83,6 +83,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
         return
     _announce(draft, promotion)
     promotion = rolled(draft, promotion, pull_request, selection)
+    promotion = _with_renders(draft, promotion, pull_request)
     gates = judge_gates(promotion, draft.target, seen)
     closed = blockers(gates)
     for gate in gates:
@@ -104,6 +105,17 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     )
     draft.propose(promotion)
     draft.outputs.append(pages.proposal_outputs(seen, draft.target, promotion, pull_request, gates))
+
+
+def _with_renders(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> Promotion:
+    """With what this look learnt of the head's manifests; it is looked again for the rest."""
+    seen, head = draft.seen, pull_request.head
+    if not rendered.is_asked_for(seen.policy):
+        return promotion
+    promotion = rendered.remembered(promotion, seen.renders, head, draft.now)
+    every = rendered.answers(seen.policy, promotion, seen.found_in_target, head)
+    draft.wake(rendered.next_look(every, draft.now))
+    return promotion
 
 
 def _announce(draft: Draft, promotion: Promotion) -> None:

@@ -39,12 +39,13 @@ from pilotage.core.prose import (
     story_marker,
     title,
 )
+from pilotage.core.rendered import is_asked_for
 from pilotage.core.rollout.watch import Watch
 from pilotage.core.snapshot import Snapshot
 from pilotage.core.wording import listed
 
 _PARTS = {
-    "pilotage/evidence": ("proof", "contents", "artifacts"),
+    "pilotage/evidence": ("proof", "contents", "artifacts", "renders"),
     "pilotage/checklist": ("checklist",),
 }
 ROLLOUT = "pilotage/rollout"
@@ -209,10 +210,15 @@ def _proven(
         over = f"over at {moment(max(proven))}" if proven else ""
         boxes.append(Box("soak", f"Soaked {span(soak)}", len(proven) == every, over))
     if policy.environment.gates.artifacts is not None:
-        valid = [gate for gate in gates if gate.name == "artifacts" and gate.open]
-        proof = valid[0].reason if valid else ""
-        boxes.append(Box("artifacts-valid", "Artifacts valid", bool(valid), proof))
+        judged = [gate for gate in gates if gate.name in _of_artifacts(policy)]
+        valid = bool(judged) and all(gate.open for gate in judged)
+        proof = "; ".join(gate.reason for gate in judged) if valid else ""
+        boxes.append(Box("artifacts-valid", "Artifacts valid", valid, proof))
     return tuple(boxes)
+
+
+def _of_artifacts(policy: Policy) -> tuple[str, ...]:
+    return ("artifacts", "renders") if is_asked_for(policy) else ("artifacts",)
 
 
 def _people(policy: Policy, promotion: Promotion) -> tuple[Box, ...]:

@@ -143,7 +143,10 @@ def _hold(draft: Draft, command: Command) -> str | None:
 
 
 def _resume(draft: Draft, command: Command) -> str | None:
-    """Both take the hold away; what was watched is watched afresh, with whole budgets."""
+    """Both take the hold away; what was watched is watched afresh, with whole budgets.
+
+    What did not render is rendered again.
+    """
     promotion = _addressed(draft, command)
     if promotion is None:
         return "nothing is on its way"
@@ -157,6 +160,7 @@ def _resume(draft: Draft, command: Command) -> str | None:
     resumed = replace(
         promotion,
         hold=None,
+        renders=(),
         watches={},
         checks={},
         reverts=reverts,

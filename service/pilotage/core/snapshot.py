@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
+from pilotage.core import manifests
 from pilotage.core.application import Look
 from pilotage.core.artifacts import Artifacts
 from pilotage.core.change import ServiceChange
@@ -160,6 +161,8 @@ class Snapshot:
     """What the pull request's head holds for its services, and for those that people added."""
     artifacts: Seen[Artifacts] | None = None
     """The files of the open proposal as its head has them; None where the policy asks nothing."""
+    renders: Mapping[str, manifests.Answer] = field(default_factory=dict)
+    """What was learned at this look of the target's applications at the pull request's head."""
     reviews: Seen[tuple[Review, ...]] | None = None
     approvers: Seen[frozenset[str]] | None = None
     """Everybody whose approval counts; None when nobody's is asked for."""

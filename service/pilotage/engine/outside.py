@@ -20,11 +20,16 @@ from pilotage.adapters.git import GitCredentials, GitStore, StoreDamaged, Timeou
 from pilotage.adapters.github import App, Credential, GitHub, MachineUser
 from pilotage.adapters.messages import Channel, Messages
 from pilotage.adapters.probe import Probe
-from pilotage.core.application import normalised_repository
+from pilotage.core import manifests
+from pilotage.core.application import CannotSee, normalised_repository
+from pilotage.core.comparing import MOST
+from pilotage.core.comparison import Answer as ComparisonAnswer
+from pilotage.core.comparison import NotCompared, Span
 from pilotage.core.forge import PullRequest, PullRequestBrief, Review
+from pilotage.core.manifests import NotSeen, Question
 from pilotage.core.model import Sha
 from pilotage.engine.artifacts import Judge
-from pilotage.engine.comparisons import Comparisons
+from pilotage.engine.asking import Asking
 from pilotage.engine.memory import Memory
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
@@ -32,6 +37,8 @@ from pilotage.settings import Settings
 
 T = TypeVar("T")
 
+_RENDERED_AT_ONCE = 4
+"""Renderings by all Argo CDs together: each may take their repository servers a while."""
 _SETTLED = timedelta(seconds=5)
 """GitHub's times have whole seconds: what was read this soon after a change may be outdated."""
 
@@ -135,7 +142,18 @@ class Outside:
             )
             for name, found in settings.argocd.items()
         }
-        self.comparisons = Comparisons(self.github.compare)
+        self.comparisons: Asking[Span, ComparisonAnswer] = Asking(
+            "compare",
+            self.github.compare,
+            NotCompared("it could not be asked for; the log says why"),
+            at_once=MOST,
+        )
+        self.renders: Asking[Question, manifests.Answer] = Asking(
+            "render",
+            self._render,
+            NotSeen("it could not be asked for; the log says why"),
+            at_once=_RENDERED_AT_ONCE,
+        )
         self.probe = Probe()
         self.messages = Messages(
             {
@@ -184,8 +202,17 @@ class Outside:
         )
         return Repository(name, url, Trees(store, self._presets), self.github)
 
+    def _render(self, question: Question) -> manifests.Answer:
+        """The base too: Argo CD has mostly rendered it by itself, and keeps what it rendered."""
+        server = self.argocd[question.application.server]
+        head = server.render(question.application, question.head)
+        if isinstance(head, CannotSee):
+            return manifests.answer(head, head)
+        return manifests.answer(head, server.render(question.application, question.base))
+
     def close(self) -> None:
         self.comparisons.close()
+        self.renders.close()
         self.github.close()
         for server in self.argocd.values():
             server.close()

@@ -11,14 +11,21 @@ from typing import TypeVar
 from pilotage.adapters.argocd import ArgoCD
 from pilotage.adapters.git import GitError
 from pilotage.adapters.github import Forbidden, GitHubError, NotFound, RateLimited, Unreachable
-from pilotage.core.application import CannotSee, normalised_repository
+from pilotage.core.application import (
+    CannotSee,
+    RenderAt,
+    Rendered,
+    RenderFailed,
+    normalised_repository,
+)
 from pilotage.core.config.load import FILE
-from pilotage.core.config.policy import Config, Mode, Pipeline
+from pilotage.core.config.policy import Config, Environment, Mode, Pipeline
 from pilotage.core.discovery.declared import Branch, Declared
 from pilotage.core.discovery.find import discover, nearest_miss
 from pilotage.core.discovery.names import names_in
 from pilotage.core.forge import Access
 from pilotage.core.layout import layout_of
+from pilotage.core.manifests import said
 from pilotage.core.model import Sha
 from pilotage.core.readiness.argocd import (
     EnvironmentFacts,
@@ -238,7 +245,30 @@ def _environment(
     }
     acts = pipeline.mode is Mode.PROPOSE
     facts = EnvironmentFacts(id_, server.server, branch, found, names, misses, {}, acts)
-    return replace(facts, may_sync=_rights(server, facts, declared))
+    return replace(
+        facts,
+        may_sync=_rights(server, facts, declared),
+        unrendered=_unrendered(server, environment, facts, declared),
+    )
+
+
+def _unrendered(
+    server: ArgoCD, environment: Environment, facts: EnvironmentFacts, declared: Declared
+) -> Unknown | None:
+    """Where the gate needs it: why the first application's manifests are not to be had today."""
+    rules = environment.gates.artifacts
+    there = [each for each in declared.applications if each.name in facts.applications]
+    if rules is None or not rules.render or not there:
+        return None
+    name = there[0].name
+    match server.render(there[0].ref, RenderAt(())):
+        case CannotSee(reason=reason):
+            step = "grant applications, get: docs/argocd.md; or gates.artifacts.render: false"
+            return Unknown(f"the manifests of {name} cannot be read: {said(reason)}", step)
+        case RenderFailed(message=message):
+            return Unknown(f"{name} does not render as it stands: {said(message)}", "mend it")
+        case Rendered():
+            return None
 
 
 def _without_version(

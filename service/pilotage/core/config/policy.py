@@ -163,6 +163,8 @@ class ArtifactRules(_Section):
     """Whose schemas its resources must fit."""
     removed: Permission = Permission.REFUSE
     """Whether a resource that is there now may be gone."""
+    render: bool = True
+    """Whether Argo CD must render the branch before it may be merged."""
 
 
 class Gates(_Section):

@@ -40,6 +40,8 @@ class EnvironmentFacts:
     may_sync: Mapping[str, bool | Unknown]
     """Asked for one application of each project, and for those without automatic sync."""
     acts: bool = True
+    unrendered: Unknown | None = None
+    """Why the gate would see no manifests, told by one application."""
 
     @property
     def applications(self) -> tuple[str, ...]:
@@ -95,6 +97,9 @@ def judge_environment(facts: EnvironmentFacts, declared: Declared) -> Iterator[F
     yield from _elsewhere(facts, misses)
     yield from _syncing(facts, there)
     yield from _uncovered(facts)
+    if facts.unrendered is not None:
+        level = Level.PROBLEM if facts.acts else Level.NOTE
+        yield Finding(level, facts.id, facts.unrendered.reason, facts.unrendered.next_step)
 
 
 def _missing(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -82,22 +82,7 @@ class Case:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The sources whose revisions are ours, but for one that the value names the revision of.
-
-        Where the branch is known, those that follow it: another may stand at a tag of the same
-        repository.
-        """
-        route, branch = self.expectation.route, self.expectation.branch
-        pinned = route.source if isinstance(route, ThroughSpec) else None
-        own = self.application.sources_of(self.expectation.repository)
-        own = tuple(index for index in own if index != pinned)
-        following = {"", "HEAD", branch, f"refs/heads/{branch}"}
-        sources = self.application.sources
-        return (
-            tuple(index for index in own if sources[index].target_revision in following)
-            if branch
-            else ()
-        ) or own
+        return own_sources(self.application, self.expectation)
 
     @property
     def revision(self) -> str:
@@ -162,14 +147,11 @@ class Case:
 
     def render_at(self, commit: str, value: str | None) -> RenderAt:
         """How to render the application as of a commit; `value` goes where the spec takes it."""
-        positions: dict[int, str] = {}
-        single = len(self.application.sources) == 1
-        for ours in self.sources:
-            positions[0 if single else ours + 1] = commit
+        commits = dict.fromkeys(self.sources, commit)
         route = self.expectation.route
         if isinstance(route, ThroughSpec) and value is not None:
-            positions[0 if single else route.source + 1] = value
-        return RenderAt(tuple(sorted(positions.items())))
+            commits[route.source] = value
+        return render_at(self.application, commits)
 
     @property
     def renders(self) -> tuple[RenderAt, RenderAt]:
@@ -230,6 +212,32 @@ class Case:
 
 
 Row = Callable[[Case], Finding | None]
+
+
+def own_sources(application: Application, expectation: Expectation) -> tuple[int, ...]:
+    """The sources whose revisions are ours, but for one that the value names the revision of.
+
+    Where the branch is known, those that follow it: another may stand at a tag of the same
+    repository.
+    """
+    route, branch = expectation.route, expectation.branch
+    pinned = route.source if isinstance(route, ThroughSpec) else None
+    own = application.sources_of(expectation.repository)
+    own = tuple(index for index in own if index != pinned)
+    following = {"", "HEAD", branch, f"refs/heads/{branch}"}
+    sources = application.sources
+    return (
+        tuple(index for index in own if sources[index].target_revision in following)
+        if branch
+        else ()
+    ) or own
+
+
+def render_at(application: Application, commits: Mapping[int, str]) -> RenderAt:
+    """Source index to commit, as Argo CD is asked: it counts from 1, and not a single source."""
+    single = len(application.sources) == 1
+    positions = {0 if single else index + 1: commit for index, commit in commits.items()}
+    return RenderAt(tuple(sorted(positions.items())))
 
 
 def attempts_with(case: Case) -> dict[str, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
 from pilotage.adapters.kubernetes import NoSchemas
-from pilotage.core import checklist
+from pilotage.core import checklist, manifests, rendered
 from pilotage.core.artifacts import Artifacts
 from pilotage.core.by_hand import running_now
 from pilotage.core.change import files_of
@@ -24,6 +24,7 @@ from pilotage.core.model import (
     State,
 )
 from pilotage.core.plan import versions
+from pilotage.core.rendered import Wanted
 from pilotage.core.rollout.watch import Requests, Watch
 from pilotage.core.snapshot import (
     Known,
@@ -58,6 +59,9 @@ def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
         return replace(snapshot, merged=_merged(look, current))
     if not current.open:
         return snapshot
+    found = snapshot.found_in_target
+    wanted = rendered.wanted(look.policy, promotion, found, current.head, look.now)
+    sights = _picture(look, promotion, found, anew=bool(wanted))
     files = files_of(promotion.changes)
     edited = _edited_on_base(look, promotion, files)
     return replace(
@@ -68,7 +72,8 @@ def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
         proposal_at_head=look.repository.trees.texts(look.base, files) if edited else {},
         reviews=seen(look, lambda _: look.repository.reviews(number, look.asked)),
         approvers=_approvers(look, number),
-        sights=_picture(look, promotion, snapshot.found_in_target),
+        sights=sights,
+        renders=_renders(look, promotion, current.head, wanted, sights),
     )
 
 
@@ -180,14 +185,37 @@ def _writers(github: GitHub, repository: str, reviews: tuple[Review, ...]) -> fr
     )
 
 
-def _picture(look: Look, promotion: Promotion, found: Mapping[str, Found]) -> dict[str, Sight]:
+def _renders(
+    look: Look,
+    promotion: Promotion,
+    head: Sha,
+    wanted: Sequence[Wanted],
+    sights: Mapping[str, Sight],
+) -> dict[str, manifests.Answer]:
+    """What is not answered in time is answered at a later look."""
+    known: dict[str, manifests.Answer] = {}
+    questions: dict[str, manifests.Question] = {}
+    for each in wanted:
+        asked = rendered.question(each, sights.get(each.name), head, promotion.base)
+        if isinstance(asked, manifests.Question):
+            questions[each.name] = asked
+        else:
+            known[each.name] = asked
+    told = look.outside.renders.ask(questions.values())
+    return known | {name: told[asked] for name, asked in questions.items() if asked in told}
+
+
+def _picture(
+    look: Look, promotion: Promotion, found: Mapping[str, Found], anew: bool
+) -> dict[str, Sight]:
     """The target's applications before the merge, as Argo CD has them: no refresh is asked for."""
     taken = promotion.pictured_at
     known = [each for each in promotion.changes if not why_unknown(each.service, found)]
     names = {each.service: target_names(look.policy, each.service, found) for each in known}
     there = [each.service for each in known if not each.new]
     complete = all(name in promotion.picture for service in there for name in names[service])
-    if complete and taken is not None and look.now - taken < look.outside.settings.compare:
+    recent = taken is not None and look.now - taken < look.outside.settings.compare
+    if complete and recent and not anew:
         return {}
     questions = []
     glance = replace(Watch.begin(look.now), requests=Requests())
