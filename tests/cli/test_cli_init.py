@@ -376,7 +376,7 @@ class TestNotRecognised:
         assert ran.code == 1
         assert not (clone / ".pilotage.yaml").exists()
         said = flowing(ran.out)
-        assert "Looked at the names of 1 files" in said
+        assert "Looked at the name of 1 file at" in said
         assert "No two files differ only in the name of an environment" in said
         assert "--files 'apps/{service}/{environment}/values.yaml' --promote image.tag" in said
 
@@ -386,7 +386,8 @@ class TestNotRecognised:
         assert ran.code == 1
         assert "helm/values-{environment}.yaml (dev, production, staging)" in flowing(ran.out)
         assert "no value there looks like a version" in flowing(ran.out)
-        assert "--files 'helm/values-{environment}.yaml'" in ran.out
+        assert "--files 'helm/values-{environment}.yaml' --promote PATH" in ran.out
+        assert "`PATH` is where the version stands, such as image.tag" in flowing(ran.out)
 
     def test_names_that_move(self, tmp_path: Path, run: Run) -> None:
         files = side_by_side("{environment}/values.yaml", "image: {{ tag: {environment} }}\n")
@@ -492,6 +493,39 @@ class TestSayingWhere:
         assert "No two environments have a file that matches aps/" in flowing(ran.out)
 
     @pytest.mark.parametrize(
+        "wrong",
+        ["aps/{service}/{environment}/values.yaml", "apps/{service}/{environment}/value.yml"],
+    )
+    def test_a_pattern_that_matches_nothing_is_mended_by_the_command_that_is_shown(
+        self, tmp_path: Path, run: Run, wrong: str
+    ) -> None:
+        clone = a_clone(tmp_path, LAYOUTS["helm-values"], config=None)
+        for options in ((), ("--promote", "image.tag")):
+            ran = run("init", clone, "--files", wrong, *options)
+            (line,) = [each for each in ran.out.splitlines() if "pilotage init" in each]
+            assert APPS in line
+            _, _, *better = shlex.split(line)
+            assert run("init", clone, *better, "--print").code == (
+                1 if "tga" in str(options) else 0
+            )
+
+    def test_environments_that_no_file_names(self, tmp_path: Path, run: Run) -> None:
+        clone = a_clone(tmp_path, LAYOUTS["helm-values"], config=None)
+        ran = run("init", clone, "--from", "canary", "--to", "main")
+        assert ran.code == 1
+        assert "No two files differ only in the names canary and main." in flowing(ran.out)
+
+    def test_a_path_that_is_not_there_is_not_proposed_once_more(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        files = side_by_side("{environment}/values.yaml", "host: {environment}.example.org\n")
+        clone = a_clone(tmp_path, files, config=None)
+        pattern = "{environment}/values.yaml"
+        ran = run("init", clone, "--files", pattern, "--promote", "image.tag")
+        assert "not two environments have image.tag" in flowing(ran.out)
+        assert f"pilotage init --files '{pattern}' --promote PATH" in ran.out
+
+    @pytest.mark.parametrize(
         ("options", "said"),
         [
             (("--from", "staging"), "--from and --to go together"),
@@ -543,7 +577,7 @@ class TestHostileRepositories:
             (clone / name / "values.yaml").symlink_to("../x.yaml")
         commit(clone, {})
         ran = run("init", clone)
-        assert (ran.code, "Looked at the names of 1 files" in ran.out) == (1, True)
+        assert (ran.code, "Looked at the name of 1 file " in ran.out) == (1, True)
 
     def test_a_huge_repository_is_looked_at_in_part_and_says_so(
         self, tmp_path: Path, run: Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _MOST_CHANGES = 5
 _MOST_EXAMPLES = 3
+_PATTERN = "apps/{service}/{environment}/values.yaml"
 
 
 def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
@@ -39,7 +41,8 @@ def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
 
 
 def _looked(findings: Findings, commit: str) -> str:
-    text = f"Looked at the names of {findings.looked_at:,} files at {commit[:7]}"
+    names = "name" if findings.looked_at == 1 else "names"
+    text = f"Looked at the {names} of {counted(findings.looked_at, 'file')} at {commit[:7]}"
     if findings.looked_at < findings.files:
         text += f" (of {findings.files:,}; the others were too many)"
     text += f", and into {findings.read:,} that several environments have."
@@ -102,10 +105,13 @@ def unknown(
     yield ""
     yield from _wrapped("Say where the versions stand, and it will be written:")
     yield ""
-    yield f"  {_example(findings, files)}"
+    example = _example(findings, files, promote)
+    yield f"  {example}"
     yield ""
+    path = "`PATH` is where the version stands, such as image.tag. " if "PATH" in example else ""
     yield from _wrapped(
-        "`{environment}` stands for the environment's name in the path and `{service}` for the "
+        path
+        + "`{environment}` stands for the environment's name in the path and `{service}` for the "
         "service's, if it is there. `--from` and `--to` name environments that are called "
         "otherwise than usual. When nothing fits, docs/layouts.md lists what does."
     )
@@ -115,6 +121,8 @@ def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iter
     misses = findings.misses
     if files is not None and not findings.side_by_side:
         yield f"No two environments have a file that matches {files}."
+    elif not findings.side_by_side and findings.names.given:
+        yield f"No two files differ only in the names {' and '.join(findings.names.given)}."
     elif not findings.side_by_side:
         yield (
             "No two files differ only in the name of an environment, such as dev, staging and "
@@ -143,13 +151,19 @@ def _files(count: int, example: Group) -> str:
     return f"{many}, such as {_cut(example.key)} ({', '.join([*example.files][:6])})"
 
 
-def _example(findings: Findings, files: str | None) -> str:
+def _example(findings: Findings, files: str | None, promote: Sequence[str]) -> str:
+    """A command that can be pasted as soon as what it says is true; PATH where nobody knows it."""
     groups = [group for group, _, _ in findings.misses.moving] or [*findings.misses.silent]
     known = min((group.key for group in groups if "values" in group.key), default=None)
-    pattern = files or known or "apps/{service}/{environment}/values.yaml"
-    value = findings.suggested[0] if findings.suggested else "image.tag"
-    quoted = value if "[" not in value else f"'{value}'"
-    return f"pilotage init --files '{_cut(pattern)}' --promote {quoted}"
+    pattern = findings.nearest or files or known
+    if pattern is None:
+        return f"pilotage init --files '{_PATTERN}' --promote image.tag"
+    if findings.nearest is not None:
+        values: Sequence[str] = promote
+    else:
+        values = findings.suggested[:1] or ("PATH",)
+    said = "".join(f" --promote {shlex.quote(value)}" for value in values)
+    return f"pilotage init --files {shlex.quote(pattern)}{said}"
 
 
 def as_document(

@@ -18,12 +18,15 @@ from pilotage.core.recognise.groups import (
     Reader,
     ReadGroup,
     chosen,
+    grouped,
     read,
 )
 from pilotage.core.recognise.places import FileKind, Place, Rank
+from pilotage.core.wording import nearest
 from pilotage.edit import image
 
 _ENVIRONMENT, _SERVICE = "{environment}", "{service}"
+_MOST_COMPARED = 5_000
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -66,7 +69,20 @@ def recognise_asked(
         misses=misses,
         names=names,
         suggested=tuple(dict.fromkeys(place.path for place in places)),
+        nearest=None if groups else _nearest(paths, names, files),
     )
+
+
+def _nearest(paths: Sequence[str], names: Names, files: str) -> str | None:
+    """With `{service}` where the person has it, if the pattern is as deep."""
+    keys = [group.key for group in grouped(paths, names)][:_MOST_COMPARED]
+    found = nearest(files, keys, 0.5)
+    if found is None:
+        return None
+    pairs = tuple(zip(files.split("/"), found.split("/"), strict=False))
+    if files.count("/") == found.count("/"):
+        found = "/".join(asked if asked == _SERVICE else part for asked, part in pairs)
+    return found
 
 
 def _matching(paths: Iterable[str], files: str) -> dict[str, tuple[str, dict[str, str]]]:

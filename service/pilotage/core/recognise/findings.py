@@ -26,3 +26,5 @@ class Findings:
     names: Names
     suggested: tuple[str, ...] = ()
     """Values that look like versions, where those that a person named are not there."""
+    nearest: str | None = None
+    """The pattern of files that are there, where no file matches what a person named."""
