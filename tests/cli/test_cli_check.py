@@ -80,6 +80,7 @@ def test_a_value_that_no_file_has_is_a_problem(tmp_path: Path, run: Run) -> None
     assert ran.code == 1
     assert ".pilotage.yaml:4: pipelines.syrf.promote: no file of staging" in ran.out
     assert "has service.chartTga" in ran.out
+    assert "(did you mean `service.chartTag`?)" in ran.out
     assert file("staging", "api") in ran.out
 
 

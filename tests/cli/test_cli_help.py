@@ -39,6 +39,16 @@ def test_help_loads_nothing_heavy() -> None:
 def test_version(run: Run) -> None:
     assert run("version").out == f"pilotage {__version__}\n"
     assert run("version", "--json").json == {"version": __version__}
+    assert run("--version").out == f"pilotage {__version__}\n"
+    assert run("--version", "status").code == Exit.FINE
+
+
+def test_the_list_of_commands_is_whole_sentences(run: Run) -> None:
+    """None is cut to fit a terminal of 80 columns."""
+    for group in ((), ("quarantine",)):
+        listed = run(*group, "--help", COLUMNS="80").out.partition("Commands:")[2]
+        assert listed
+        assert "..." not in listed
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["status", "--nonsense"], ["explain"]])

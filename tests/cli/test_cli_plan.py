@@ -25,6 +25,18 @@ def test_it_shows_what_would_be_promoted(tmp_path: Path, run: Run) -> None:
     assert "api also differs in replicas: not promoted" in ran.out
 
 
+def test_many_differences_are_named_in_part_and_counted(tmp_path: Path, run: Run) -> None:
+    """A line that people can read; --json has them all."""
+    files = two_services()
+    more = "".join(f"k{number}: {{}}\n" for number in range(30))
+    files[file("staging", "api")] = values("staging", "api-v9.1.1", more.format(*[1] * 30))
+    files[file("production", "api")] = values("production", "api-v9.0.4", more.format(*[2] * 30))
+    ran = run("plan", a_clone(tmp_path, files))
+    assert "api also differs in k0, k1, k2, k3, k4 and 25 more: not promoted" in ran.out
+    (target,) = run("plan", tmp_path, "--json").json["targets"]
+    assert len(target["changes"][0]["not_promoted"]) == 30
+
+
 def test_the_diff_is_the_promotion_byte_for_byte(tmp_path: Path, run: Run) -> None:
     """`git apply` makes the file that the service would commit: odd spacing, CRLF and no last
     line end included."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
@@ -32,17 +33,33 @@ _EPILOG = (
 )
 
 
+def _said_version(asked: bool) -> None:
+    if asked:
+        version.version()
+        raise typer.Exit
+
+
+def _whole(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_said_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Brings a proven version from staging to production, and back if it fails."""
+
+
 def build() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(
         name="pilotage",
-        help="Brings a proven version from staging to production, and back if it fails.",
-        epilog=_EPILOG,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback(epilog=_EPILOG)(_whole)
     app.command()(serve.serve)
     _tryout(app)
     app.command()(init.init)

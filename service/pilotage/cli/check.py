@@ -109,7 +109,23 @@ def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
     expected = f"no file of {target.source} or {target.environment} has {place.path}"
     where = ("pipelines", name, "promote")
     example = f"{expected}; {place.file} has not, for one"
-    return [Problem(clone.file, clone.line(*where), ".".join(where), example)]
+    near = _nearest_value(clone, target, place.file, place.path)
+    return [Problem(clone.file, clone.line(*where), ".".join(where), example, near)]
+
+
+def _nearest_value(clone: Clone, target: Target, file: str, path: str) -> str | None:
+    """The path of a value in this file that is most like this one."""
+    from pilotage import edit
+
+    trees = (
+        clone.trees.tree(target.pipeline, each, clone.commit).files
+        for each in (target.source, target.environment)
+    )
+    text = next((tree[file].text for tree in trees if file in tree), "")
+    try:
+        return nearest(path, [each.path for each in edit.scalars(text)])
+    except edit.EditRefused:
+        return None
 
 
 def _any_version(clone: Clone, target: Target) -> bool:

@@ -39,10 +39,17 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the two stories.")] = False,
     as_json: AsJson = False,
     port: Annotated[int, typer.Option(help="The service's port; 0 takes a free one.")] = 0,
-    github_port: Annotated[int, typer.Option(help="The sandbox GitHub's port.")] = 0,
-    argocd_port: Annotated[int, typer.Option(help="The sandbox Argo CD's port.")] = 0,
+    github_port: Annotated[
+        int, typer.Option(help="The sandbox GitHub's port; 0 takes a free one.")
+    ] = 0,
+    argocd_port: Annotated[
+        int, typer.Option(help="The sandbox Argo CD's port; 0 takes a free one.")
+    ] = 0,
 ) -> None:
-    """Play both stories on a sandbox in this process; nothing leaves this machine."""
+    """Play both stories on a sandbox in this process.
+
+    Nothing leaves this machine. Then it stays up to be tried, until Ctrl-C.
+    """
     from rich.console import Console
 
     from pilotage import logs

@@ -19,7 +19,7 @@ from pilotage.cli.clone import (
 )
 from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
-from pilotage.core.wording import counted, nearest
+from pilotage.core.wording import counted, listed, nearest
 
 if TYPE_CHECKING:
     from pilotage.core.change import ServiceChange
@@ -180,7 +180,7 @@ def _show_rest(target: dict[str, Any]) -> None:
     for change in target["changes"]:
         paths = [each["path"] for each in change["not_promoted"]]
         if paths:
-            say(f"  {change['service']} also differs in {', '.join(paths)}: not promoted")
+            say(f"  {change['service']} also differs in {listed(paths)}: not promoted")
     for note in target["notes"]:
         say(f"  {note}")
 
