@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -200,8 +201,7 @@ class Pair:
         for _, rule in self._rules:
             match rule:
                 case CopiedFile(place=place, replaced=texts) if place.file == ours:
-                    for old, new in texts:
-                        text = text.replace(old, new)
+                    text = _replaced(text, dict(texts))
                 case Fixed(place=place) if place.file == ours:
                     fixed.append(_write(place, None, rule.written))
         return places.written(fixed, {ours: text}, {}).get(ours, text)
@@ -215,6 +215,14 @@ class Pair:
                 after = files.get(ours, self.target[ours].text)
                 found += _differences(self.source[theirs].text, self.target[ours], after, promoted)
         return tuple(found[:_MOST_DIFFERENCES])
+
+
+def _replaced(text: str, texts: Mapping[str, str]) -> str:
+    """All at once, the longest first: a mapping has no order, and what came in is not replaced."""
+    if not texts:
+        return text
+    longest = sorted(texts, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest)), lambda found: texts[found[0]], text)
 
 
 def _id(file: FileText | None) -> str:

@@ -402,6 +402,18 @@ def _two(staging: str, production: str, more: str = "") -> Plan:
     )
 
 
+def test_texts_are_replaced_all_at_once_the_longest_first() -> None:
+    """A mapping has no order: `blue` and `green` change places, and a host wins over its part."""
+    texts = "{ staging: production, staging.example.org: example.org, blue: green, green: blue }"
+    case = Case(
+        f"files: '{{environment}}.yaml'\npromote: [{{ copy: file, replace: {texts} }}]",
+        {"staging.yaml": "host: staging.example.org\nname: staging\nlive: blue\nidle: green\n"},
+        {"production.yaml": "host: example.org\n"},
+        {"production.yaml": "host: example.org\nname: production\nlive: green\nidle: blue\n"},
+    )
+    assert joined(list(case.planned().services.values())) == case.becomes
+
+
 @pytest.mark.parametrize("text", ["kind: ServiceAccount\n", "", "image: {repository: r}\n"])
 def test_what_says_no_version_anywhere_is_no_service(text: str) -> None:
     """Service accounts, identities and policies stand in folders of the same shape."""
