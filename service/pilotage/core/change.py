@@ -79,6 +79,7 @@ class Difference:
     path: str
     source: str | None
     running: str | None
+    document: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from pilotage.core.model import Sha
 from pilotage.core.places import FileText, Refused
 from pilotage.core.service_plan import Pair, Planned, ServicePlan, Unplanned
 
+_MOST_DIFFERENCES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -138,13 +140,19 @@ def _told(
 
 
 def _said_once(services: Mapping[str, ServicePlan]) -> dict[str, ServicePlan]:
-    """What differs in a file that several services share is said of the first of them."""
+    """What differs in a file that several services share is said of the first of them, if it is
+    none that another one promotes."""
+    promoted = {spot for found in services.values() for spot in found.spots}
     known: set[Difference] = set()
     said = {}
     for name, found in services.items():
-        rest = tuple(each for each in found.change.differences if each not in known)
+        rest = [
+            each
+            for each in found.change.differences
+            if each not in known and (each.file, each.document, each.path) not in promoted
+        ][:_MOST_DIFFERENCES]
         known.update(rest)
-        said[name] = replace(found, change=replace(found.change, differences=rest))
+        said[name] = replace(found, change=replace(found.change, differences=tuple(rest)))
     return said
 
 

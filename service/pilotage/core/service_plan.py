@@ -23,7 +23,9 @@ from pilotage.core.config.load import Problem
 from pilotage.core.layout import WHOLE, Copied, CopiedFile, Fixed, Layout, Placed
 from pilotage.core.places import FileText, Refused
 
-_MOST_DIFFERENCES = 50
+_MOST_DIFFERENCES = 500
+Spot: TypeAlias = tuple[str, int, str]
+"""One scalar: its file, the document's index, and its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class ServicePlan:
     """What the source environment's files hold where the target takes it from."""
     contents: Mapping[str, str] = field(default_factory=dict)
     """The texts of whole files, by the id that a write names."""
+    spots: frozenset[Spot] = frozenset()
+    """What it changes in files that are not copied as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +136,10 @@ class Pair:
         texts = {file: self.target[file].text for _, file in self._files if file in self.target}
         contents = {content_id(text.encode()): text for text in self._whole.values()}
         files = places.written(writes, texts, contents)
-        change = ServiceChange(
-            self.service,
-            places.shown(writes[0].place, before[writes[0].place]),
-            version,
-            writes,
-            self._differences(files),
-        )
-        return ServicePlan(change, texts, files, source, contents)
+        different, spots = self._compared(files)
+        was = places.shown(writes[0].place, before[writes[0].place])
+        change = ServiceChange(self.service, was, version, writes, different)
+        return ServicePlan(change, texts, files, source, contents, spots)
 
     def _added(self) -> Planned:
         """Every file of the service as it is in the source, with the fixed values of the target."""
@@ -206,15 +206,19 @@ class Pair:
                     fixed.append(_write(place, None, rule.written))
         return places.written(fixed, {ours: text}, {}).get(ours, text)
 
-    def _differences(self, files: Mapping[str, str]) -> tuple[Difference, ...]:
-        """Scalars that differ and are not promoted; not worth refusing a promotion for."""
+    def _compared(self, files: Mapping[str, str]) -> tuple[tuple[Difference, ...], frozenset[Spot]]:
+        """Scalars that differ and stay, which is not worth refusing a promotion for; and those
+        that change."""
         promoted = {rule.place.path for _, rule in self._rules}
-        found: list[Difference] = []
+        different: list[Difference] = []
+        spots: set[Spot] = set()
         for theirs, ours in self._files:
             if ours not in self._whole:
                 after = files.get(ours, self.target[ours].text)
-                found += _differences(self.source[theirs].text, self.target[ours], after, promoted)
-        return tuple(found[:_MOST_DIFFERENCES])
+                found = _Compared.read(self.source[theirs].text, self.target[ours], after)
+                different += (each for each in found.different if each.path not in promoted)
+                spots |= found.spots
+        return tuple(different[:_MOST_DIFFERENCES]), frozenset(spots)
 
 
 def _replaced(text: str, texts: Mapping[str, str]) -> str:
@@ -236,17 +240,26 @@ def _write(place: Place, before: str | None, after: str) -> Write:
     return Write(place.file, place.path, before, after, place.document, place.part)
 
 
-def _differences(theirs: str, ours: FileText, planned: str, promoted: set[str]) -> list[Difference]:
-    """What stays different once the promoted values are written."""
-    try:
-        source, running, after = (_scalars(text) for text in (theirs, ours.text, planned))
-    except edit.EditRefused:
-        return []
-    return [
-        Difference(ours.path, path, source.get(at), running.get(at))
-        for at in (running | source)
-        if source.get(at) != running.get(at) == after.get(at) and (path := at[1]) not in promoted
-    ]
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One file of the target beside the source's: what stays different, and what changes."""
+
+    different: tuple[Difference, ...] = ()
+    spots: frozenset[Spot] = frozenset()
+
+    @classmethod
+    def read(cls, theirs: str, ours: FileText, planned: str) -> _Compared:
+        try:
+            source, running, after = (_scalars(text) for text in (theirs, ours.text, planned))
+        except edit.EditRefused:
+            return cls()
+        different = (
+            Difference(ours.path, at[1], source.get(at), running.get(at), at[0])
+            for at in (running | source)
+            if source.get(at) != running.get(at) == after.get(at)
+        )
+        changed = (at for at in (running | after) if running.get(at) != after.get(at))
+        return cls(tuple(different), frozenset((ours.path, *at) for at in changed))
 
 
 def _scalars(text: str) -> dict[tuple[int, str], str]:

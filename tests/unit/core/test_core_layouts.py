@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pilotage.core.change import Part, Write, content_id
+from pilotage.core.change import Difference, Part, Write, content_id
 from pilotage.core.config.load import load_config
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.layout import layout_of
@@ -412,6 +412,31 @@ def test_texts_are_replaced_all_at_once_the_longest_first() -> None:
         {"production.yaml": "host: example.org\nname: production\nlive: green\nidle: blue\n"},
     )
     assert joined(list(case.planned().services.values())) == case.becomes
+
+
+@pytest.mark.runbook("SYRF-3")
+def test_what_one_service_promotes_is_not_said_to_be_left_by_another() -> None:
+    """In a file of 30 services the only key that is left is still found, and said once."""
+    names = [f"s{number}" for number in range(30)]
+    rules = "{ copy: '{service}.tag', document: 0 }, { image: '{service}.image', document: 0 }"
+    listed = ", ".join(f"{name}: {{}}" for name in names)
+
+    def text(tag: str, replicas: int) -> str:
+        tags = "".join(f"{name}:\n  tag: {tag}\n  image: r/{name}:{tag}\n" for name in names)
+        return f"{tags}---\ns1: {{ tag: {replicas} }}\n"
+
+    config = f"files: '{{environment}}.yaml'\nservices: {{ {listed} }}\npromote: [{rules}]"
+    case = Case(
+        config,
+        {"staging.yaml": text("v2", 3)},
+        {"production.yaml": text("v1", 1)},
+        {},
+    )
+    found = case.planned().changes
+    assert len(found) == len(names)
+    assert [each for change in found for each in change.differences] == [
+        Difference("production.yaml", "s1.tag", "3", "1", 1)
+    ]
 
 
 @pytest.mark.parametrize("text", ["kind: ServiceAccount\n", "", "image: {repository: r}\n"])
