@@ -74,6 +74,41 @@ def test_git_takes_every_diff(tmp_path: Path, before: str, after: str) -> None:
     assert (tmp_path / "f").read_bytes() == after.encode()
 
 
+SHARED = """\
+version: 1
+pipelines:
+  shop:
+    files: my apps/é/{environment}.yaml
+    new_services: add
+    services: { api: {}, web: {} }
+    promote: [{ copy: "{service}.tag" }]
+    environments: { staging: {}, production: { from: staging } }
+"""
+
+
+def test_services_that_share_a_file_are_one_diff(tmp_path: Path, run: Run) -> None:
+    """What is printed is one patch for each target, as the promotion is one commit."""
+    text = "api: {tag: v%d}\nweb:\n  tag: v%d\n"
+    path = "my apps/é/%s.yaml"
+    files = {path % "staging": text % (2, 2), path % "production": text % (1, 1)}
+    clone = a_clone(tmp_path, files, SHARED)
+    (target,) = run("plan", clone, "--json").json["targets"]
+    printed = run("plan", clone).out
+    assert printed.endswith(target["diff"])
+    assert printed.count("+++ ") == 1
+    git(clone, "apply", "-", given=target["diff"])
+    assert (clone / (path % "production")).read_text() == text % (2, 2)
+
+
+def test_a_new_service_comes_from_nothing(tmp_path: Path, run: Run) -> None:
+    files = {file("staging", "api"): values("staging", "api-v1.0.0")}
+    config = CONFIG.replace("    environments:", "    new_services: add\n    environments:")
+    ran = run("plan", a_clone(tmp_path, files, config))
+    assert "  api: nothing -> api-v1.0.0, new\n" in ran.out
+    git(tmp_path, "apply", "-", given=ran.out[ran.out.index("--- ") :])
+    assert (tmp_path / API).read_text() == values("production", "api-v1.0.0")
+
+
 def test_nothing_to_promote_is_fine(tmp_path: Path, run: Run) -> None:
     same = {
         file("staging", "api"): values("staging", "api-v1.0.0"),

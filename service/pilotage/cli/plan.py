@@ -22,6 +22,8 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, listed, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pilotage.core.change import ServiceChange
     from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
@@ -69,6 +71,7 @@ def _unknown(only: str, clone: Clone) -> str:
 def _planned(clone: Clone, target: Target) -> dict[str, Any]:
     plan = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
     artifacts, untold = artifact_problems(target, plan)
+    diff, refused = _diff(plan)
     return {
         "target": target.id,
         "from": target.source,
@@ -77,13 +80,11 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
             {
                 **_change(each.change, target),
                 "files": sorted(each.files),
-                "diff": "".join(
-                    unified(file, each.running.get(file), text)
-                    for file, text in sorted(each.files.items())
-                ),
+                "diff": _unified(each.running, each.files),
             }
             for each in plan.services.values()
         ],
+        "diff": diff,
         "unchanged": dict(plan.unchanged),
         "only_in_source": list(plan.only_in_source),
         "only_in_target": list(plan.only_in_target),
@@ -92,8 +93,25 @@ def _planned(clone: Clone, target: Target) -> dict[str, Any]:
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],
         "artifacts": [_problem(each) for each in artifacts],
-        "notes": [*_against(clone, target, plan), *_notes(target, plan), *untold],
+        "notes": [*_against(clone, target, plan), *_notes(target, plan), *untold, *refused],
     }
+
+
+def _diff(plan: Plan) -> tuple[str, list[str]]:
+    """All services together, since several may share a file; or why that cannot be."""
+    from pilotage.core.places import Refused
+    from pilotage.core.plan import joined
+
+    chosen = list(plan.services.values())
+    running = {file: text for each in chosen for file, text in each.running.items()}
+    try:
+        return _unified(running, joined(chosen)), []
+    except Refused as refused:
+        return "", [f"not all of them can be written at once: {refused}"]
+
+
+def _unified(running: Mapping[str, str], files: Mapping[str, str]) -> str:
+    return "".join(unified(file, running.get(file), text) for file, text in sorted(files.items()))
 
 
 def _change(change: ServiceChange, target: Target) -> dict[str, Any]:
@@ -164,14 +182,14 @@ def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
         say(f"{target['target']} from {target['from']} at {clone.commit[:7]}: {_summary(target)}")
         for change in target["changes"]:
             step = change["distance"]
-            say(f"  {change['service']}: {change['before']} -> {change['after']}, {step}")
+            before = "nothing" if change["before"] is None else change["before"]
+            say(f"  {change['service']}: {before} -> {change['after']}, {step}")
         for problem in target["problems"]:
             say(f"  {problem['service']} cannot be promoted: {problem['text']}")
         for problem in target["artifacts"]:
             say(f"  the merge would stay closed: {problem['text']}")
         _show_rest(target)
-        for change in target["changes"]:
-            print_diff(change["diff"])
+        print_diff(target["diff"])
 
 
 def _show_rest(target: dict[str, Any]) -> None:
