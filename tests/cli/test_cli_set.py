@@ -254,6 +254,7 @@ REFUSED = {
     "mapping": ("a:\n  b: 1\n", "a", ":2: a: it is a mapping"),
     "missing item": ("a: [1]\n", "a[3]", ":1: a[3]: nothing is there"),
     "template": ("a: 1\nb: {{ .x }}:{{ .y }}\n", "a", ":2: not YAML"),
+    "templates": ("{{- if .x }}\na: 1\n{{ end }}\n", "a", ":1: not YAML, but a template"),
     "too deep": ("[" * 300 + "]" * 300, "a", ":1: the text is nested too deeply"),
     "too large": ("#" * 4_100_000 + "\na: 1\n", "a", ": the text is too large"),
     "not a path": ("a: 1\n", "a..b", ": a..b: the path cannot be read from '..b' on"),
@@ -278,6 +279,9 @@ def test_what_is_not_safe_is_refused_with_file_line_and_reason(
 )
 def test_what_may_be_allowed(tmp_path: Path, run: Run, text: str, path: str, option: str) -> None:
     file = written(tmp_path / "a.yaml", text)
+    refused = run("set", file, path, "v2")
+    assert (refused.code, text_of(file)) == (1, text)
+    assert f"; {option} edits it all the same\n" in refused.err
     assert run("set", file, path, "v2", option).code == 0
     assert "v2" in text_of(file)
 

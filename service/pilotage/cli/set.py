@@ -141,6 +141,8 @@ def _edit(name: str, text: str, change: _Change) -> _Edited:
         path = f"{refused.path}: " if refused.path else ""
         absent = refused.nearest is not None and change.value is not None and not change.insert
         hint = "; --insert adds keys that are missing" if absent else ""
+        if refused.option:
+            hint = f"; --{refused.option.replace('_', '-')} edits it all the same"
         fail(f"{name}{line}: {path}{refused.reason}{hint}", Exit.NO)
 
 

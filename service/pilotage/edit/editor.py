@@ -13,7 +13,7 @@ from .judge import Splice, apply, entry_around
 from .path import Index, Key, Step, format_path
 from .prune import delete_entry
 from .refused import EditRefused
-from .scalar import Plain, Source, meaning, write
+from .scalar import Plain, Source, check_tag, meaning, write
 from .stream import BOM, Language, Stream, read
 
 # An anchor, a tag, and a comment between them and the value.
@@ -123,8 +123,9 @@ def _with_mark(text: str, new: str) -> str:
 
 
 def _absent(missing: Lost) -> EditRefused:
+    nearest = f"; the nearest path that exists is {missing.nearest}" if missing.steps else ""
     return EditRefused(
-        f"nothing is there; the nearest path that exists is {missing.nearest}",
+        f"nothing is there{nearest}",
         path=missing.path,
         line=missing.line,
         nearest=missing.nearest,
@@ -143,6 +144,7 @@ def _replace(
     flow = any(stream.events[parent].style == "{" for parent, _ in found.parents)
     try:
         if event.style in ("|", ">") and not isinstance(value, Source):
+            check_tag(value, event)
             written = rewrite_block(stream.text[start:end], value)
         else:
             written = write(value, event, flow=flow, is_json=stream.language == "json")
@@ -199,9 +201,10 @@ def _source_value(source: Source, language: Language) -> str:
 def _check_block(event: Event, path: str, options: Allowed) -> None:
     if event.style in ("|", ">") and not options.get("block_scalars"):
         raise EditRefused(
-            f"it is a block scalar ({event.style}); say block_scalars to edit its lines",
+            f"it is a block scalar ({event.style}), whose lines stay as they are",
             path=path,
             line=event.line + 1,
+            option="block_scalars",
         )
 
 
@@ -214,9 +217,10 @@ def _check_shared(stream: Stream, path: str, found: Found | Lost, options: Allow
         if event.kind is Kind.ALIAS and event.anchor in anchors:
             raise EditRefused(
                 f"the alias *{event.anchor} on line {stream.line(at)} repeats it, so that it would"
-                " change there too; say shared if it may",
+                " change there too",
                 path=path,
                 line=stream.line(found.at),
+                option="shared",
             )
 
 

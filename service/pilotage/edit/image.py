@@ -14,7 +14,8 @@ _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 _IMAGE = re.compile(
     rf"(?P<repository>(?:{_HOST}/)?{_PART}(?:/{_PART})*)(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 )
-_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+_CODES = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""The length of the code of each algorithm; registries take it in lower case only."""
 LONGEST = 1024
 
 
@@ -76,7 +77,9 @@ def _check(digest: str) -> None:
 
 def _check_digest(digest: str | None) -> None:
     algorithm, _, code = (digest or "").partition(":")
-    if algorithm in _LENGTHS and len(code) != _LENGTHS[algorithm]:
+    if algorithm in _CODES and len(code) != _CODES[algorithm]:
         raise EditRefused(
-            f"a digest of {algorithm} has {_LENGTHS[algorithm]} characters, this one {len(code)}"
+            f"a digest of {algorithm} has {_CODES[algorithm]} characters, this one {len(code)}"
         )
+    if algorithm in _CODES and code != code.lower():
+        raise EditRefused(f"a digest of {algorithm} is written in lower case")

@@ -33,11 +33,11 @@ _TYPED = re.compile(
       (?i: null | true | false | yes | no | on | off | y | n )
     | ~ | = | <<
     | [-+] [0-9_]+
-    | [-+]? (?: 0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+ )
+    | [-+]? (?: 0[xX][0-9a-fA-F_]+ | 0[oO][-+]?[0-7_]+ | 0[bB][-+]?[01_]+ )
     | [-+]? (?: [0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9_]+ ) (?: [eE][-+]?[0-9]+ )?
     | [-+]? [0-9][0-9_]* (?: :[0-5]?[0-9] )+ (?: \.[0-9_]* )?
     | [-+]? \. (?i: inf ) | \. (?i: nan )
-    | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: (?:[Tt]|[ \t]+) [0-9]{1,2}:[0-9]{2}:[0-9]{2} .* )?
+    | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: (?:[Tt]|[ \t]+) [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2} .* )?
     |
     """,
     re.VERBOSE,
@@ -53,12 +53,17 @@ _NOT_PRINTABLE = re.compile(
     r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NUMBER = tuple("+-.0123456789")
 _INDICATORS = "-?:,[]{}#&*!|>'\"%@`"
 
 
 def is_typed(value: str) -> bool:
     """Whether some YAML reads `value`, written without quotes, as something else than a string."""
-    return bool(_TYPED.fullmatch(value)) or _resolved(value) != _STRING_TAG
+    if _TYPED.fullmatch(value) or _resolved(value) != _STRING_TAG:
+        return True
+    # Go drops every underscore before it looks for a number, wherever it stands.
+    number = value[:1] in _NUMBER and "_" in value
+    return number and _TYPED.fullmatch(value.replace("_", "")) is not None
 
 
 def _resolved(value: str) -> str:
@@ -88,7 +93,8 @@ def fits_plain(value: str, *, flow: bool) -> bool:
         return False
     if ": " in value or value[-1] == ":" or " #" in value or value[:3] in ("---", "..."):
         return False
-    return not (flow and any(sign in value for sign in ",[]{}"))
+    # Go ends a plain value within a flow collection at "?" too.
+    return not (flow and any(sign in value for sign in ",[]{}?"))
 
 
 def write(value: str, event: Event, *, flow: bool, is_json: bool) -> str:
@@ -104,15 +110,24 @@ def write(value: str, event: Event, *, flow: bool, is_json: bool) -> str:
         if value and not fits_plain(value, flow=flow):
             raise EditRefused(f"{value[:40]!r} cannot be written without quotes")
         return str(value)
-    if not isinstance(value, Plain) and _is_core(event.tag):
-        tag = str(event.tag).replace(_CORE_TAG, "!!")
-        raise EditRefused(f"it is tagged {tag}, and the new value is a string")
+    if not isinstance(value, Plain):
+        check_tag(value, event)
     if event.style == "'" and _PRINTABLE.fullmatch(value):
         return "'" + value.replace("'", "''") + "'"
     may_be_plain = not event.style and not is_json and fits_plain(value, flow=flow)
     if may_be_plain and (event.tag not in (None, "!") or not is_typed(value)):
         return str(value)
     return double_quoted(value)
+
+
+def check_tag(value: str, event: Event) -> None:
+    """Raises EditRefused where the string `value` would not be one with the tag of `event`."""
+    if _is_core(event.tag):
+        tag = str(event.tag).replace(_CORE_TAG, "!!")
+        raise EditRefused(f"it is tagged {tag}, and the new value is a string")
+    # libyaml and what was made after it (Go) forget the quotes that stand behind this tag.
+    if event.tag == "!" and is_typed(value):
+        raise EditRefused(f"it is tagged !, with which {value[:40]!r} is no string to all readers")
 
 
 def double_quoted(value: str) -> str:

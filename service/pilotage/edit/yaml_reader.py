@@ -108,11 +108,19 @@ def _meaning(kind: Kind, event: Any) -> tuple[Kind, str, str, str | None, str | 
     return kind, "", "", None, event.anchor if kind is Kind.ALIAS else None
 
 
+def _around(text: str, index: int) -> str:
+    """The line at `index`, and the one before it: a problem is often seen behind its place."""
+    before = text.rfind("\n", 0, max(text.rfind("\n", 0, index), 0)) + 1
+    end = text.find("\n", index)
+    return text[before : end if end >= 0 else None]
+
+
 def _refusal(text: str, error: YAMLError) -> EditRefused:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
         problem = getattr(error, "problem", None) or "a syntax error"
-        return EditRefused(f"not YAML: {problem}", line=mark.line + 1)
+        what = ", but a template ({{ }})" if "{{" in _around(text, mark.index) else ""
+        return EditRefused(f"not YAML{what}: {problem}", line=mark.line + 1)
     position = getattr(error, "position", None)
     line = text.encode()[:position].count(b"\n") + 1 if isinstance(position, int) else None
     return EditRefused(f"not YAML: {getattr(error, 'reason', 'it cannot be read')}", line=line)

@@ -75,7 +75,16 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "digest", ["", "sha256:", "sha256:" + "a" * 63, "sha256:" + "g" * 64, "a" * 64, NEW + "\n"]
+    "digest",
+    [
+        "",
+        "sha256:",
+        "sha256:" + "a" * 63,
+        "sha256:" + "A" * 64,
+        "sha256:" + "g" * 64,
+        "a" * 64,
+        NEW + "\n",
+    ],
 )
 def test_what_is_no_digest_is_refused(digest: str) -> None:
     """A digest has its algorithm and its full length."""

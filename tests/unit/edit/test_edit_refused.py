@@ -30,7 +30,7 @@ REFUSED = [
     ("a: >-\n  text\n", "a", 1, "it is a block scalar"),
     ("a:\n  b: 1\n", "a.c", 2, "nearest path that exists is a$"),
     ("a:\n  b: 1\n", "a.b.c", 2, "nearest path that exists is a.b$"),
-    ("a:\n  b: 1\n", "x.y", 1, "nearest path that exists is \\.$"),
+    ("a:\n  b: 1\n", "x.y", 1, "nothing is there$"),
     ("a:\n  - b\n", "a[1]", 2, "nearest path that exists is a$"),
     ("a:\n  - b\n", "a.b", 2, "nearest path that exists is a$"),
     (
@@ -59,6 +59,34 @@ def test_an_unsafe_edit_is_refused(text: str, path: str, line: int | None, reaso
         set_value(text, path, "new")
     assert refused.value.line == line
     assert refused.value.path in (path, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ("a: ! x\n", "1.10", "tagged !, with which '1.10' is no string to all readers"),
+        ("a: ! 'x'\n", "yes", "tagged !"),
+        ("a: !!int |\n  1\n", "2", "tagged !!int"),
+    ],
+)
+def test_a_tag_that_makes_no_string_of_the_value_is_refused(
+    text: str, value: str, reason: str
+) -> None:
+    """Behind `!` libyaml and Go read `"1.10"` as a number, quotes or not."""
+    with pytest.raises(EditRefused, match=reason):
+        set_value(text, "a", value, block_scalars=True)
+    assert read_value(set_value("a: ! x\n", "a", "v2"), "a") == "v2"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "option"),
+    [(ALIASED, "v", "shared"), ("a: |\n  x\n", "a", "block_scalars"), (ALIASED, "w", "")],
+)
+def test_a_refusal_names_the_option_that_would_allow_it(text: str, path: str, option: str) -> None:
+    """Whether there is such an option where it is told is not the editor's to know."""
+    with pytest.raises(EditRefused) as refused:
+        set_value(text, path, "new")
+    assert refused.value.option == option
 
 
 def test_a_missing_path_tells_the_nearest() -> None:

@@ -98,6 +98,13 @@ QUOTED = [
     "017",
     "0b11",
     "1_000",
+    "1e1_0",
+    ".1e1_0",
+    "0o-52",
+    "0b+1",
+    "0_x1F",
+    "-_.5",
+    "2026-1-1 1:2:3",
     "-_",
     "+_1",
     "+1",
@@ -200,9 +207,9 @@ def test_an_ordinary_string_stays_plain(value: str) -> None:
     assert set_value("tag: old\n", "tag", value) == f"tag: {value}\n"
 
 
-@pytest.mark.parametrize("value", ["a,b", "x]", "{a", "[", "a}"])
+@pytest.mark.parametrize("value", ["a,b", "x]", "{a", "[", "a}", "http://x?y"])
 def test_within_a_flow_collection_its_signs_are_quoted(value: str) -> None:
-    """Commas and brackets end a plain value within a flow collection."""
+    """Commas and brackets end a plain value within a flow collection, and to Go a ? does."""
     assert set_value("{tag: old, b: c}\n", "tag", value) == f'{{tag: "{value}", b: c}}\n'
 
 
