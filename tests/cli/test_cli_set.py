@@ -286,6 +286,15 @@ def test_what_may_be_allowed(tmp_path: Path, run: Run, text: str, path: str, opt
     assert "v2" in text_of(file)
 
 
+@pytest.mark.parametrize(("path", "helps"), [("b.c", True), ('["b.c"]', True), ("a[3]", False)])
+def test_insert_is_named_only_where_it_helps(
+    tmp_path: Path, run: Run, path: str, helps: bool
+) -> None:
+    file = written(tmp_path / "a.yaml", "a: [1]\n")
+    assert ("--insert adds" in run("set", file, path, "v2").err) is helps
+    assert (run("set", file, path, "v2", "--insert").code == 0) is helps
+
+
 def test_a_json_file_is_never_taken_for_yaml(tmp_path: Path, run: Run) -> None:
     """YAML would read this, and write a string without quotes."""
     file = written(tmp_path / "package.json", "{version: 1,}\n")

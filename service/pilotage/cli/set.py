@@ -17,7 +17,7 @@ from pilotage.cli.file import MOST_BYTES, TextFile, decoded, read_file
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 
 if TYPE_CHECKING:
-    from pilotage.edit import Allowed, Missing, Where
+    from pilotage.edit import Allowed, EditRefused, Missing, Where
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,14})")
 _BOOLEAN = re.compile(r"true|false")
@@ -139,11 +139,18 @@ def _edit(name: str, text: str, change: _Change) -> _Edited:
     except EditRefused as refused:
         line = f":{refused.line}" if refused.line else ""
         path = f"{refused.path}: " if refused.path else ""
-        absent = refused.nearest is not None and change.value is not None and not change.insert
-        hint = "; --insert adds keys that are missing" if absent else ""
-        if refused.option:
-            hint = f"; --{refused.option.replace('_', '-')} edits it all the same"
-        fail(f"{name}{line}: {path}{refused.reason}{hint}", Exit.NO)
+        fail(f"{name}{line}: {path}{refused.reason}{_way_out(refused, change)}", Exit.NO)
+
+
+def _way_out(refused: EditRefused, change: _Change) -> str:
+    """The option that would let it through, if there is one."""
+    if refused.option:
+        return f"; --{refused.option.replace('_', '-')} edits it all the same"
+    if refused.nearest is None or change.value is None or change.insert:
+        return ""
+    missing = change.path.removeprefix(refused.nearest)
+    is_item = missing.startswith("[") and not missing.startswith(('["', "['"))
+    return "" if is_item else "; --insert adds keys that are missing"
 
 
 def _edited(text: str, change: _Change) -> _Edited:
