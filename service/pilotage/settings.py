@@ -162,8 +162,10 @@ class Settings(BaseSettings):
     """How long a worker that died keeps its target from the others."""
     git_timeout: Duration = timedelta(seconds=60)
     keep_bodies: Duration = timedelta(days=14)
+    connections: int = Field(default=400, ge=10)
+    """How many may be open at once; never more than half of the files that the process may open."""
     body_timeout: Duration = timedelta(seconds=30)
-    """How long the body of a request may take to arrive; GitHub itself gives up after 10 s."""
+    """How long the head of a request, and then its body, may take; GitHub gives up after 10 s."""
     body_memory: int = Field(default=64, ge=50)
     """MB of bodies that are held while their signature is not known; one of them may have 25."""
     body_wait: Duration = timedelta(seconds=5)

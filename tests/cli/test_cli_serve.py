@@ -3,99 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.serving import TOKEN, serve_settings, serving_process
 from tests.web.served import SECRET, sign
-
-TOKEN = "a-machine-users-token"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
-def _settings(folder: Path, **more: str) -> Path:
-    """Settings of a service whose GitHub does not answer: nobody listens on that port."""
-    nobody = f"http://127.0.0.1:{_free_port()}"
-    lines = {
-        "repositories": '["acme/gitops"]',
-        "data": json.dumps(str(folder / "data")),
-        "port": "0",
-        "workers": "1",
-        "json_logs": "true",
-        "allow_insecure_git": "true",
-        **more,
-    }
-    text = "".join(f"{name} = {value}\n" for name, value in lines.items())
-    text += f'[github]\nurl = "{nobody}"\ngit_url = "{nobody}"\ntoken = "{TOKEN}"\n'
-    file = folder / "settings.toml"
-    file.write_text(text + f'webhook_secret = "{SECRET}"\n')
-    return file
-
-
-class Process:
-    """One `pilotage serve`; its log lines are read as they come."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.lines: list[dict[str, Any]] = []
-        self.raw = ""
-        self.url = str(self.until("serving")["url"])
-
-    def until(self, event: str) -> dict[str, Any]:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.raw += line
-            self.lines.append(json.loads(line))
-            if self.lines[-1]["event"] == event:
-                return self.lines[-1]
-        raise AssertionError(f"it ended without {event}: {self.raw}")
-
-    def stop(self, how: signal.Signals) -> int:
-        self._process.send_signal(how)
-        self.until("stopped")
-        return self._process.wait(timeout=30)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-@contextmanager
-def _serving(file: Path) -> Iterator[Process]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILOTAGE_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pilotage", "serve", "--config", str(file)],
-        env=kept,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield Process(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, how: signal.Signals) -> None:
     body = json.dumps({"zen": "x"}).encode()
-    with _serving(_settings(tmp_path)) as process:
+    with serving_process(serve_settings(tmp_path)) as process:
         assert httpx.get(f"{process.url}/healthz").status_code == 200
         assert httpx.get(f"{process.url}/readyz").status_code == 200
         answer = httpx.post(
@@ -116,15 +39,15 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, how: signal.Signals)
 
 def test_what_was_kept_is_known_after_a_kill(tmp_path: Path) -> None:
     """The answer 202 means that it is on disk."""
-    file = _settings(tmp_path)
+    file = serve_settings(tmp_path)
     body = json.dumps({"zen": "x"}).encode()
     headers = {"X-GitHub-Event": "ping", "X-GitHub-Delivery": "d-1", "X-Hub-Signature-256": ""}
     headers["X-Hub-Signature-256"] = sign(body)
-    with _serving(file) as process:
+    with serving_process(file) as process:
         hook = f"{process.url}/hooks/github"
         assert httpx.post(hook, content=body, headers=headers).json()["stored"] is True
         process.kill()
-    with _serving(file) as process:
+    with serving_process(file) as process:
         hook = f"{process.url}/hooks/github"
         assert httpx.post(hook, content=body, headers=headers).json()["stored"] is False
 
@@ -144,7 +67,7 @@ class TestItDoesNotStart:
         assert (ran.code, "is not TOML" in ran.err) == (2, True)
 
     def test_and_a_wrong_value_is_named_without_being_shown(self, run: Run, tmp_path: Path) -> None:
-        ran = run("serve", "--config", _settings(tmp_path, operator_tokn='"very-secret"'))
+        ran = run("serve", "--config", serve_settings(tmp_path, operator_tokn='"very-secret"'))
         assert ran.code == 2
         assert "operator_tokn" in ran.err
         assert "very-secret" not in ran.err
@@ -152,17 +75,17 @@ class TestItDoesNotStart:
     def test_on_a_port_that_is_taken(self, run: Run, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
-            ran = run("serve", "--config", _settings(tmp_path, port=port))
+            ran = run("serve", "--config", serve_settings(tmp_path, port=port))
         assert ran.code == 2
         assert f"port {port} of 127.0.0.1 cannot be used" in ran.err
 
     def test_on_a_database_that_it_cannot_use(self, run: Run, tmp_path: Path) -> None:
-        ran = run("serve", "--config", _settings(tmp_path, database='"mysql://u:p4ss@h/d"'))
+        ran = run("serve", "--config", serve_settings(tmp_path, database='"mysql://u:p4ss@h/d"'))
         assert ran.code == 1
         assert "expected sqlite or postgresql" in ran.err
         assert "p4ss" not in ran.err
 
     def test_on_an_older_database_when_it_may_not_migrate(self, run: Run, tmp_path: Path) -> None:
-        ran = run("serve", "--config", _settings(tmp_path), "--no-migrate")
+        ran = run("serve", "--config", serve_settings(tmp_path), "--no-migrate")
         assert ran.code == 1
         assert "no schema yet" in ran.err

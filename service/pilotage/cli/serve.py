@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _GRACE = 10
 """Seconds that open requests have to end."""
+_BACKLOG = 128
+"""So many are taken at once before any is hung up on: with more of them files could run out."""
 
 
 def serve(
@@ -70,7 +73,7 @@ def _run(settings: Settings, *, migrate: bool) -> None:
                 app = create_app(settings, store, engine)
                 engine.start()
                 log.info("serving", url=_address(listener), repositories=settings.repositories)
-                _until_told(app, listener)
+                _until_told(app, listener, settings)
                 log.info("stopping", detail="what is under way is finished first")
             finally:
                 engine.stop()
@@ -81,7 +84,7 @@ def _run(settings: Settings, *, migrate: bool) -> None:
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         fail(f"port {port} of {host} cannot be used: {error.strerror or error}", Exit.USAGE)
 
@@ -91,10 +94,18 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _until_told(app: object, listener: socket.socket) -> None:
+def _most_connections(settings: Settings) -> int:
+    """The other half is for git, the database and the calls to others."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return settings.connections if files < 0 else min(settings.connections, files // 2)
+
+
+def _until_told(app: object, listener: socket.socket, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     import uvicorn
     from fastapi import FastAPI
+
+    from pilotage.web.connections import limited
 
     assert isinstance(app, FastAPI)
     stopping = app.state.stopping
@@ -111,6 +122,9 @@ def _until_told(app: object, listener: socket.socket) -> None:
         server = Server(
             uvicorn.Config(
                 app,
+                http=limited(_most_connections(settings), settings.body_timeout.total_seconds()),
+                ws="none",
+                backlog=_BACKLOG,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
