@@ -61,6 +61,28 @@ def test_a_path_that_no_file_matches(tmp_path: Path, run: Run) -> None:
     assert "did you mean `syrf/environments/staging/web/config.yaml`?" in ran.out
 
 
+def test_the_nearest_file_may_end_otherwise(tmp_path: Path, run: Run) -> None:
+    config = CONFIG.replace(
+        "syrf/environments/{environment}/{service}/config.yaml", "a/{environment}.yaml"
+    )
+    files = {f"a/{each}.yml": values(each, "v1") for each in ("staging", "production")}
+    others = {f"b/{each}.yaml": values(each, "v1") for each in ("staging", "production")}
+    ran = run("check", a_clone(tmp_path, {**files, **others}, config))
+    assert "matches a/staging.yaml (did you mean `a/staging.yml`?)" in ran.out
+
+
+def test_a_link_on_the_way_to_the_files_is_named(tmp_path: Path, run: Run) -> None:
+    """Files behind a link or in a submodule are never read, and it is said why none was found."""
+    clone = a_clone(tmp_path, two_services())
+    folder = tmp_path / "syrf/environments/production"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to("../../elsewhere")
+    commit(clone, {})
+    ran = run("check", clone)
+    assert ran.code == 1
+    assert "; syrf/environments/production is a symlink, which is never followed" in ran.out
+
+
 def test_a_folder_that_says_no_version_is_a_note(tmp_path: Path, run: Run) -> None:
     files = two_services()
     for environment in ("staging", "production"):

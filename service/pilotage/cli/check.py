@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os.path import commonpath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,9 @@ from pilotage.cli.output import AsJson, Exit, print_json, say
 from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pilotage.adapters.git.values import Entry
     from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
     from pilotage.core.readiness.findings import Finding
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_PATHS = 5000
 """Compared with a path that no file has: the comparison costs a while for each."""
+_DATA = (".yaml", ".yml", ".json")
 
 
 @reads_clone
@@ -92,7 +97,9 @@ def _missing(clone: Clone, target: Target) -> list[Problem]:
         own = target.pipeline.environments[environment].files is not None
         where = ("pipelines", name, *(("environments", environment) if own else ()), "files")
         expected = f"no file of {environment} at {clone.commit[:7]} matches {layout.files}"
-        near = _nearest_file(clone, layout.files)
+        entries = clone.trees.git.list_files(clone.commit, [""])
+        expected += _on_the_way(entries, layout.files)
+        near = _nearest_file(entries, layout.files)
         problems.append(Problem(clone.file, clone.line(*where), ".".join(where), expected, near))
     return problems
 
@@ -136,12 +143,19 @@ def _any_version(clone: Clone, target: Target) -> bool:
     return any(versions(target.pipeline, tree) for tree in trees)
 
 
-def _nearest_file(clone: Clone, pattern: str) -> str | None:
-    """The file whose path is most like this one."""
-    found = clone.trees.git.list_files(clone.commit, [""])
-    end = "." + pattern.rpartition(".")[2]
-    alike = [entry.path for entry in found if entry.path.endswith(end)][:_MOST_PATHS]
-    return nearest(pattern, alike, 0.5)
+def _on_the_way(entries: Sequence[Entry], pattern: str) -> str:
+    """A link or a submodule where the path needs a folder."""
+    found = (entry for entry in entries if pattern.startswith(f"{entry.path}/"))
+    return "".join(f"; {entry.path} is a {entry.kind}, which is never followed" for entry in found)
+
+
+def _nearest_file(entries: Sequence[Entry], pattern: str) -> str | None:
+    """The file whose path is most like this one; in a large repository of those nearby."""
+    ends = {"." + pattern.rpartition(".")[2], *_DATA}
+    alike = [entry.path for entry in entries if PurePosixPath(entry.path).suffix in ends]
+    if len(alike) > _MOST_PATHS:
+        alike.sort(key=lambda path: len(commonpath((path, pattern))), reverse=True)
+    return nearest(pattern, alike[:_MOST_PATHS], 0.5)
 
 
 def _alone(target: Target, found: Plan) -> list[str]:
