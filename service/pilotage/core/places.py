@@ -84,14 +84,22 @@ def _part(file: FileText, place: Place, value: str | edit.Missing) -> str:
         raise Refused(
             Problem(file.path, value.line, place.path, f"there is no such value{nearest}")
         )
-    return value if place.part is Part.VALUE else _version_of(value, place)
+    if place.part is Part.VALUE:
+        return value
+    try:
+        return _version_of(value)
+    except edit.EditRefused as refused:
+        line = edit.find_line(file.text, place.path, document=place.document)
+        at = line if isinstance(line, int) else line.line
+        reason = f"{refused.reason}; `copy` promotes a value that is no image"
+        raise Refused(Problem(file.path, at, place.path, reason)) from None
 
 
-def _version_of(value: str, place: Place) -> str:
+def _version_of(value: str) -> str:
     found = image.parse(value)
     digest = f"@{found.digest}" if found.digest is not None else ""
     if found.tag is None and not digest:
-        raise edit.EditRefused(f"{value[:80]!r} has neither a tag nor a digest", path=place.path)
+        raise edit.EditRefused(f"{value[:80]!r} has neither a tag nor a digest")
     return f"{found.tag or ''}{digest}"
 
 
@@ -179,7 +187,7 @@ def _set(
             values[place.path] = value
         elif isinstance(old, edit.Missing):
             raise edit.EditRefused("there is no such value", path=place.path, line=old.line)
-        elif _version_of(old, place) != value:
+        elif _version_of(old) != value:
             values[place.path] = _with_version(old, value)
     changed = {path: value for path, value in values.items() if found[path] != value}
     new = {path: changed.pop(path) for path in create if path in changed}

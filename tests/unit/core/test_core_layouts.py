@@ -345,8 +345,16 @@ def test_a_new_service_is_added_with_every_file_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("staging", "production", "said"),
     [
-        ({"staging.yaml": "image: r/api\n"}, "image: r/api:v1\n", "neither a tag nor a digest"),
-        ({"staging.yaml": "image: r/api:v2\n"}, "image: 'no image'\n", "is not an image reference"),
+        (
+            {"staging.yaml": "# c\nimage: r/api\n"},
+            "image: r/api:v1\n",
+            "staging.yaml:2: image: 'r/api' has neither a tag nor a digest; `copy` promotes",
+        ),
+        (
+            {"staging.yaml": "image: r/api:v2\n"},
+            "image: 'no image'\n",
+            "production.yaml:1: image: 'no image' is not an image reference",
+        ),
         ({"staging.yaml": "image: r/api:v2\n"}, "other: 1\n", "there is no such value"),
     ],
 )
