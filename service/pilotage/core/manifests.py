@@ -21,7 +21,9 @@ from pilotage.core.application import (
 RIGHTS = "the token needs applications, get: docs/argocd.md lists the rights"
 _LONGEST = 300
 """Characters that are kept of what a cluster says."""
-_COMMAND = re.compile(r".*failed exit status \d+: ?(?:Error: )?", re.S)
+_FAILED = "` failed "
+"""Follows the command line, which names every API of the cluster and may be very long."""
+_STATUS = re.compile(r"^exit status \d+:\s*(?:Error:\s*)?")
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 _NOT_TRIED = (
     "failed to initialize repository resources",
@@ -122,7 +124,7 @@ def _changed(
 
 def _is_not_tried(message: str) -> bool:
     """By Argo CD's own words: a chart may write anything into those of its generator."""
-    own = message.partition("failed exit status")[0]
+    own = message.partition(_FAILED)[0]
     return any(each in own for each in _NOT_TRIED)
 
 
@@ -131,7 +133,9 @@ def said(message: str) -> str:
 
     Who may write a chart may write these words.
     """
-    own = _COMMAND.sub("", message[: 20 * _LONGEST]) or message
+    command, failed, how = message.partition(_FAILED)
+    words = (how if failed else command)[: 20 * _LONGEST]
+    own = _STATUS.sub("", words, count=1) or words
     line = " ".join("".join(c if c.isprintable() else " " for c in own).split())
     line = _PASSWORD.sub("://", line)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

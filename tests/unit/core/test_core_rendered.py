@@ -119,6 +119,16 @@ def test_what_a_cluster_says_is_one_short_line_without_a_password() -> None:
     assert said.message.isprintable()
 
 
+def test_a_command_that_names_every_api_of_a_cluster_does_not_hide_the_error() -> None:
+    command = f"`helm template . {'--api-versions apps/v1/Deployment ' * 2_000}` "
+    long = RenderFailed(f"rpc error: code = Unknown desc = {command}{FAILED.message[len(HELM) :]}")
+    assert answer(long, rendering()) == DoesNotRender("line 1: no colon")
+    silent = RenderFailed(f"{command}failed exit status 1: ")
+    assert answer(silent, rendering()) == DoesNotRender("exit status 1:")
+    slow = RenderFailed(f"{command}failed timeout after 1m30s")
+    assert answer(slow, rendering()) == DoesNotRender("timeout after 1m30s")
+
+
 # What is asked
 
 
