@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pilotage.core.model import State
+from pilotage.sandbox.argocd import Source
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import World
 from tests.e2e.harness import FAST, Service, quick_world
-from tests.e2e.layouts import VAPORA
+from tests.e2e.layouts import ORDER, VAPORA, applications
 
 POLICY = FAST.replace("soak: 0.1s", "soak: 0.1s, artifacts: {}")
 TEAM = replace(VAPORA, policy=POLICY)
@@ -103,6 +104,38 @@ def test_what_the_merge_makes_anew_is_said_not_to_be_rendered(tmp_path: Path) ->
         told = "not rendered: api-production (the merge changes its targetRevision"
         service.until(lambda: told in _box(pull), "the box is honest")
         assert _asked(world, "api-production") == []
+
+
+@pytest.mark.runbook("VAPORA-6")
+def test_values_beside_a_chart_of_a_fixed_version_are_rendered_by_their_source(
+    tmp_path: Path,
+) -> None:
+    """The chart's version looks like the image's, and has nothing to do with it."""
+
+    def sources(environment: str, config: str) -> list[Source]:
+        values = f"$values/helm-values/{environment}.yaml"
+        charts = config.replace("cluster-gitops", "charts")
+        return [
+            Source(charts, path="order-service", target_revision="v1.0.0", value_files=(values,)),
+            Source(config, ref="values"),
+        ]
+
+    name = "order-service-production"
+    cluster = applications(sources, "order-service-{environment}", "order-service")
+    team = replace(ORDER, policy=POLICY, applications=cluster)
+    with team.world(tmp_path) as world, Service(world, tmp_path, watched=team.target) as service:
+        service.until_settled()
+        team.deploy(world, team.good)
+        pull = service.until_open()
+        service.tick_all(pull)
+        service.until_ready(pull)
+        good = "Argo CD renders 2 resources of 1 application, 1 would change"
+        service.until(lambda: good in _box(pull), "the box says what was rendered")
+        path = f"GET /api/v1/applications/{name}/manifests?"
+        first = next(each for each in world.argocd.asked if each.startswith(path))
+        assert first.endswith(f"revisions={pull.head_sha}&sourcePositions=2")
+        world.github.merge(pull, "maria")
+        assert service.until_state(1).state is State.CONFIRMED
 
 
 def _why(service: Service, pull: PullRequest) -> str:

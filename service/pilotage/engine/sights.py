@@ -262,9 +262,10 @@ class Sights:
 def _version_source(values: Sequence[Value], application: Application | None) -> int | None:
     """The source whose `targetRevision` looks like the value: the same prefix and a version.
 
-    An ApplicationSet may still hold a version that nobody here has ever recorded.
+    An ApplicationSet may still hold a version that nobody here has ever recorded. What none owns
+    changes only where it is written: a chart of a fixed version may look the same.
     """
-    if application is None:
+    if application is None or not application.application_set:
         return None
     for value in values:
         wanted = _numbered(value.new)
