@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pilotage.core import pages, places, prose
+from pilotage.core import places, prose
 from pilotage.core.acts import CommitBranch
 from pilotage.core.change import Part, ServiceChange, Write
 from pilotage.core.config.load import Problem
@@ -14,6 +14,7 @@ from pilotage.core.gates import judge_gates
 from pilotage.core.model import Promotion, Sha
 from pilotage.core.places import FileText, Refused
 from pilotage.core.plan import Plan, joined
+from pilotage.core.proposal_page import proposal_outputs
 
 _TOLD_BY_THE_BRANCH = ("contents", "artifacts", "renders", "approvers")
 
@@ -22,7 +23,7 @@ def show_first(draft: Draft, promotion: Promotion) -> None:
     """The body that the pull request is opened with: nobody has read its branch yet."""
     gates = judge_gates(promotion, draft.target, draft.seen)
     known = tuple(gate for gate in gates if gate.name not in _TOLD_BY_THE_BRANCH)
-    draft.outputs.append(pages.proposal_outputs(draft.seen, draft.target, promotion, None, known))
+    draft.outputs.append(proposal_outputs(draft.seen, draft.target, promotion, None, known))
 
 
 def commit_branch(

@@ -42,7 +42,7 @@ def _announce(draft: Draft, promotion: Promotion) -> None:
             event="held",
             channels=policy.environment.notify,
             title=f"{promotion.id} is held and needs a person",
-            text=hold.reason,
+            text=f"{hold.reason}\nIt goes on when somebody comments {hold.next_step}",
             url=promotion.pull_request_url,
         )
     )

@@ -18,6 +18,8 @@ _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _ACTIVE = re.compile(r"[\\`*_\[\]#~$]")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
 _LINKED = re.compile(r"@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
+_JOINT = "\u2060"
+"""The same between `#` and a number in a link of ours, where no line may be broken."""
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
 
 
@@ -61,7 +63,8 @@ def link(text: str, url: str | None) -> Markdown:
     """A link of ours; an address that is no plain web address is left out."""
     if url is None or not url.startswith(("https://", "http://")):
         return escape(text)
-    return Markdown(f"[{escape(text)}]({quote(url, safe=':/?#@!$&+,;=%~')})")
+    label = escape(text).replace(f"#{_GAP}", f"#{_JOINT}")
+    return Markdown(f"[{label}]({quote(url, safe=':/?#@!$&+,;=%~')})")
 
 
 def mention(login: str) -> Markdown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.core import comparing, pages, prose, rendered
+from pilotage.core import comparing, prose, rendered
 from pilotage.core.acts import ClosePullRequest, Notify
 from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
@@ -19,6 +19,7 @@ from pilotage.core.model import (
 from pilotage.core.picture import picture
 from pilotage.core.plan import Plan
 from pilotage.core.proof import select
+from pilotage.core.proposal_page import closed_outputs, proposal_outputs
 from pilotage.core.rolling import rolled, touched
 from pilotage.core.snapshot import Known, Unknown
 
@@ -64,7 +65,7 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
     )
     draft.ended.append(ended)
     draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=by)
-    draft.outputs.append(pages.closed_outputs(draft.seen, ended, pull_request))
+    draft.outputs.append(closed_outputs(ended, pull_request))
     draft.explain("closed", ended.conclusion, "reopen it, or another set will be proposed")
     draft.wake(draft.now)
 
@@ -104,7 +105,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
         queue_heads=(*promotion.queue_heads, *queued)[-5:],
     )
     draft.propose(promotion)
-    draft.outputs.append(pages.proposal_outputs(seen, draft.target, promotion, pull_request, gates))
+    draft.outputs.append(proposal_outputs(seen, draft.target, promotion, pull_request, gates))
 
 
 def _with_renders(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> Promotion:
@@ -178,7 +179,7 @@ def reopened(draft: Draft) -> None:
             text = f"#{promotion.pull_request} was reopened, but #{newer.pull_request} is in review"
             draft.explain("reopened", text, f"close #{newer.pull_request} first")
             told = replace(promotion, conclusion=f"{text}; close #{newer.pull_request} first")
-            draft.outputs.append(pages.closed_outputs(draft.seen, told, pull_request))
+            draft.outputs.append(closed_outputs(told, pull_request))
             return
         conclusion = f"superseded by #{promotion.pull_request}, which was reopened"
         if newer.pull_request is None:

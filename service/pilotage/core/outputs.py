@@ -121,13 +121,16 @@ class StoryPage:
     advice: tuple[Advice, ...] = ()
 
 
+DeploymentState = Literal["in_progress", "success", "failure", "inactive"]
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentRecord:
     """The deployment that should be recorded on the merge commit."""
 
     sha: Sha
     environment: str
-    state: Literal["in_progress", "success", "failure", "inactive"]
+    state: DeploymentState
     description: str
 
 

@@ -1,4 +1,6 @@
-"""What people read in one line: titles, messages, reasons. Whole pages are in `pages.py`."""
+"""What people read in one line: titles, messages, reasons. Whole pages are
+in `proposal_page.py` and `release_page.py`.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from pilotage.core import pages, prose, verification
+from pilotage.core import prose, verification
 from pilotage.core.acts import Notify
 from pilotage.core.application import Gone
 from pilotage.core.config.policy import OnFailure, Policy, Together
@@ -26,6 +26,7 @@ from pilotage.core.model import (
     Subject,
 )
 from pilotage.core.picture import was_good
+from pilotage.core.release_page import release_outputs
 from pilotage.core.revert import still_there, to_put_back
 from pilotage.core.reverting import reverting
 from pilotage.core.rollout.watch import (
@@ -274,7 +275,7 @@ def _ended(draft: Draft, release: Promotion, state: State) -> Promotion:
 
 
 def _show(draft: Draft, release: Promotion, policy: Policy) -> None:
-    draft.outputs.append(pages.release_outputs(draft.seen, policy, release, draft.now))
+    draft.outputs.append(release_outputs(draft.seen.link, draft.target, policy, release))
     if release.hold is not None:
         draft.explain("held", release.hold.reason, release.hold.next_step)
     if release.ended_at is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +15,9 @@ from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
 from pilotage.core.model import Outcome, Quarantined, Reason, Revert, State, Superseded
-from pilotage.core.outputs import Advice, StoryPage
+from pilotage.core.outputs import Advice
 from pilotage.core.snapshot import Known
-from pilotage.rendering import render_body, render_story
+from pilotage.rendering import render_body
 from tests.unit.core.pages import hostile
 from tests.unit.core.worlds import (
     CONFIG,
@@ -26,7 +25,6 @@ from tests.unit.core.worlds import (
     NOW,
     SOURCE,
     STAGING,
-    ago,
     body_of,
     changes,
     opened,
@@ -36,7 +34,6 @@ from tests.unit.core.worlds import (
     proposal,
     pull_request,
     release,
-    releasing,
     snapshot,
     target,
 )
@@ -194,12 +191,6 @@ def test_the_last_word_on_a_release() -> None:
 # pages ----------------------------------------------------------------------------------------
 
 
-def story_of(before: Any) -> StoryPage:
-    found = [each.story for each in decide(before, NOW).outputs if each.story is not None]
-    assert len(found) == 1
-    return found[0]
-
-
 @pytest.mark.runbook("SYRF-4")
 def test_the_body_of_an_open_request() -> None:
     page = body_of(opened())
@@ -305,44 +296,13 @@ def test_what_changed_is_linked_where_the_repository_is_known(tag: str, url: str
 @pytest.mark.parametrize(
     ("on_failure", "said"),
     [
-        ("revert", "production is put back by a revert commit when"),
-        ("revert-pull-request", "production opens a revert pull request when"),
+        ("revert", "production is put back by itself, by a revert commit, when"),
+        ("revert-pull-request", "production is put back by itself, by a revert pull request, when"),
         ("hold", "Nothing is put back by itself"),
     ],
 )
 def test_what_happens_by_itself_is_said_before_the_merge(on_failure: str, said: str) -> None:
     assert said in body_of(opened(policy=production(on_failure=on_failure))).rollback[0]
-
-
-@pytest.mark.runbook("SYRF-8")
-def test_the_story_of_a_release() -> None:
-    page = story_of(releasing())
-    assert page.heading == "Verifying"
-    assert (page.by, page.sha) == ("maria", MERGED)
-    assert page.lead == "Live since 20 Nov 11:55 UTC; verifying until 20 Nov 12:25 UTC"
-    assert [row.application for row in page.rows] == ["api-production", "web-production"]
-    assert page.advice[0].command == "/pilotage rollback <reason>"
-    assert "Rollback ready: api v9.0.4, web v5.0.0" in render_story(page)
-
-
-def test_a_merge_past_a_closed_gate_stands_in_the_story() -> None:
-    merge = release().merge
-    assert merge is not None
-    page = story_of(releasing(release(merge=replace(merge, outside_gate="1 box open"))))
-    assert page.lines[0] == "Merged past a closed gate: 1 box open"
-
-
-def test_the_story_ends_with_how_to_try_again() -> None:
-    back = Revert(("api", "web"), "crashed", "pilotage", ago(minutes=2), sha=SOURCE)
-    ended = release(
-        state=State.REVERTING,
-        outcomes={"api": Outcome.REVERTED, "web": Outcome.OVERTAKEN},
-        reasons=dict.fromkeys(STAGING, "crashed"),
-        reverts=(back,),
-    )
-    page = story_of(releasing(ended))
-    assert page.heading == "Reverted"
-    assert page.advice[0].command == "pilotage quarantine lift syrf api api-v9.1.1"
 
 
 def test_a_foreign_commit_is_shown_and_ours_is_not() -> None:

@@ -41,7 +41,7 @@ def shown(markdown: str) -> str:
     text = re.sub(r"<[^>]*>", "", html)
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
         text = text.replace(entity, character)
-    return text.replace("\u200b", "")
+    return text.translate({0x200B: None, 0x2060: None})
 
 
 OURS = {"p", "h3", "blockquote", "strong", "em", "ul", "li", "details", "summary", "table"}
@@ -184,6 +184,12 @@ def test_a_value_alone_in_a_list_or_a_cell_is_one_line_of_text(value: str) -> No
 )
 def test_only_plain_web_addresses_are_linked(url: str | None, text: str) -> None:
     assert link("commits", url) == text
+
+
+def test_the_number_of_a_linked_pull_request_stays_in_one_piece() -> None:
+    """Nothing is linked by its digits, and no browser breaks the line before them."""
+    url = "https://github.com/acme/syrf/pull/12"
+    assert link("acme/syrf#12", url) == f"[acme/syrf\\#\u206012]({url})"
 
 
 @pytest.mark.parametrize(

@@ -198,4 +198,6 @@ def test_a_revert_that_waits_in_a_pull_request_says_what_refused_it() -> None:
     assert waiting is not None
     before = releasing(waiting, revert_request=Known(RevertSeen(None, True), NOW))
     decision = decide(before, NOW)
-    assert act_of(decision, Notify).text == f"merge #9 to put production back ({why})"
+    text, _, step = act_of(decision, Notify).text.partition("\n")
+    assert text == f"merge #9 to put production back ({why})"
+    assert step == "It goes on when somebody comments /pilotage resume"

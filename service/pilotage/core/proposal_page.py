@@ -1,13 +1,11 @@
-"""What should be readable on GitHub for one promotion: values that `templates/` renders.
+"""What should be readable on GitHub of a pull request that is open: its body, title and statuses.
 
-Times are absolute, so that a page changes only when a decision does.
+Times are absolute, so that the page changes only when a decision does.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 
 from pilotage.core import checklist, comparing, version
@@ -17,30 +15,11 @@ from pilotage.core.config.policy import OnFailure, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
-from pilotage.core.model import Choice, Outcome, Promotion, Sha, State, Target
-from pilotage.core.outputs import (
-    Advice,
-    ApplicationRow,
-    BodyPage,
-    Box,
-    ChangeRow,
-    DeploymentRecord,
-    Outputs,
-    SourcePages,
-    StoryPage,
-)
+from pilotage.core.model import Choice, Promotion, Sha, Target
+from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, Outputs, SourcePages
 from pilotage.core.proof import find
-from pilotage.core.prose import (
-    clipped,
-    list_changes,
-    marker,
-    moment,
-    span,
-    story_marker,
-    title,
-)
+from pilotage.core.prose import clipped, marker, moment, span, title
 from pilotage.core.rendered import is_asked_for
-from pilotage.core.rollout.watch import Watch
 from pilotage.core.snapshot import Snapshot
 from pilotage.core.wording import listed
 
@@ -48,7 +27,6 @@ _PARTS = {
     "pilotage/evidence": ("proof", "contents", "artifacts", "renders"),
     "pilotage/checklist": ("checklist",),
 }
-ROLLOUT = "pilotage/rollout"
 
 
 def proposal_outputs(
@@ -70,6 +48,15 @@ def proposal_outputs(
         reviewers=frozenset(environment.reviewers.users),
         teams=frozenset(environment.reviewers.teams),
         statuses=statuses,
+    )
+
+
+def closed_outputs(promotion: Promotion, pull_request: PullRequest) -> Outputs:
+    state = Status(StatusState.FAILURE, clipped(promotion.conclusion))
+    return Outputs(
+        promotion=promotion.id,
+        pull_request=pull_request.number,
+        statuses={(pull_request.head, READY): state},
     )
 
 
@@ -269,163 +256,17 @@ def _rollback(policy: Policy) -> tuple[str, ...]:
     if environment.on_failure is OnFailure.HOLD:
         return ("Nothing is put back by itself: a failure is held for a person.",)
     how = (
-        "opens a revert pull request"
+        "a revert pull request"
         if environment.on_failure is OnFailure.REVERT_PULL_REQUEST
-        else "is put back by a revert commit"
+        else "a revert commit"
     )
     lines = [
-        f"By itself {policy.environment_name} {how} when a sync fails, or an application stays "
-        f"Degraded for {span(budgets.degraded)} with a reason that shows, until "
-        f"{span(environment.verification.for_)} after it is live."
+        f"{policy.environment_name} is put back by itself, by {how}, when a sync fails, or an "
+        f"application stays Degraded for {span(budgets.degraded)} with a reason that shows, or "
+        f"does not come up in time; until {span(environment.verification.for_)} after it is live."
     ]
     lines += [
         f"Also when {check.name} is answered wrongly {check.failures} times in a row."
         for check in environment.verification.checks
     ]
     return tuple(lines)
-
-
-def closed_outputs(seen: Snapshot, promotion: Promotion, pull_request: PullRequest) -> Outputs:
-    state = Status(StatusState.FAILURE, clipped(promotion.conclusion))
-    return Outputs(
-        promotion=promotion.id,
-        pull_request=pull_request.number,
-        statuses={(pull_request.head, READY): state},
-    )
-
-
-def release_outputs(seen: Snapshot, policy: Policy, release: Promotion, now: datetime) -> Outputs:
-    """The live comment, the status on the merge commit and the deployment record."""
-    assert release.merge is not None
-    url = f"{seen.link}/promotions/{release.id}" if seen.link else None
-    status = Status(_rollout_state(release), clipped(_lead(policy, release)), url)
-    return Outputs(
-        promotion=release.id,
-        pull_request=release.pull_request,
-        statuses={(release.merge.sha, ROLLOUT): status},
-        story=_story(policy, release) if release.pull_request is not None else None,
-        deployment=DeploymentRecord(
-            release.merge.sha,
-            policy.environment_name,
-            _deployment_state(release.state),
-            clipped(_lead(policy, release)),
-        ),
-    )
-
-
-def _rollout_state(release: Promotion) -> StatusState:
-    match release.state:
-        case State.CONFIRMED | State.SUPERSEDED:
-            return StatusState.SUCCESS
-        case State.REVERTED | State.REVERTING:
-            return StatusState.FAILURE
-        case _:
-            return StatusState.PENDING
-
-
-def _deployment_state(
-    state: State,
-) -> Literal["in_progress", "success", "failure", "inactive"]:
-    match state:
-        case State.CONFIRMED:
-            return "success"
-        case State.REVERTED | State.REVERTING:
-            return "failure"
-        case State.SUPERSEDED:
-            return "inactive"
-        case _:
-            return "in_progress"
-
-
-def _lead(policy: Policy, release: Promotion) -> str:
-    if release.ended_at is not None:
-        return release.conclusion
-    if release.hold is not None:
-        return f"Held: {release.hold.reason}"
-    match release.state:
-        case State.ROLLING_OUT:
-            return f"Rolling out {list_changes(release.changes)}"
-        case State.VERIFYING:
-            assert release.live_at is not None
-            until = release.live_at + policy.environment.verification.for_
-            return f"Live since {moment(release.live_at)}; verifying until {moment(until)}"
-        case State.REVERTING:
-            revert = release.reverts[-1]
-            return f"Putting back {', '.join(revert.services)}: {revert.reason}"
-        case _:
-            return release.state.value
-
-
-def _story(policy: Policy, release: Promotion) -> StoryPage:
-    merge = release.merge
-    assert merge is not None
-    lines = []
-    advice: tuple[Advice, ...] = ()
-    if merge.outside_gate is not None:
-        lines.append(f"Merged past a closed gate: {merge.outside_gate}")
-    for service, outcome in release.outcomes.items():
-        if outcome in (Outcome.FAILED, Outcome.REVERTING, Outcome.REVERTED, Outcome.OVERTAKEN):
-            reason = release.reasons.get(service, "")
-            lines.append(f"{service} is {outcome.value.replace('_', ' ')}: {reason}")
-    lines += [f"Check {record.check}: {record.last}" for record in release.checks.values()]
-    if release.ended_at is None:
-        old = [
-            f"{change.service} {version.short(change.before or 'nothing', change.service)}"
-            for change in release.changes
-        ]
-        text = f"Rollback ready: {', '.join(old[:10])}. Comment"
-        advice = (Advice(text, "/pilotage rollback <reason>"),)
-    else:
-        advice = _afterwards(policy, release)
-    return StoryPage(
-        marker=story_marker(release),
-        heading=release.state.value.replace("_", " ").capitalize(),
-        by=merge.by,
-        at=merge.at,
-        sha=merge.sha,
-        lead=_lead(policy, release),
-        rows=_rows(release),
-        lines=tuple(lines),
-        advice=advice,
-    )
-
-
-def _afterwards(policy: Policy, release: Promotion) -> tuple[Advice, ...]:
-    if release.state is not State.REVERTED:
-        return ()
-    advice = []
-    for change in release.changes:
-        if release.outcomes.get(change.service) is Outcome.REVERTED:
-            name = f"{change.service} {version.short(change.after, change.service)}"
-            what = f"{policy.pipeline_name} {change.service} {change.after}"
-            text = f"If {name} is in quarantine: release a new version, or, to try it again,"
-            advice.append(Advice(text, f"pilotage quarantine lift {what}"))
-    return tuple(advice[:5])
-
-
-def _rows(release: Promotion) -> tuple[ApplicationRow, ...]:
-    watches: dict[str, Watch] = {**release.watches}
-    for revert in release.reverts:
-        watches |= revert.watches
-    rows = []
-    for name, watch in watches.items():
-        application = watch.application
-        revision = ", ".join(found[:7] for found in application.revisions) if application else ""
-        rows.append(
-            ApplicationRow(
-                application=name,
-                revision=revision,
-                sync=application.sync.value if application else "not seen",
-                health=_health(watch),
-                since=watch.since.replace(microsecond=0),
-            )
-        )
-    return tuple(rows)
-
-
-def _health(watch: Watch) -> str:
-    application = watch.application
-    if application is None:
-        return watch.message
-    health = application.health.value if application.health else "none"
-    return f"{health} ({watch.state.value})"
