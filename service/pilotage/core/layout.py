@@ -15,6 +15,7 @@ from pilotage.core.change import Part, Place
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.config.rules import CopyFile, CopyImage, Rule, SetValue, path_of
 from pilotage.edit import Plain
+from pilotage.edit.path import Key, Match, Step, format_path, parse_path
 
 WHOLE = "."
 """The path of a whole file."""
@@ -157,7 +158,8 @@ def _placed(rule: Rule, files: str, environment: str) -> Placed:
         return CopiedFile(Place(file, WHOLE, part=Part.FILE), texts)
     document = filled(rule.document) if isinstance(rule.document, str) else rule.document
     part = Part.IMAGE if isinstance(rule, CopyImage) else Part.VALUE
-    place = Place(file, filled(path_of(rule)), document, part)
+    path = _path_filled(path_of(rule), "{environment}", environment)
+    place = Place(file, path, document, part)
     if isinstance(rule, SetValue):
         return Fixed(place, filled(rule.to), isinstance(rule.to, Plain))
     return Copied(place)
@@ -171,7 +173,7 @@ def _filled(rule: Placed, service: str) -> Placed:
     place = replace(
         place,
         file=filled(place.file),
-        path=filled(place.path),
+        path=_path_filled(place.path, _SERVICE, service),
         document=filled(document) if isinstance(document, str) else document,
     )
     match rule:
@@ -181,6 +183,23 @@ def _filled(rule: Placed, service: str) -> Placed:
             return Fixed(place, filled(value), plain)
         case CopiedFile(replaced=texts):
             return CopiedFile(place, tuple((old, filled(new)) for old, new in texts))
+
+
+def _path_filled(path: str, placeholder: str, name: str) -> str:
+    """A name is one key, or part of one, even if it has a dot."""
+    if "." not in name or placeholder not in path:
+        return path.replace(placeholder, name)
+
+    def filled(step: Step) -> Step:
+        match step:
+            case Key(key):
+                return Key(key.replace(placeholder, name))
+            case Match(keys, value):
+                return Match(keys, value.replace(placeholder, name))
+            case _:
+                return step
+
+    return format_path([filled(step) for step in parse_path(path)])
 
 
 @lru_cache(maxsize=1024)

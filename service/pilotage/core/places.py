@@ -60,8 +60,13 @@ def is_absent(place: Place, files: Mapping[str, FileText]) -> bool:
     try:
         found = edit.read_value(known.text, place.path, document=place.document)
     except edit.EditRefused:
-        return known.text.strip() == ""
+        return _is_empty(known.text)
     return isinstance(found, edit.Missing)
+
+
+def _is_empty(text: str) -> bool:
+    """Whether there is nothing in it, or comments alone."""
+    return all(not line.strip() or line.lstrip()[0] == "#" for line in text.splitlines())
 
 
 def _read(file: FileText, document: str | int | None, places: Sequence[Place]) -> dict[Place, str]:

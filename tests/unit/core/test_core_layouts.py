@@ -447,7 +447,37 @@ def test_what_one_service_promotes_is_not_said_to_be_left_by_another() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["kind: ServiceAccount\n", "", "image: {repository: r}\n"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("{service}.tag", "api.v2: { tag: TAG }\napi: { v2: { tag: v0 } }\n"),
+        ("{environment}.{service}.tag", "ENVIRONMENT: { api.v2: { tag: TAG } }\n"),
+        ("charts[name={service}].tag", "charts: [{ name: api.v2, tag: TAG }]\n"),
+        ('tags["{service}"]', "tags: { api.v2: TAG }\n"),
+        ("tags.{service}-chart", "tags: { api.v2-chart: TAG }\n"),
+    ],
+)
+def test_a_name_with_a_dot_is_one_key(path: str, text: str) -> None:
+    """Its version was looked for at `v2` below `api`, and it was taken for no service."""
+    ours = text.replace("ENVIRONMENT", "production")
+    old, new = (ours.replace("TAG", tag) for tag in ("v1", "v2"))
+    theirs = text.replace("ENVIRONMENT", "staging").replace("TAG", "v2")
+    files = "files: '{environment}/{service}.yaml'"
+    case = Case(
+        f"{files}\npromote: [{{ copy: '{path}' }}]",
+        {"staging/api.v2.yaml": theirs},
+        {"production/api.v2.yaml": old},
+        {},
+        {"api.v2": ("v1", "v2")},
+    )
+    found = case.planned()
+    assert {one.service: (one.before, one.after) for one in found.changes} == case.versions
+    assert joined(list(found.services.values())) == {"production/api.v2.yaml": new}
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: ServiceAccount\n", "", "# none\n", "image: {repository: r}\n"]
+)
 def test_what_says_no_version_anywhere_is_no_service(text: str) -> None:
     """Service accounts, identities and policies stand in folders of the same shape."""
     found = _two(text, text)
