@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy.event
 
 from pilotage.core.model import Hold, Pause, Quarantined, Reason, Subject
+from pilotage.engine.alone import Folder
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from pilotage.web.api import COMMANDS
@@ -192,3 +198,42 @@ class TestHealth:
         answer = service.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["problems"] == ["a worker has ended"]
+
+    def test_while_nothing_can_be_written_it_is_not(self, service: Service) -> None:
+        """A full disk, or one that became read-only, can still be read."""
+        with _read_only(service):
+            assert service.client.get("/readyz").status_code == 200, "nothing was tried yet"
+            refused = service.hook({}, "ping")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
+            answer = service.client.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json()["problems"] == ["the database takes no writes"]
+        service.know(a_target())
+        assert service.client.get("/readyz").json() == {"status": "ready"}
+
+    def test_without_its_folder_it_is_not(self, tmp_path: Path) -> None:
+        """SQLite goes on writing to a file that nobody will find again."""
+        folder = Folder(tmp_path / "data")
+        assert folder.is_there()
+        rmtree(tmp_path / "data")
+        assert not folder.is_there()
+        folder.close()
+
+
+@contextmanager
+def _read_only(service: Service) -> Iterator[None]:
+    engine = service.store._database.engine
+
+    def refuse(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    def allow(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA query_only = OFF")
+
+    sqlalchemy.event.listen(engine, "checkout", refuse)
+    sqlalchemy.event.listen(engine, "checkin", allow)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(engine, "checkout", refuse)
+        sqlalchemy.event.remove(engine, "checkin", allow)

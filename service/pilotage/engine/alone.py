@@ -19,5 +19,9 @@ class Folder:
         except BlockingIOError:
             self.alone = False
 
+    def is_there(self) -> bool:
+        """Nobody has removed it, and with it the database that this process goes on writing to."""
+        return os.fstat(self._handle).st_nlink > 0
+
     def close(self) -> None:
         os.close(self._handle)

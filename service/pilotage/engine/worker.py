@@ -52,6 +52,10 @@ class Engine:
         """Every thread that was started still runs."""
         return all(thread.is_alive() for thread in self._threads)
 
+    @property
+    def has_folder(self) -> bool:
+        return self._folder is None or self._folder.is_there()
+
     def listen(self, listener: Callable[[str], None]) -> None:
         """`listener` hears, from a worker's thread, of each target that was just looked at."""
         self._listeners.append(listener)
@@ -76,6 +80,8 @@ class Engine:
             freed = self._store.free_leases(self._clock())
             if freed:
                 log.info("took over what a process that died was at", targets=freed)
+        if not self._folder.alone:
+            log.warning("another process serves from this data folder, too")
         self.register()
         for number in range(self._outside.settings.workers):
             self._begin(f"worker-{number}", self._work)

@@ -34,12 +34,19 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reader = engine.execution_options(reads_only=True)
+        self.refuses = False
+        """Whether the last transaction that was to write could not."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: committed and on disk at the end, or nothing of it kept."""
-        with _told(self.engine), self.engine.begin() as connection:
-            yield connection
+        try:
+            with _told(self.engine), self.engine.begin() as connection:
+                yield connection
+        except StoreUnavailable:
+            self.refuses = True
+            raise
+        self.refuses = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
