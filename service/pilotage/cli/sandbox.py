@@ -44,7 +44,7 @@ def sandbox(
 
     logs.silence()
     with tempfile.TemporaryDirectory(prefix="pilotage-sandbox-") as temporary:
-        place = folder or Path(temporary)
+        place = (folder or Path(temporary)).absolute()  # the other terminal may be elsewhere
         if folder is not None and (folder / "github").exists():
             fail(f"{folder} holds an older sandbox; choose an empty folder", Exit.USAGE)
         try:
@@ -72,6 +72,7 @@ def written(world: World, folder: Path) -> Path:
 
 def _tell(world: World, config: Path, *, as_json: bool) -> None:
     from pilotage.sandbox.releases import PATH
+    from pilotage.sandbox.world import TOKEN
 
     github = world.github.url
     pulls = f"{github}/{world.repository.full_name}/pulls"
@@ -93,6 +94,9 @@ def _tell(world: World, config: Path, *, as_json: bool) -> None:
     say("")
     say("In another terminal:")
     say(f"  pilotage serve --config {config}")
+    say("and in a third, to ask it:")
+    say(f"  export PILOTAGE_OPERATOR_TOKEN={TOKEN}")
+    say("  pilotage status")
     say("Ctrl-C ends the sandbox.")
 
 

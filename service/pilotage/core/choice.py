@@ -159,6 +159,14 @@ def _not_let_in(target: Target, name: str) -> str | None:
     return None if name in target.admitted else f"{prose.harmless(name)} was not let in by anybody"
 
 
+def unknown(draft: Draft, name: str) -> str | None:
+    """Why this is no service, where neither environment nor the last release has one so called."""
+    plan, target = draft.seen.plan, draft.target
+    known = {*plan.services, *plan.unchanged, *plan.problems, *plan.only_in_source}
+    known |= {*plan.only_in_target, *target.running}
+    return None if name in known or not known else _unknown(draft, name)
+
+
 def _unknown(draft: Draft, name: str) -> str:
     plan, source = draft.seen.plan, draft.seen.policy.source_name
     if name in plan.without_version:

@@ -261,6 +261,8 @@ def _put_in_quarantine(draft: Draft, command: Command) -> str | None:
     wanted, _, reason = rest.partition(" ")
     if not wanted:
         return "expected a service, a version and a reason"
+    if (problem := choice.unknown(draft, service)) is not None:
+        return problem  # with a name misspelt everybody would believe it to be out of the way
     entry = Quarantined(service, wanted, reason or "no reason given", command.at, command.by)
     quarantine(draft, entry, draft.release or draft.proposal)
     return None

@@ -229,6 +229,8 @@ def answer(before: Snapshot, name: str, argument: str = "") -> tuple[Decision, A
         ("rollback", "why", opened(), "nothing was promoted here that could be put back"),
         ("unpause", "", opened(), "it is not paused"),
         ("quarantine", "api", opened(), "expected a service, a version and a reason"),
+        ("quarantine", "apii v1 x", opened(), "staging has no service apii; did you mean api?"),
+        ("quarantine", "apii v1 x", releasing(), "staging has no service apii; did you mean api?"),
         ("lift", "api v1", opened(), "api v1 is not in quarantine"),
         ("", "", opened(), "unknown command ``"),
     ],
