@@ -83,6 +83,35 @@ def test_a_link_on_the_way_to_the_files_is_named(tmp_path: Path, run: Run) -> No
     assert "; syrf/environments/production is a symlink, which is never followed" in ran.out
 
 
+UMBRELLA = """\
+version: 1
+pipelines:
+  shop:
+    files: umbrella/{environment}/Chart.yaml
+    services: { api: {}, web: {} }
+    promote: [{ copy: "dependencies[name={service}].version" }]
+    environments: { staging: {}, production: { from: staging } }
+"""
+
+
+def test_a_lock_that_the_promotion_would_leave_behind_is_a_note(tmp_path: Path, run: Run) -> None:
+    """`helm dependency build` refuses a chart whose lock is older than its dependencies."""
+    chart = "dependencies: [{ name: api, version: 1.0.0 }, { name: web, version: 1.0.0 }]\n"
+    files: dict[str, str | bytes] = {}
+    for each in ("staging", "production"):
+        files[f"umbrella/{each}/Chart.yaml"] = chart
+        files[f"umbrella/{each}/Chart.lock"] = "digest: sha256:0\n"
+    clone = a_clone(tmp_path, files, UMBRELLA)
+    ran = run("check", clone)
+    assert ran.code == 0
+    assert ran.out.count("Chart.lock goes stale") == 1
+    rule = '{ copy: file, in: "umbrella/{environment}/Chart.lock" }'
+    assert f"with a rule such as {rule}\n" in ran.out
+    commit(clone, {".pilotage.yaml": UMBRELLA.replace('version" }', f'version" }}, {rule}')})
+    again = run("check", clone)
+    assert (again.code, "Chart.lock" in again.out) == (0, False)
+
+
 def test_a_folder_that_says_no_version_is_a_note(tmp_path: Path, run: Run) -> None:
     files = two_services()
     for environment in ("staging", "production"):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_PATHS = 5000
 """Compared with a path that no file has: the comparison costs a while for each."""
+_CHART = "Chart.yaml"
 _DATA = (".yaml", ".yml", ".json")
 
 
@@ -71,7 +72,7 @@ def check(
         problems += wrong
         notes += [f"{target.id}: {note}" for note in untold]
         problems += [*_missing(clone, target), *_silent(clone, target, found)]
-        notes += _alone(target, found)
+        notes += [*_alone(target, found), *_stale_locks(clone, target)]
     problems += _unknown_services(clone)
     unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
     seen = outside.findings(clone, settings) if live else None
@@ -175,6 +176,32 @@ def _alone(target: Target, found: Plan) -> list[str]:
     if idle:
         notes.append(f"nothing is promoted for {', '.join(idle)}: no version in either environment")
     return [f"{target.id}: {note}" for note in notes]
+
+
+def _stale_locks(clone: Clone, target: Target) -> list[str]:
+    """Dependencies of a chart that move without its lock: Helm refuses to build such a chart."""
+    from pilotage.core.layout import layout_of
+
+    layout = layout_of(target.pipeline, target.environment)
+    files = clone.trees.tree(target.pipeline, target.environment, clone.commit).files
+    locks = {
+        f"{rule.place.file.removesuffix(_CHART)}Chart.lock": service
+        for service in layout.services(files)
+        for rule in layout.placed(service)
+        if f"/{rule.place.file}".endswith(f"/{_CHART}")
+        and rule.place.path.startswith("dependencies")
+    }
+    listed = clone.trees.git.list_files(clone.commit, list(locks)) if locks else ()
+    return [
+        f"{target.id}: {entry.path} goes stale when the dependencies beside it are promoted: let it"
+        f' go along, with a rule such as {{ copy: file, in: "{_unfilled(entry.path, target)}" }}'
+        for entry in listed
+        if entry.path not in layout.files_of(locks[entry.path])
+    ]
+
+
+def _unfilled(path: str, target: Target) -> str:
+    return path.replace(f"{target.environment}/", "{environment}/")
 
 
 def _unknown_services(clone: Clone) -> list[Problem]:
