@@ -99,7 +99,8 @@ def plan_revert(
     files: dict[str, str | None] = {}
     for change in chosen:
         try:
-            files |= _texts(change, {**texts, **files}, before or {})
+            left = replace(change, writes=tuple(w for w in change.writes if not _is_back(w, files)))
+            files |= _texts(left, {**texts, **files}, before or {})
         except _NotByValue as refused:
             staying = [change for change in there if change.service not in services]
             return _with_merge(promotion, names, staying, f"{change.service}: {refused}")
@@ -112,6 +113,14 @@ def still_there(change: ServiceChange, texts: Mapping[str, str | None]) -> bool:
 
 class _NotByValue(Exception):
     """Single values are not enough to put a service back."""
+
+
+def _is_back(write: Write, files: Mapping[str, str | None]) -> bool:
+    """Whether another service's revert has put the whole file back already."""
+    if write.part is not Part.FILE or write.file not in files:
+        return False
+    text = files[write.file]
+    return write.before == (None if text is None else content_id(text.encode()))
 
 
 def _texts(

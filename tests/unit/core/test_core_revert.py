@@ -129,6 +129,22 @@ def test_an_added_file_goes_back_by_removing_it() -> None:
     assert found == ByValue(("api",), {API: None})
 
 
+@pytest.mark.parametrize("before", ["version: 1\n", None])
+def test_a_whole_file_that_two_services_share_goes_back_once(before: str | None) -> None:
+    """The second finds it as it was already, which is no edit of somebody's."""
+    lock = Write(
+        "Chart.lock",
+        ".",
+        None if before is None else content_id(before.encode()),
+        content_id(b"version: 2\n"),
+        part=Part.FILE,
+    )
+    both = tuple(replace(change, writes=(*change.writes, lock)) for change in changes())
+    head = {**texts(), "Chart.lock": "version: 2\n"}
+    found = plan_revert(release(changes=both), BOTH, head, {"Chart.lock": before})
+    assert found == ByValue(BOTH, {**texts(PRODUCTION), "Chart.lock": before})
+
+
 def test_a_copied_file_goes_back_to_what_it_was() -> None:
     old = "envName: production\nservice: { chartTag: api-v9.0.4 }\n"
     whole = replace(WHOLE, before=content_id(old.encode()))
