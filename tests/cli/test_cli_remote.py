@@ -158,6 +158,16 @@ class TestExplain:
             assert "gates: 2 boxes open" in ran.out
             assert "opened  pull request 7" in ran.out
 
+    def test_who_did_it_is_said_once(self, service: Service, terminal: Terminal) -> None:
+        events = [
+            Event(NOW, "paused", "lunch", by="ana"),
+            Event(NOW, "command", "ana: pause lunch", by="ana"),
+        ]
+        service.know(a_target(), events=events)
+        paused, command = terminal("explain", "shop").out.splitlines()[-2:]
+        assert paused.endswith("  paused  lunch (ana)")
+        assert command.endswith("  command  ana: pause lunch")
+
     def test_an_unknown_name(self, service: Service, terminal: Terminal) -> None:
         service.know(a_target())
         ran = terminal("explain", "shop/prod")

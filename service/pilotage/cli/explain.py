@@ -53,7 +53,8 @@ def _show(found: dict[str, Any]) -> None:
     if not found["reasons"]:
         say("  nothing stands in the way")
     for event in found["history"][-_EVENTS:]:
-        by = "" if event["by"] == "pilotage" else f" ({event['by']})"
+        said = event["by"] == "pilotage" or event["text"].startswith(f"{event['by']}: ")
+        by = "" if said else f" ({event['by']})"
         say(f"  {event['at']}  {event['kind'].replace('_', ' ')}  {event['text']}{by}")
 
 
