@@ -18,7 +18,7 @@ from pilotage.adapters.git import (
     UnknownCommit,
     Unreachable,
 )
-from tests.contract.git.server import PASSWORD, serving
+from tests.contract.git.server import PASSWORD, Handler, serving
 from tests.contract.git.world import BOT, NOON, World
 
 GH006 = """
@@ -242,6 +242,38 @@ def test_each_refusal_has_its_type(world: World, status: int, error: type[Except
     with pytest.raises(error):
         store.push(sha, "main", expected=base)
     assert PASSWORD not in str(fetching.value)
+    assert store.heads() == {"main": base}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-git-{}-advertisement", b"\xff\x00 no packet"),
+        ("application/x-git-{}-advertisement", b"001e# service=git-"),
+        ("application/x-git-{}-advertisement", b""),
+        ("application/x-git-{}-result", b"<html>"),
+        ("application/x-git-{}-result", b"000eunpack ok\nfff"),
+    ],
+)
+def test_garbage_says_nothing_of_the_truth(world: World, kind: str, body: bytes) -> None:
+    """A push that was answered so may have taken hold: it is tried again, not given up."""
+    store = world.store()
+    base = store.fetch()["main"]
+    sha = commit(store, base)
+    world.commit({"another": "1\n"})
+
+    def garbage(handler: Handler) -> bool:
+        service = "receive-pack" if "receive-pack" in handler.requestline else "upload-pack"
+        if ("POST" in handler.requestline) != kind.endswith("result"):
+            return False
+        handler.answer(200, {"Content-Type": kind.format(service)}, body)
+        return True
+
+    world.server.fault = garbage
+    with pytest.raises(Unreachable):
+        store.fetch()
+    with pytest.raises(Unreachable):
+        store.push(sha, "new", expected=None)
     assert store.heads() == {"main": base}
 
 

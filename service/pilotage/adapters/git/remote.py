@@ -154,6 +154,10 @@ _PASSING = (
     r"[Oo]peration (too slow|timed out)|timed out",
     r"RPC failed|[Ee]mpty reply|early EOF|hung up|unexpected disconnect|transfer closed",
     r"SSL (certificate|connect)|gnutls_handshake|certificate verif",
+    # what git says of an answer that is not one of git's: a proxy's page, half an answer
+    r"protocol error|bad line length|length header|invalid (ls-refs|server|index-pack)",
+    r"expected flush|expected .* got|unexpected (end|response|answer)|unable to parse remote",
+    r"not valid: is this a git repository|did not send all necessary objects|unable to access",
 )
 
 
