@@ -29,13 +29,17 @@ _ACTIVE = re.compile(
 )
 """Where GitHub would close an issue, tell somebody, or keep CI from running."""
 _GAP = "\u200b"
+_TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What would show the rest of a line backwards."""
+_VALUE_LIMIT = 60
+"""Of a version among others in one line."""
 _LINE_LIMIT = 500
 """Of a commit message's lines: a value is one line, and never a trailer of its own."""
 
 
 def clipped(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
-    """One line that fits; GitHub refuses a status description that is longer."""
-    line = " ".join(text.split())
+    """One line that fits, read in one direction; GitHub refuses a longer status description."""
+    line = " ".join(_TURNING.sub("", text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -57,7 +61,8 @@ def list_changes(changes: Iterable[ServiceChange]) -> str:
 def _named(change: ServiceChange) -> str:
     back = distance(change.before, change.after).step is Step.BACK
     to = "back to " if back else ""
-    return f"{change.service} {to}{version.short(change.after, change.service)}"
+    after = clipped(version.short(change.after, change.service), _VALUE_LIMIT)
+    return f"{change.service} {to}{after}"
 
 
 def list_steps(policy: Policy, changes: Iterable[ServiceChange]) -> str:

@@ -15,8 +15,8 @@ from pilotage.core.config.policy import Policy
 from pilotage.core.decide import decide
 from pilotage.core.forge import DESCRIPTION_LIMIT, hidden, marker_in
 from pilotage.core.model import Outcome, Quarantined, Reason, Revert, State, Superseded
-from pilotage.core.outputs import Advice
-from pilotage.core.snapshot import Known
+from pilotage.core.outputs import Advice, Outputs
+from pilotage.core.snapshot import Known, Snapshot
 from pilotage.rendering import render_body
 from tests.unit.core.pages import hostile
 from tests.unit.core.worlds import (
@@ -39,11 +39,38 @@ from tests.unit.core.worlds import (
 )
 
 
+def outputs_of(before: Snapshot) -> Outputs:
+    (found,) = decide(before, NOW).outputs
+    return found
+
+
 def many(count: int) -> tuple[ServiceChange, ...]:
     return changes(
         {f"s{n}": f"s{n}-v1.1.0" for n in range(count)},
         {f"s{n}": f"s{n}-v1.0.0" for n in range(count)},
     )
+
+
+def test_one_long_version_hides_no_other_service_in_the_title() -> None:
+    wanted = changes({"api": "x" * 5_000, "web": "web-v5.0.1"})
+    title = prose.title(policy(), proposal(changes=wanted))
+    assert title == f"Promote syrf to production: api {'x' * 59}…, web v5.0.1"
+
+
+@pytest.mark.parametrize("turning", ["\u202e", "\u2066", "\u200f"])
+def test_no_line_of_ours_is_shown_backwards(turning: str) -> None:
+    """A version may hold what turns the text around; titles, commits and statuses stay readable."""
+    wanted = changes({"api": f"api-v9.1.1{turning}gpj.exe"})
+    hostile = proposal(changes=wanted)
+    back = Revert(("api",), f"crashed {turning}", "pilotage", NOW)
+    written = (
+        prose.title(policy(), hostile),
+        prose.commit_message(policy(), hostile, "key"),
+        prose.revert_title(policy(), release(changes=wanted), ("api",), back.reason),
+        prose.revert_message(policy(), release(changes=wanted), ("api",), back, "key"),
+        *(status.description for status in outputs_of(opened(hostile)).statuses.values()),
+    )
+    assert not [text for text in written if turning in text]
 
 
 @pytest.mark.runbook("SYRF-4")
