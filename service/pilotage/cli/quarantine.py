@@ -12,6 +12,7 @@ from pilotage.cli.remote import (
     LOCAL,
     PATIENCE,
     Anywhere,
+    Remote,
     TokenFile,
     Url,
     Wait,
@@ -70,14 +71,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Never propose this version, until it is lifted."""
-    remote = connect(url, token_file)
     argument = f"{_word(service)} {_word(version)} {reason}"
-    give(
-        remote,
-        [Given(one_target(remote, where)["id"], "quarantine", argument)],
-        wait,
-        as_json=as_json,
-    )
+    _ask(connect(url, token_file), where, "quarantine", argument, wait, as_json=as_json)
 
 
 @app.command("lift")
@@ -91,14 +86,15 @@ def lift(
     as_json: AsJson = False,
 ) -> None:
     """Let this version be proposed again."""
-    remote = connect(url, token_file)
     argument = f"{_word(service)} {_word(version)}"
-    give(
-        remote,
-        [Given(one_target(remote, where)["id"], "lift", argument)],
-        wait,
-        as_json=as_json,
-    )
+    _ask(connect(url, token_file), where, "lift", argument, wait, as_json=as_json)
+
+
+def _ask(
+    remote: Remote, where: str, command: str, argument: str, wait: int, *, as_json: bool
+) -> None:
+    given = Given(one_target(remote, where)["id"], command, argument)
+    give(remote, [given], wait, as_json=as_json)
 
 
 def _word(text: str) -> str:

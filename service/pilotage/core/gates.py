@@ -76,11 +76,10 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
         case Known(value=versions):
             for service, wanted in promotion.versions:
                 if versions.get(service) != wanted:
-                    found = versions.get(service, "nothing readable")
-                    reason = (
-                        f"the branch holds {service} {short(found, service)}, "
-                        f"not the proven {short(wanted, service)}"
-                    )
+                    found = versions.get(service)
+                    holds = f"{service} {short(found, service)}" if found else "nothing readable"
+                    proven = f"{service} {short(wanted, service)}"
+                    reason = f"the branch holds {holds}, not the proven {proven}"
                     return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             for service in versions.keys() - set(promotion.services):
                 found = short(versions[service], service)

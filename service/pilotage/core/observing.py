@@ -10,7 +10,9 @@ from pilotage.core.branch import commit_branch, planned, show_first
 from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import Promotion, State
+from pilotage.core.plan import Plan
 from pilotage.core.proof import Selection, hopeless, in_question, select
+from pilotage.core.wording import listed
 
 
 def observing(draft: Draft) -> None:
@@ -21,6 +23,7 @@ def observing(draft: Draft) -> None:
         draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
         draft.wake(obstacle.until)
     plan = in_question(seen.plan, draft.target)
+    _together(draft, plan, selection)
     if not plan.services:
         draft.propose(None)
         if not plan.problems and draft.target.choice is None:
@@ -37,6 +40,16 @@ def observing(draft: Draft) -> None:
     draft.propose(promotion)
     if selection.changes and _may_open(draft, selection):
         _open(draft, promotion)
+
+
+def _together(draft: Draft, plan: Plan, selection: Selection) -> None:
+    """Whom the obstacles of others keep back: nobody would guess it from the obstacles alone."""
+    stopped = {obstacle.service for obstacle in selection.obstacles}
+    waiting = [service for service in plan.services if service not in stopped]
+    if waiting and stopped and not selection.changes:
+        waits = "waits" if len(waiting) == 1 else "wait"
+        text = f"{listed(waiting)} {waits} for {listed(sorted(stopped))}: `together` is `all`"
+        draft.explain("together", text)
 
 
 def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilotage.core import comparing, prose, rendered
-from pilotage.core.acts import ClosePullRequest, Notify
+from pilotage.core.acts import ClosePullRequest, CommitBranch, Notify
 from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
@@ -20,8 +20,8 @@ from pilotage.core.picture import picture
 from pilotage.core.plan import Plan
 from pilotage.core.proof import select
 from pilotage.core.proposal_page import closed_outputs, proposal_outputs
-from pilotage.core.rolling import rolled, touched
-from pilotage.core.snapshot import Known, Unknown
+from pilotage.core.rolling import is_being_written, rolled, touched
+from pilotage.core.snapshot import Known, Snapshot, Unknown
 
 
 def opened(draft: Draft) -> None:
@@ -85,7 +85,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     _announce(draft, promotion)
     promotion = rolled(draft, promotion, pull_request, selection)
     promotion = _with_renders(draft, promotion, pull_request)
-    gates = judge_gates(promotion, draft.target, seen)
+    gates = judge_gates(promotion, draft.target, _of_the_head(draft, promotion))
     closed = blockers(gates)
     for gate in gates:
         draft.explain(gate.name, gate.reason, gate.next_step)
@@ -106,6 +106,14 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     )
     draft.propose(promotion)
     draft.outputs.append(proposal_outputs(seen, draft.target, promotion, pull_request, gates))
+
+
+def _of_the_head(draft: Draft, promotion: Promotion) -> Snapshot:
+    """While the branch is written anew, what was read of its head is of the set before."""
+    decided = any(isinstance(act, CommitBranch) for act in draft.acts)
+    if decided or is_being_written(draft, promotion):
+        return replace(draft.seen, versions_on_head=None, artifacts=None)
+    return draft.seen
 
 
 def _with_renders(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> Promotion:

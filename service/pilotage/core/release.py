@@ -133,34 +133,41 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     release = replace(release, checks=verification.take(release.checks, draft.seen.readings))
     until = live_at + period.for_
     draft.wake(until if until > draft.now else draft.now + draft.seen.rhythm.look)
-    verdicts = {}
-    for check in period.checks:
-        record = release.checks.get(check.name)
-        verdicts[check] = verification.verdict(check, record)
-        draft.explain(check.name, record.last if record else "not read yet")
-        draft.wake(verification.next_at(check, release.checks, draft.now))
-    bad = [check for check, found in verdicts.items() if found is verification.CheckVerdict.BAD]
+    verdicts = _verdicts(draft, release, policy)
+    bad = [name for name, found in verdicts.items() if found is verification.CheckVerdict.BAD]
     if bad:
-        return _check_failed(draft, release, bad[0].name)
-    if draft.now < until or Outcome.ROLLING_OUT in release.outcomes.values():
+        return _check_failed(draft, release, bad[0])
+    if draft.now < until or Outcome.ROLLING_OUT in outcomes:
         return release
-    undecided = [
-        check.name
-        for check, found in verdicts.items()
-        if found is not verification.CheckVerdict.GOOD
-    ]
+    good = verification.CheckVerdict.GOOD
+    undecided = [name for name, found in verdicts.items() if found is not good]
     if undecided:
         blind = policy.environment.budgets.budgets.blind
         if draft.now < until + blind:
             return release
         return hold(draft, release, Subject.BLIND, f"no verdict of {undecided[0]} in time")
-    if release.hold is not None:
-        return release
-    confirmed = {
+    return release if release.hold is not None else _confirmed(release)
+
+
+def _verdicts(
+    draft: Draft, release: Promotion, policy: Policy
+) -> dict[str, verification.CheckVerdict]:
+    """What each check says so far, by its name; the target wakes when one is due."""
+    verdicts = {}
+    for check in policy.environment.verification.checks:
+        record = release.checks.get(check.name)
+        verdicts[check.name] = verification.verdict(check, record)
+        draft.explain(check.name, record.last if record else "not read yet")
+        draft.wake(verification.next_at(check, release.checks, draft.now))
+    return verdicts
+
+
+def _confirmed(release: Promotion) -> Promotion:
+    outcomes = {
         service: Outcome.CONFIRMED if outcome is Outcome.LIVE else outcome
         for service, outcome in release.outcomes.items()
     }
-    return replace(release, outcomes=confirmed)
+    return replace(release, outcomes=outcomes)
 
 
 def _check_failed(draft: Draft, release: Promotion, name: str) -> Promotion:

@@ -89,9 +89,9 @@ def _story(target: Target, policy: Policy, release: Promotion) -> StoryPage:
     merge = release.merge
     assert merge is not None
     heading = release.state.value.replace("_", " ").capitalize()
-    lead = _lead(policy, release)
+    lead = _lead(policy, release).removeprefix(f"{heading} ")
     if release.ended_at is not None:
-        lead = f"{moment(release.ended_at)}, {lead.removeprefix(f'{heading} ')}"
+        lead = f"{moment(release.ended_at)}, {lead}"
     return StoryPage(
         marker=story_marker(release),
         heading=heading,

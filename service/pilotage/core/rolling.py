@@ -23,7 +23,7 @@ def rolled(
 
     Where there is none, the same set on today's base when a file of it was edited there.
     """
-    if _is_being_written(draft, promotion):
+    if is_being_written(draft, promotion):
         draft.explain("branch", f"{promotion.branch} is being written")
         return promotion
     newer = versions_of(selection.changes)
@@ -41,7 +41,7 @@ def rolled(
     return promotion
 
 
-def _is_being_written(draft: Draft, promotion: Promotion) -> bool:
+def is_being_written(draft: Draft, promotion: Promotion) -> bool:
     """A commit that was decided and is not done yet: the next one goes on top of its result."""
     return any(key.startswith(commit_keys(promotion)) for key in draft.seen.pending)
 

@@ -113,6 +113,7 @@ def test_one_unproven_service_keeps_all_back() -> None:
     decision = decide(snapshot(target=target(proofs=proofs({"api": "api-v9.1.1"}))), NOW)
     assert decision.acts == ()
     assert "web: web v5.0.1 has not been seen live in staging yet" in said(decision)
+    assert "together: api waits for web: `together` is `all`" in said(decision)
     assert decision.target.proposal is not None
     assert decision.target.proposal.state is State.OBSERVING
 
@@ -253,8 +254,11 @@ def test_a_newer_proven_set_replaces_an_untouched_one() -> None:
     assert (commit.expected, commit.branch) == (HEAD, given.branch)
     assert dict(rolled.versions) == newer
     assert [old.version for old in rolled.superseded] == ["api-v9.1.1"]
-    assert ready(decision).state is not StatusState.SUCCESS, "the head still holds the old set"
+    assert ready(decision).state is StatusState.PENDING, "the head still holds the old set"
+    assert "take back the commit" not in ready(decision).description, "nobody wrote one"
     assert not acts_of(decision, OpenPullRequest)
+    again = replace(before, target=decision.target, pending=frozenset([commit.key]))
+    assert ready(decide(again, NOW)).state is StatusState.PENDING, "it is not pushed yet"
 
 
 def test_a_newer_set_waits_once_a_person_has_ticked() -> None:

@@ -75,13 +75,13 @@ CLOSED = [
     (
         "contents",
         Verdict.FAIL,
-        "the branch holds api v9.9.9, not the proven v9.1.1",
+        "the branch holds api v9.9.9, not the proven api v9.1.1",
         opened(versions_on_head=Known({**STAGING, "api": "api-v9.9.9"}, NOW)),
     ),
     (
         "contents",
         Verdict.FAIL,
-        "the branch holds api nothing readable",
+        "the branch holds nothing readable, not the proven api v9.1.1",
         opened(versions_on_head=Known({"web": "web-v5.0.1"}, NOW)),
     ),
     (
