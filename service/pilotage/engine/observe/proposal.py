@@ -201,7 +201,7 @@ def _renders(
             questions[each.name] = asked
         else:
             known[each.name] = asked
-    told = look.outside.renders.ask(questions.values())
+    told = look.outside.renders.ask(questions.values()) if questions else {}
     return known | {name: told[asked] for name, asked in questions.items() if asked in told}
 
 
