@@ -210,18 +210,26 @@ def _check_block(event: Event, path: str, options: Allowed) -> None:
 
 def _check_shared(stream: Stream, path: str, found: Found | Lost, options: Allowed) -> None:
     around = (found.at, *(parent for parent, _ in found.parents))
-    anchors = {stream.events[at].anchor for at in around} - {None}
-    if not anchors or options.get("shared"):
-        return
-    for at, event in enumerate(stream.events):
-        if event.kind is Kind.ALIAS and event.anchor in anchors:
-            raise EditRefused(
-                f"the alias *{event.anchor} on line {stream.line(at)} repeats it, so that it would"
-                " change there too",
-                path=path,
-                line=stream.line(found.at),
-                option="shared",
-            )
+    aliases = (_alias_of(stream, at) for at in around) if not options.get("shared") else ()
+    for alias in filter(None, aliases):
+        raise EditRefused(
+            f"the alias *{stream.events[alias].anchor} on line {stream.line(alias)} repeats it, so"
+            " that it would change there too",
+            path=path,
+            line=stream.line(found.at),
+            option="shared",
+        )
+
+
+def _alias_of(stream: Stream, at: int) -> int | None:
+    """The first alias that repeats what begins at `at`: an anchor holds until it is set again."""
+    anchor = stream.events[at].anchor
+    if anchor is None:
+        return None
+    same = (i for i in range(at + 1, len(stream.events)) if stream.events[i].anchor == anchor)
+    first = next(same, None)
+    is_alias = first is not None and stream.events[first].kind is Kind.ALIAS
+    return first if is_alias else None
 
 
 def _scalar(stream: Stream, path: str, found: Found) -> Event:

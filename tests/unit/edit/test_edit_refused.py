@@ -20,6 +20,7 @@ REFUSED = [
     (ALIASED, 'other["<<"].tag', 5, "merge key"),
     (ALIASED, "v", 7, "alias \\*v on line 8 repeats it"),
     (ALIASED, "base.tag", 2, "alias \\*base on line 3 repeats it"),
+    ("a: &x 1\nb: *x\nc: &x 2\nd: *x\n", "c", 3, "alias \\*x on line 4 repeats it"),
     ("a: 1\nb: 2\na: 3\n", "a", 3, "'a' stands twice in its mapping, first on line 1"),
     ("a: {x: 1}\nb: 2\na: {y: 3}\n", "a.x", 3, "'a' stands twice"),
     ('{"a": 1, "a": 2}', "a", 1, "'a' stands twice"),
@@ -103,6 +104,12 @@ def test_what_aliases_repeat_is_edited_when_allowed() -> None:
     """`shared` accepts that the value changes at the aliases too."""
     assert set_value(ALIASED, "v", "x", shared=True) == ALIASED.replace("&v 1", "&v x")
     assert set_value(ALIASED, "base.tag", "v2", shared=True) == ALIASED.replace("v1", "v2")
+
+
+def test_an_alias_before_an_anchor_is_set_again_repeats_the_old_value() -> None:
+    """Nothing else changes, so nothing has to be allowed."""
+    text = "a: &x 1\nb: *x\nc: &x 2\n"
+    assert set_value(text, "c", "v") == text.replace("2", "v")
 
 
 @pytest.mark.parametrize("value", ["\ud800", "a\udfff"])
