@@ -134,33 +134,44 @@ class Pair:
         if all(write.before == write.after for write in told):
             return Unplanned(version)
         texts = {file: self.target[file].text for _, file in self._files if file in self.target}
-        contents = {content_id(text.encode()): text for text in self._whole.values()}
-        files = places.written(writes, texts, contents)
+        files = places.written(writes, texts, self._contents)
         different, spots = self._compared(files)
         was = places.shown(writes[0].place, before[writes[0].place])
         change = ServiceChange(self.service, was, version, writes, different)
-        return ServicePlan(change, texts, files, source, contents, spots)
+        return ServicePlan(change, texts, files, source, self._contents, spots)
 
     def _added(self) -> Planned:
-        """Every file of the service as it is in the source, with the fixed values of the target."""
+        """Every file of its own as it is in the source, with the fixed values of the target; in
+        files that the target has, shared with other services, the promoted values alone."""
         source = self._source_writes()
-        contents: dict[str, str] = {}
-        whole = []
-        for theirs, ours in self._files:
-            if ours in self.target:
-                raise Refused(Problem(ours, None, "", f"{self.service} is not in this file"))
-            text = self._copy(theirs, ours)
-            named = content_id(text.encode())
-            contents[named] = text
-            whole.append(Write(ours, WHOLE, None, named, part=Part.FILE))
-        files = places.written(whole, {}, contents)
-        texts = {path: FileText(path, text) for path, text in files.items()}
-        after = places.read([ours.place for _, ours in self._rules], texts)
-        writes = tuple(_write(place, None, value) for place, value in after.items())
+        shared = {ours: self.target[ours].text for _, ours in self._files if ours in self.target}
+        whole, contents = self._copies()
+        texts = places.written(whole, {}, contents)
+        wanted = self._after(source)
+        there = places.read([place for place in wanted if place.file in shared], self.target)
+        new = {path: FileText(path, text) for path, text in texts.items()}
+        after = places.read([place for place in wanted if place.file in new], new)
+        writes = tuple(
+            _write(place, there.get(place), after.get(place, value))
+            for place, value in wanted.items()
+        )
         kept = tuple(each for each in whole if each.place not in after)
+        in_shared = [write for write in writes if write.file in shared]
+        files = texts | places.written(in_shared, shared, self._contents)
         version = places.shown(writes[0].place, writes[0].after)
         change = ServiceChange(self.service, None, version, (*writes, *kept))
-        return ServicePlan(change, {}, files, source, contents)
+        return ServicePlan(change, shared, files, source, contents | self._contents)
+
+    def _copies(self) -> tuple[list[Write], dict[str, str]]:
+        """The files that the target does not have yet, and their texts by id."""
+        whole, contents = [], {}
+        for theirs, ours in self._files:
+            if ours not in self.target:
+                text = self._copy(theirs, ours)
+                named = content_id(text.encode())
+                contents[named] = text
+                whole.append(Write(ours, WHOLE, None, named, part=Part.FILE))
+        return whole, contents
 
     def _source_writes(self) -> tuple[Write, ...]:
         rules = [theirs.place for theirs, _ in self._rules if not isinstance(theirs, Fixed)]
@@ -189,6 +200,11 @@ class Pair:
             for theirs, ours in self._rules
             if isinstance(ours, CopiedFile)
         }
+
+    @property
+    def _contents(self) -> dict[str, str]:
+        """Those files by the id that a write names."""
+        return {content_id(text.encode()): text for text in self._whole.values()}
 
     def _copy(self, theirs: str, ours: str) -> str:
         """The source's file as the target gets it: texts replaced, fixed values set."""

@@ -342,6 +342,36 @@ def test_a_new_service_is_added_with_every_file_of_its_own() -> None:
     assert {write.part for write in only.change.writes} == {Part.VALUE, Part.FILE}
 
 
+def test_a_new_service_brings_its_files_and_moves_what_it_shares() -> None:
+    """What is promoted in a file that other services have already is changed there, no more."""
+    rules = (
+        "{ copy: tag }, { copy: chart, in: '{environment}/all.yaml' },"
+        " { copy: file, in: '{environment}/lock' }"
+    )
+    config = (
+        f"new_services: add\nfiles: '{{environment}}/{{service}}/values.yaml'\npromote: [{rules}]"
+    )
+    staging = {"staging/new/values.yaml": "tag: v1\n", "staging/all.yaml": "chart: 2 # s\n"}
+    case = Case(
+        config,
+        {**staging, "staging/lock": "new\n"},
+        {"production/all.yaml": "chart: 1\nown: kept\n", "production/lock": "old\n"},
+        {
+            "production/new/values.yaml": "tag: v1\n",
+            "production/all.yaml": "chart: 2\nown: kept\n",
+            "production/lock": "new\n",
+        },
+    )
+    found = case.planned()
+    assert not found.problems
+    assert joined(list(found.services.values())) == case.becomes
+    (change,) = found.changes
+    assert (change.new, change.before, change.after) == (True, None, "v1")
+    old = {write.file: write.before for write in change.writes}
+    assert old["production/all.yaml"] == "1"
+    assert old["production/lock"] == content_id(b"old\n")
+
+
 @pytest.mark.parametrize(
     ("staging", "production", "said"),
     [
