@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +51,29 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
 def store(outside: Outside) -> Iterator[Store]:
     with Store.open(outside.settings.database_url) as store:
         yield store
+
+
+def test_many_that_hang_do_not_keep_it_from_stopping(tmp_path: Path) -> None:
+    """The time to finish is one for all: whoever stops the process counts in seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        names = tuple(f"acme/gitops-{number}" for number in range(3))
+        github = {"token": "a-machine-users-token", "url": url, "git_url": url, "timeout": 1}
+        given = settings(
+            tmp_path, github=github, repositories=names, allow_insecure_git=True, workers=3
+        )
+        outside = Outside(given)
+        with Store.open(given.database_url) as store, ExitStack() as asked:
+            engine = Engine(outside, store)
+            engine.start()
+            for _ in names:
+                asked.enter_context(silent.accept()[0])
+            began = time.monotonic()
+            engine.stop(1)
+            assert time.monotonic() - began < 2
+            asked.close()
+            _until(lambda: not any(each.is_alive() for each in engine._threads), "they end")
+        outside.close()
 
 
 def _know(store: Store) -> None:

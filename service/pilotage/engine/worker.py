@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -104,11 +105,16 @@ class Engine:
         thread.start()
 
     def stop(self, timeout: float = 30) -> None:
-        """Lets each thread finish what it does; nothing is cut off half done."""
+        """Lets the threads finish what they do; nothing is cut off half done.
+
+        `timeout` (seconds) is for all of them: who hangs then ends with the process, and what it
+        was at is looked up by the next one.
+        """
         self._stopping.set()
         self._room.close()
+        ends = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0, ends - time.monotonic()))
         if self._folder is not None:
             self._folder.close()
             self._folder = None
