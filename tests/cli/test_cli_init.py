@@ -301,6 +301,24 @@ class TestOtherShapes:
         assert [each["stands"] for each in found["pipelines"]] == ["written"]
         assert "Is this what you promote?" in found["config"]
 
+    @pytest.mark.parametrize(
+        "line", ["postgresql: {{ image: {{ tag: {version} }} }}", "redis: {{ image: r:{version} }}"]
+    )
+    def test_a_dependency_of_the_chart_is_asked_about(
+        self, tmp_path: Path, run: Run, line: str
+    ) -> None:
+        """Somebody else's software goes its own way: beside a version of the team's own it is only
+        mentioned, and alone it is a question."""
+        files = side_by_side("{service}/{environment}/values.yaml", f"{line}\n", "api", "web")
+        found = document(tmp_path / "alone", run, files)
+        assert "Is this what you promote?" in found["config"]
+        own = f"image: {{{{ tag: {{version}} }}}}\n{line}\n"
+        files = side_by_side("{service}/{environment}/values.yaml", own, "api", "web")
+        found = document(tmp_path / "beside", run, files)
+        (pipeline,) = found["pipelines"]
+        assert [each["path"] for each in pipeline["promote"]] == ["image.tag"]
+        assert "Is this what you promote?" not in found["config"]
+
 
 def document(tmp_path: Path, run: Run, files: dict[str, str | bytes]) -> Any:
     """What `init --print --json` says of a clone with these files."""

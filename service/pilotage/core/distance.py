@@ -66,7 +66,8 @@ def _between_tags(before: str, after: str, scheme: Scheme) -> Distance:
         case Commit(), Commit():
             return Distance(Step.OTHER, "commits have no order")
         case _:
-            return Distance(Step.OTHER, "" if type(old) is type(new) else "another kind")
+            alike = type(old) is type(new)
+            return Distance(Step.OTHER, "no known order" if alike else "another kind")
 
 
 _OTHER_PREFIX = Distance(Step.OTHER, "another prefix")

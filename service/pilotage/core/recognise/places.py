@@ -12,6 +12,7 @@ from enum import Enum
 
 from pilotage import edit
 from pilotage.core.recognise.words import (
+    DEPENDENCIES,
     OTHER_VERSION_KEYS,
     TAG_KEYS,
     VERSION_KEYS,
@@ -193,14 +194,19 @@ def _of_image(kind: FileKind, keys: list[str], value: str) -> tuple[Rank, bool] 
         return None
     if kind is FileKind.WORKLOAD:
         return (Rank.CERTAIN if "containers" in keys else Rank.POSSIBLE), True
-    return (Rank.POSSIBLE if kind is FileKind.OTHER_OBJECT else Rank.LIKELY), True
+    doubtful = kind is FileKind.OTHER_OBJECT or _is_dependency(keys)
+    return (Rank.POSSIBLE if doubtful else Rank.LIKELY), True
+
+
+def _is_dependency(keys: list[str]) -> bool:
+    return not DEPENDENCIES.isdisjoint(keys[:-1])
 
 
 def _of_key(keys: list[str], last: str) -> tuple[Rank, bool] | None:
     if keys in (["image", "tag"], ["service", "chartTag"]):
         return Rank.CERTAIN, False
     if last in TAG_KEYS or last.endswith(("Tag", "_tag")):
-        return Rank.LIKELY, False
+        return (Rank.POSSIBLE if _is_dependency(keys) else Rank.LIKELY), False
     if last in VERSION_KEYS or last.endswith(("Version", "_version")):
         return Rank.POSSIBLE, False
     return None

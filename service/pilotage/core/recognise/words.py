@@ -42,6 +42,13 @@ VERSION_KEYS = words("""
     targetRevision revision release sha
 """)
 OTHER_VERSION_KEYS = words("apiVersion kubeVersion kubernetesVersion schemaVersion minVersion")
+DEPENDENCIES = words("""
+    postgresql postgres postgresqlHa pgbouncer mysql mariadb mongodb redis valkey keydb memcached
+    rabbitmq kafka zookeeper nats elasticsearch opensearch clickhouse cassandra minio etcd consul
+    vault keycloak oauth2Proxy nginx envoy haproxy busybox kubectl prometheus metrics
+    volumePermissions
+""")
+"""Below these keys of Helm's values stands somebody else's software, which goes its own way."""
 PATH_WORDS = words("""
     image images tag newTag version spec source values template containers helm digest
 """)
