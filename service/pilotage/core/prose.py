@@ -193,10 +193,12 @@ def revert_message(
         if change.service in services
     ]
     merge = promotion.merge.sha if promotion.merge else ""
+    whole = set(services) >= set(promotion.services)
+    of = f"This reverts commit {merge}." if whole else f"This reverts a part of {merge}."
     asked = "" if revert.by == "pilotage" else clipped(f"Asked for by {revert.by}.")
     body = [clipped(f"Reason: {revert.reason}", _LINE_LIMIT), *([asked] if asked else [])]
     trailer = f"Pilotage-Act: {key}"
-    text = [subject, "", *body, "", *lines, "", f"This reverts commit {merge}.", "", trailer, ""]
+    text = [subject, "", *body, "", *lines, "", of, "", trailer, ""]
     return _inert("\n".join(text))
 
 

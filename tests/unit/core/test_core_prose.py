@@ -134,10 +134,12 @@ def test_a_revert_names_the_commit_and_who_asked() -> None:
         "",
         "api: api-v9.1.1 -> api-v9.0.4",
         "",
-        f"This reverts commit {MERGED}.",
+        f"This reverts a part of {MERGED}.",
         "",
         "Pilotage-Act: key-2",
     ]
+    whole = prose.revert_message(policy(), release(), ("api", "web"), revert, "key-2")
+    assert f"This reverts commit {MERGED}." in whole.splitlines()
 
 
 @pytest.mark.parametrize(
