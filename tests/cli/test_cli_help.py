@@ -51,6 +51,17 @@ def test_the_list_of_commands_is_whole_sentences(run: Run) -> None:
         assert "..." not in listed
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["version", "--json"]])
+def test_a_full_disk_is_a_sentence(arguments: list[str]) -> None:
+    """A pipeline that keeps a plan in a file must not take half of it for the whole."""
+    program = [sys.executable, "-c", "from pilotage.cli import main; main()", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "pilotage: what it says cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (Exit.NO, said)
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["status", "--nonsense"], ["explain"]])
 def test_used_wrongly_is_exit_code_2(run: Run, arguments: list[str]) -> None:
     ran = run(*arguments)

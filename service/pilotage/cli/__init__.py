@@ -5,6 +5,9 @@ Heavy modules are imported inside the commands, so that `--help` is quick.
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated
@@ -86,4 +89,11 @@ def _tryout(app: typer.Typer) -> None:
 
 def main() -> None:
     """The entry point of the wheel."""
-    build()()
+    try:
+        build()()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the end of Python tries it once more
+        typer.echo(f"pilotage: what it says cannot be written: {error.strerror}", err=True)
+        sys.exit(1)
