@@ -68,6 +68,16 @@ def test_it_sets_one_value_and_says_where(values: Path, run: Run) -> None:
     assert text_of(values) == VALUES.replace("1.2.0", "1.10")
 
 
+@pytest.mark.parametrize("text", ["", "# what production has otherwise\n"])
+def test_a_file_without_any_value_gets_its_first(tmp_path: Path, run: Run, text: str) -> None:
+    file = written(tmp_path / "values.yaml", text)
+    assert run("set", file, "image.tag", "1.10").code == 1
+    ran = run("set", file, "image.tag", "1.10", "--insert")
+    line = text.count("\n") + 2
+    assert (ran.code, ran.out) == (0, f"{file}:{line}: image.tag: nothing -> 1.10\n")
+    assert text_of(file) == f'{text}image:\n  tag: "1.10"\n'
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("end", ["", "\n"])

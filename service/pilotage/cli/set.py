@@ -162,7 +162,8 @@ def _edited(text: str, change: _Change) -> _Edited:
         new = edit.delete_value(text, path, **allowed)
         before = edit.read_value(text, path, **where)
         return _Edited(new, _line(text, path, where), _text(before), None)
-    before = edit.read_value(text, path, **where)
+    is_empty = change.insert and not edit.scalars(text, language=where.get("language"))
+    before = edit.Missing(path, ".", 1) if is_empty else edit.read_value(text, path, **where)
     value = _typed(before, change.value, change.type_)
     if change.part is not None and not isinstance(before, edit.Missing):
         try:

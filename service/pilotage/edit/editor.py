@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 from .block import rewrite_block
 from .event import Event, Kind
 from .find import Document, Found, Lost, Missing, find
-from .grow import create_entry
+from .grow import begin_document, create_entry
 from .judge import Splice, apply, entry_around
 from .path import Index, Key, Step, format_path
 from .prune import delete_entry
@@ -80,6 +80,10 @@ def set_values(
 ) -> str:
     """`set_value` for several paths of one text at once: if one is refused, all are."""
     stream = read(text, options.get("language"))
+    if create and values and not stream.roots:
+        first = next(iter(values))
+        text = _with_mark(text, begin_document(stream, first, values[first]))
+        stream = read(text, options.get("language"))
     splices: list[Splice] = []
     missing: list[str] = []
     for path, value in values.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .event import MEANING, Event, Kind
 from .find import Lost
-from .judge import Splice, entry_around
+from .judge import Splice, entry_around, judge_new
 from .path import Key, parse_path
 from .refused import EditRefused
 from .scalar import Plain, write
@@ -72,6 +72,30 @@ def create_entry(stream: Stream, lost: Lost, value: str) -> Splice:
         raise EditRefused(
             error.reason, path=lost.path, line=lost.line, nearest=lost.nearest
         ) from None
+
+
+def begin_document(stream: Stream, path: str, value: str) -> str:
+    """The text of a stream without any document, such as one of comments, with this path in it.
+
+    Raises EditRefused.
+    """
+    steps = parse_path(path)
+    keys = tuple(step.name for step in steps if isinstance(step, Key))
+    if not keys or len(keys) != len(steps) or stream.language == "json":
+        raise EditRefused("the text is empty", path=path)
+    entry = _Entry(keys, value, is_json=False)
+    newline = _newline(stream.text)
+    before = stream.text
+    if before and before[-1] not in "\r\n":
+        before += newline
+    text = before + entry.block(0, _STEP, newline) + newline
+    mapping = (Event(Kind.MAPPING), *entry.events(flow=False), Event(Kind.MAPPING_END))
+    judge_new(
+        text,
+        (Event(Kind.DOCUMENT), *mapping, Event(Kind.DOCUMENT_END)),
+        strings=entry.strings,
+    )
+    return text
 
 
 def _grow(stream: Stream, lost: Lost, value: str) -> Splice:

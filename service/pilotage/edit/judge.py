@@ -91,6 +91,21 @@ def apply(stream: Stream, splices: Sequence[Splice]) -> str:
     return new
 
 
+def judge_new(text: str, events: Sequence[Event], *, strings: bool) -> None:
+    """Whether `text`, which was without any document before, is `events` to both readers.
+
+    Raises EditRefused.
+    """
+    try:
+        same = yaml_difference(text, events) is None and _reads_as(text, events)
+        if strings:
+            _check_strings(events)
+    except (_NotTheSameError, EditRefused) as error:
+        raise EditRefused(f"it cannot be edited safely: {error}") from None
+    if not same:
+        raise EditRefused("it cannot be edited safely: the result would be read differently")
+
+
 class _NotTheSameError(Exception):
     """What a judge found."""
 
@@ -188,7 +203,7 @@ def _yaml_judge(
     entries: set[tuple[int, int, int]] = set()
     for splice in splices:
         if splice.strings:
-            _check_strings(splice)
+            _check_strings(splice.events)
         end = max(shift.end(stream.text_end(splice.last)), shift.after(splice))
         entries.add((splice.first, splice.last, end))
     for first, last, end in sorted(entries):
@@ -245,8 +260,8 @@ def _ruamel_events(text: str) -> Iterator[tuple[str, str, str]]:
             yield _plainly(kind, getattr(event, "value", None) or "", getattr(event, "anchor", ""))
 
 
-def _check_strings(splice: Splice) -> None:
-    for event in splice.events:
+def _check_strings(events: Sequence[Event]) -> None:
+    for event in events:
         if event.kind is not Kind.SCALAR or event.style or event.tag:
             continue
         for resolver in _RESOLVERS:

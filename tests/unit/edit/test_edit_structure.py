@@ -55,6 +55,28 @@ def test_a_missing_key_is_created_when_allowed(text: str, path: str, expected: s
     assert read_value(expected, path) == "new"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "image:\n  tag: new\n"),
+        ("\n", "\nimage:\n  tag: new\n"),
+        ("\ufeff# what differs here\r\n", "\ufeff# what differs here\r\nimage:\r\n  tag: new\r\n"),
+        ("# no line break", "# no line break\nimage:\n  tag: new\n"),
+    ],
+)
+def test_the_first_key_of_a_text_is_created_when_allowed(text: str, expected: str) -> None:
+    """Values of an environment that says nothing of its own are an empty file, or comments."""
+    with pytest.raises(EditRefused, match="the text is empty"):
+        set_value(text, "image.tag", "new")
+    assert set_value(text, "image.tag", "new", create=True) == expected
+    both = set_values(text, {"image.tag": "1.10", "image.on": Plain("true")}, create=True)
+    assert read_value(both, "image.tag") == "1.10"
+    assert type(read_value(both, "image.on")) is Plain
+    for path in ("image[0]", "."):
+        with pytest.raises(EditRefused, match="the text is empty"):
+            set_value(text, path, "new", create=True)
+
+
 @pytest.mark.parametrize(("text", "path", "reason"), [
     ("a: [1]\n", "a[1]", "only keys can be created"),
     ("a:\n- n: x\n", "a[n=y].v", "only keys can be created"),
