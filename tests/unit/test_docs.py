@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from pydantic import BaseModel
 
 from pilotage.cli import build
@@ -198,6 +199,21 @@ def indented(text: str, by: int) -> str:
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in examples()])
 def test_every_example_of_a_configuration_can_be_used(text: str) -> None:
     load_config(text, presets())
+
+
+def test_the_table_of_the_presets_says_what_they_bring() -> None:
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| [^|]+ \| [^|]+ \| `(\w+)` \| (\d+) \| `(\w+)` \|$",
+        text_of("docs/configuration.md"),
+        re.M,
+    )
+    brought = []
+    for name, text in sorted(presets().items()):
+        environment = yaml.safe_load(text)["environment"]
+        boxes, verification = len(environment["checklist"]), environment["verification"]["for"]
+        brought.append((name, environment["gates"]["soak"], str(boxes), verification))
+        assert environment["on_failure"] == "revert"
+    assert sorted(rows) == brought
 
 
 def test_the_page_of_the_configuration_has_examples() -> None:

@@ -20,6 +20,10 @@ WIDTH = 80
 _MOST_NAMED = 4
 _MOST_LEFT_OUT = 10
 _APPLICATIONS = "`auto`: the Argo CD applications that read a service's files."
+_PRESET = (
+    "Brings a soak, boxes for the reviewers and a verification to each environment with `from`. "
+    "What is written here wins."
+)
 _MODE = "Decides and explains, and writes nothing. `propose` lets it open pull requests."
 _LONGEST = 120
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./{}\[\]=:@-]*[A-Za-z0-9_}\]])?")
@@ -73,6 +77,7 @@ def _pipeline(proposed: Proposed, *, first: bool) -> list[str]:
     body = [
         *(_comment(_MODE) if first else ()),
         "mode: observe",
+        *(_comment(_PRESET) if first else ()),
         f"preset: {proposed.preset}",
         f"files: {_scalar(family.files)}",
         *_without(family.without),
