@@ -73,12 +73,16 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
 
 
 def started(promotion: Promotion, merge: Merge) -> Promotion:
+    """The release. Git may have known of the merge before GitHub told it: then the proposal was
+    about to be closed, because nothing was left to change."""
     return replace(
         promotion,
         state=State.ROLLING_OUT,
         merge=merge,
         waiting=(),
         hold=None,
+        ended_at=None,
+        conclusion="",
         outcomes=dict.fromkeys(promotion.services, Outcome.ROLLING_OUT),
     )
 

@@ -343,6 +343,24 @@ def test_a_merge_starts_the_release_with_what_really_went_in() -> None:
     assert MERGED in decision.target.landed
 
 
+def test_a_merge_that_git_knew_before_github_is_watched_to_its_end() -> None:
+    """The values stood in production, so nothing was left to change and the pull request was to be
+    closed; then it was seen to be merged."""
+    before = opened(running=STAGING, target=target(proposal=proposal(), running=STAGING))
+    closing = decide(before, NOW).target
+    merged = opened(
+        running=STAGING,
+        target=closing,
+        pull_request=Known(merged_pull_request(), NOW),
+        merged=merged_seen(),
+    )
+    started = decide(merged, NOW).target.release
+    assert started is not None
+    assert (started.ended_at, started.conclusion) == (None, "")
+    watched = decide(replace(merged, target=decide(merged, NOW).target), NOW)
+    assert watched.target.release is not None, "it has only begun"
+
+
 @pytest.mark.parametrize("merged", [None, Unknown("the commit is not fetched yet", NOW)])
 def test_our_merge_is_not_taken_for_a_persons_release(merged: Unknown | None) -> None:
     """The branch shows the new values before the merge commit could be read."""
