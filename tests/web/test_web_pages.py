@@ -136,6 +136,18 @@ def test_a_hold_says_who_holds_it_and_what_takes_it_away(service: Service, path:
     assert "Next: /pilotage resume" in text
 
 
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_what_closes_the_gate_comes_first_with_its_next_step(service: Service, path: str) -> None:
+    because = (
+        Reason("paused", "not paused"),
+        Reason("checklist", "2 boxes open", "tick “Feature works as expected”"),
+    )
+    service.know(a_target(proposal=an_open(), because=because))
+    text = plain(service.client.get(path).text)
+    assert "2 boxes open Next: tick “Feature works as expected”" in text
+    assert text.index("Next: tick") < text.index("not paused")
+
+
 def test_a_line_of_history_does_not_say_ready_of_what_is_not(service: Service) -> None:
     promotion = an_open()
     told = Event(NOW, "ready", "not ready to merge: 2 boxes open", promotion=promotion.id)

@@ -130,7 +130,10 @@ def report(found: Report) -> Shown:
 
 
 def reasons(found: Target) -> list[Shown]:
-    """What the last decision went by, line by line, after what keeps any from being made."""
+    """What the last decision went by, and what keeps any from being made.
+
+    What somebody can do something about comes first.
+    """
     lines: list[Shown] = []
     if found.config_problem:
         lines.append(_reason("configuration", found.config_problem, "pilotage check"))
@@ -142,7 +145,7 @@ def reasons(found: Target) -> list[Shown]:
     lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
     told = {each.next_step for each in found.because}
     lines += [line for line in _quarantined(found) if line["next_step"] not in told]
-    return list(lines)
+    return sorted(lines, key=lambda line: not line["next_step"])
 
 
 def _quarantined(found: Target, versions: Container[tuple[str, str]] | None = None) -> list[Shown]:
@@ -168,12 +171,14 @@ def waiting(proof: Proof) -> str:
 def promotion_reasons(found: Promotion, of: Target | None) -> list[JsonValue]:
     """Why a promotion stands where it stands; while it is on its way, all that its target says."""
     lines = _own_reasons(found)
-    if of is not None and found.id in {each.id for each in (of.proposal, of.release) if each}:
-        told = {line["text"] for line in lines}
-        lines += [line for line in reasons(of) if line["text"] not in told]
-    elif of is not None:
-        lines += _quarantined(of, found.versions)
-    return list(lines)
+    if of is None:
+        return list(lines)
+    if found.id not in {each.id for each in (of.proposal, of.release) if each}:
+        return [*lines, *_quarantined(of, found.versions)]
+    more = reasons(of)
+    lines = [line for line in lines if line["text"] not in {each["text"] for each in more}]
+    own = " ".join(str(line["text"]) for line in lines)
+    return [*lines, *(line for line in more if str(line["text"]) not in own)]
 
 
 def _own_reasons(found: Promotion) -> list[Shown]:
