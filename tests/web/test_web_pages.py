@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
+import httpx
 import pytest
+import sqlalchemy.event
 
 from pilotage.core.change import ServiceChange
 from pilotage.core.model import Hold, Outcome, Pause, Quarantined, Reason, State, Subject
 from pilotage.store import Event
+from pilotage.store.schema import promotion
 from tests.web.promoted import a_promotion, a_target, an_open
-from tests.web.served import NOW, Service
+from tests.web.served import NOW, OPERATOR, Service, bearer
 
 HOSTILE = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
 
@@ -159,3 +165,42 @@ def test_a_line_of_history_does_not_say_ready_of_what_is_not(service: Service) -
 def test_a_promotion_in_the_list_says_which_versions(service: Service) -> None:
     service.know(a_target(proposal=an_open()))
     assert "shop-production-1 api v1.2.3" in plain(service.client.get("/").text)
+
+
+def test_who_asks_for_pages_without_end_keeps_no_event_waiting(service: Service) -> None:
+    """Pages ask for no sign-in; GitHub gives a delivery up after ten seconds."""
+    service.know(a_target())
+    engine, enough = service.store._database.engine, threading.Event()
+
+    def slow(*told: Any) -> None:
+        if "ORDER BY target.id" in told[2]:
+            enough.wait(20)
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", slow)
+    try:
+        with ThreadPoolExecutor(12) as strangers:
+            pages = [strangers.submit(httpx.get, service.url, timeout=30) for _ in range(12)]
+            assert not wait(pages, timeout=0.3).done
+            assert service.hook({}, "ping").status_code == 202
+            assert service.client.get("/readyz").status_code == 200
+            enough.set()
+        assert {page.result().status_code for page in pages} == {200}
+    finally:
+        enough.set()
+        sqlalchemy.event.remove(engine, "before_cursor_execute", slow)
+
+
+def test_a_target_that_cannot_be_read_hides_no_other(service: Service) -> None:
+    """As after going back to an older version: whoever looks for the reason finds it."""
+    service.know(a_target())
+    service.know(a_target(pipeline="odd", proposal=a_promotion(id="p-1", target="odd/production")))
+    with service.store._database.write() as connection:
+        connection.execute(promotion.update().values(document='{"odd": 1}'))
+    page = service.client.get("/")
+    assert page.status_code == 200
+    answer = service.client.get("/api/v1/targets", headers=bearer(OPERATOR)).json()
+    blind = {each["id"]: each["blind"] for each in answer["targets"]}
+    assert blind["shop/production"] is None
+    assert "promotion" in blind["odd/production"]
+    assert "newer version" in blind["odd/production"]
+    assert "newer version" in page.text

@@ -157,7 +157,7 @@ def _targets(store: Store) -> dict[str, JsonValue]:
     found: list[JsonValue] = []
     repositories: list[JsonValue] = []
     for row in store.targets():
-        target = store.read_target(row.id)
+        target = shown.readable(store, row)
         if target is None:
             continue
         if row.pipeline:

@@ -22,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 8
+_FOR_STRANGERS = 2
+"""Of their own: who asks for pages without end keeps no event and no operator waiting."""
 READING = ["GET", "HEAD"]
 """Monitors often ask by HEAD whether something answers."""
 
@@ -43,6 +45,7 @@ class Backend:
     room: Room = field(init=False)
     """For the bodies of senders that are not known yet."""
     _limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
+    _strangers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_FOR_STRANGERS))
 
     def __post_init__(self) -> None:
         shared = self.settings.body_memory * MIB - LARGEST_GITHUB
@@ -55,6 +58,10 @@ class Backend:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what may block (the database above all) beside the event loop."""
         return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._limiter)
+
+    async def run_for_strangers(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for whoever showed nothing, on few threads."""
+        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._strangers)
 
     async def until(self, seconds: float, settled: Callable[[T], bool], look: Callable[[], T]) -> T:
         """Look until it is settled or the time is over; no thread is held between two looks."""

@@ -15,9 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pilotage.core import prose, version
 from pilotage.core.decision import EventKind
-from pilotage.core.model import Promotion, Target
 from pilotage.resources import template_folder
-from pilotage.store import Event, Store
+from pilotage.store import Store, UnreadableDocument
 from pilotage.web import shown
 from pilotage.web.backend import READING, Backend
 
@@ -30,18 +29,11 @@ def routes(backend: Backend) -> APIRouter:
 
     @router.api_route("/", methods=READING)
     async def overview() -> HTMLResponse:
-        targets, recent = await backend.run(_overview, store)
-        reasons = {target.id: shown.reasons(target) for target in targets}
-        return _page("overview", targets=targets, reasons=reasons, recent=recent)
+        return await backend.run_for_strangers(_overview, store)
 
     @router.api_route("/promotions/{id_}", methods=READING)
     async def promotion(request: Request, id_: str) -> HTMLResponse:
-        found = await backend.run(_promotion, store, id_)
-        if found is None:
-            return _page("missing", 404, id=id_)
-        told, target, history = found
-        reasons = shown.promotion_reasons(told, target)
-        return _page("promotion", promotion=told, history=history, reasons=reasons)
+        return await backend.run_for_strangers(_promotion, store, id_)
 
     @router.api_route("/style.css", methods=READING)
     async def style() -> Response:
@@ -52,17 +44,24 @@ def routes(backend: Backend) -> APIRouter:
     return router
 
 
-def _overview(store: Store) -> tuple[list[Target], tuple[Promotion, ...]]:
-    found = (store.read_target(row.id) for row in store.targets())
+def _overview(store: Store) -> HTMLResponse:
+    found = (shown.readable(store, row) for row in store.targets())
     targets = [target for target in found if target is not None]
-    return targets, tuple(store.promotions(limit=_RECENT))
+    reasons = {target.id: shown.reasons(target) for target in targets}
+    try:
+        recent = store.promotions(limit=_RECENT)
+    except UnreadableDocument:
+        recent = ()  # its target says so
+    return _page("overview", targets=targets, reasons=reasons, recent=recent)
 
 
-def _promotion(store: Store, id_: str) -> tuple[Promotion, Target | None, tuple[Event, ...]] | None:
-    found = store.promotion(id_)
-    if found is None:
-        return None
-    return found, store.read_target(found.target), tuple(store.history(promotion=id_, newest=True))
+def _promotion(store: Store, id_: str) -> HTMLResponse:
+    told = store.promotion(id_)
+    if told is None:
+        return _page("missing", 404, id=id_)
+    reasons = shown.promotion_reasons(told, store.read_target(told.target))
+    history = store.history(promotion=id_, newest=True)
+    return _page("promotion", promotion=told, history=history, reasons=reasons)
 
 
 def _page(name: str, status: int = 200, **values: object) -> HTMLResponse:

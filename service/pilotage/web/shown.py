@@ -11,13 +11,27 @@ from pydantic import JsonValue
 from pilotage.core.comparison import Compared, Comparison, NotCompared
 from pilotage.core.model import Choice, Hold, Pause, Promotion, Proof, Revert, State, Target
 from pilotage.core.version import cut
-from pilotage.store import Event, Report, TargetRow
+from pilotage.store import Event, Report, Store, TargetRow, UnreadableDocument
 
 Shown = dict[str, JsonValue]
 
 
 def moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at is not None else None
+
+
+def readable(store: Store, row: TargetRow) -> Target | None:
+    """None before its first look. One that cannot be read says so, and hides none of the others."""
+    try:
+        return store.read_target(row.id)
+    except UnreadableDocument as error:
+        return Target(
+            id=row.id,
+            repository=row.repository,
+            pipeline=row.pipeline,
+            environment=row.environment,
+            blind=str(error),
+        )
 
 
 def target(row: TargetRow, found: Target, last_release: Promotion | None = None) -> Shown:
