@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -175,13 +176,14 @@ def _advice(path: Path) -> str:
     with Repo(path, search_parent_directories=True) as repository:
         folder = repository.working_tree_dir
     if folder is not None and (file := Path(folder, FILE)).is_file():
-        return f"it is not committed yet: --config {_from_here(file)} reads it"
+        return f"it is not committed yet: --config {from_here(file)} reads it"
     return "`pilotage init` proposes one"
 
 
-def _from_here(file: Path) -> Path:
+def from_here(file: Path) -> str:
+    """The path as a shell takes it."""
     here = Path.cwd()
-    return file.relative_to(here) if file.is_relative_to(here) else file
+    return shlex.quote(str(file.relative_to(here) if file.is_relative_to(here) else file))
 
 
 def _text(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilotage.cli.clone import HERE, ClonePath, commit_of, reads_clone
+from pilotage.cli.clone import HERE, ClonePath, commit_of, from_here, reads_clone
 from pilotage.cli.init_told import as_document, told, unknown
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 
@@ -71,15 +72,16 @@ def init(
     proposal, text = _proposal(findings, clone, asked=asked.files is not None)
     if text and not only_print:
         _write(clone, text)
+    place = "" if path == HERE else f" {shlex.quote(str(path))}"
     if as_json:
         print_json(as_document(clone.commit, findings, proposal, text, written=not only_print))
     elif not text:
-        for line in unknown(findings, clone.commit, asked.files, asked.promote):
+        for line in unknown(findings, clone.commit, asked.files, asked.promote, place):
             say(line)
     elif only_print:
         say(text.removesuffix("\n"))
-    else:
-        for line in told(findings, proposal, clone.commit):
+    elif clone.target is not None:
+        for line in told(findings, proposal, clone.commit, place, from_here(clone.target)):
             say(line)
     if not text:
         raise typer.Exit(int(Exit.NO))

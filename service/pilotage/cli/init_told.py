@@ -19,8 +19,13 @@ _MOST_EXAMPLES = 3
 _PATTERN = "apps/{service}/{environment}/values.yaml"
 
 
-def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
-    """For a team's first minute: what was recognised, what it would do now, and what comes next."""
+def told(
+    findings: Findings, proposal: Proposal, commit: str, place: str, file: str
+) -> Iterator[str]:
+    """For a team's first minute: what was recognised, what it would do now, and what comes next.
+
+    The commands can be pasted as they are: `place` is their argument, `file` what was written.
+    """
     yield from _wrapped(_looked(findings, commit))
     for each in proposal.written:
         yield ""
@@ -36,8 +41,8 @@ def told(findings: Findings, proposal: Proposal, commit: str) -> Iterator[str]:
         "nothing. Read it, then:"
     )
     yield ""
-    yield "  pilotage check --config .pilotage.yaml   is it right?"
-    yield "  pilotage plan --config .pilotage.yaml    the exact changes"
+    yield f"  pilotage check{place} --config {file}   is it right?"
+    yield f"  pilotage plan{place} --config {file}    the exact changes"
 
 
 def _looked(findings: Findings, commit: str) -> str:
@@ -91,7 +96,7 @@ def _paths(sources: Mapping[str, Source | None]) -> Iterator[str]:
 
 
 def unknown(
-    findings: Findings, commit: str, files: str | None, promote: Sequence[str]
+    findings: Findings, commit: str, files: str | None, promote: Sequence[str], place: str
 ) -> Iterator[str]:
     """What was seen instead, and what to say so that it is understood."""
     yield from _wrapped(
@@ -106,7 +111,7 @@ def unknown(
     yield from _wrapped("Say where the versions stand, and it will be written:")
     yield ""
     example = _example(findings, files, promote)
-    yield f"  {example}"
+    yield f"  pilotage init{place} {example}"
     yield ""
     path = "`PATH` is where the version stands, such as image.tag. " if "PATH" in example else ""
     yield from _wrapped(
@@ -152,18 +157,18 @@ def _files(count: int, example: Group) -> str:
 
 
 def _example(findings: Findings, files: str | None, promote: Sequence[str]) -> str:
-    """A command that can be pasted as soon as what it says is true; PATH where nobody knows it."""
+    """Options that can be pasted as soon as what they say is true; PATH where nobody knows it."""
     groups = [group for group, _, _ in findings.misses.moving] or [*findings.misses.silent]
     known = min((group.key for group in groups if "values" in group.key), default=None)
     pattern = findings.nearest or files or known
     if pattern is None:
-        return f"pilotage init --files '{_PATTERN}' --promote image.tag"
+        return f"--files '{_PATTERN}' --promote image.tag"
     if findings.nearest is not None:
         values: Sequence[str] = promote
     else:
         values = findings.suggested[:1] or ("PATH",)
     said = "".join(f" --promote {shlex.quote(value)}" for value in values)
-    return f"pilotage init --files {shlex.quote(pattern)}{said}"
+    return f"--files {shlex.quote(pattern)}{said}"
 
 
 def as_document(
