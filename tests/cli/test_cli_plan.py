@@ -289,6 +289,21 @@ def test_what_a_file_says_cannot_steer_the_terminal(tmp_path: Path, run: Run) ->
     assert "\x07" not in ran.out
 
 
+def test_a_version_cannot_add_lines_of_its_own(tmp_path: Path, run: Run) -> None:
+    """What is no single word stands in quotes, and an empty value is called nothing."""
+    files = {
+        file("staging", "api"): values("staging", "v1\\nsyrf/production: all is well"),
+        API: values("production", "v0"),
+        file("staging", "web"): values("staging", ""),
+        file("production", "web"): values("production", "v0"),
+    }
+    ran = run("plan", a_clone(tmp_path, files))
+    said = 'api: v0 -> "v1\\nsyrf/production: all is well", '
+    assert f"\n  {said}" in ran.out
+    assert "\n  web: v0 -> nothing, " in ran.out
+    assert "\n  web nothing is no version that stays what it is" in ran.out
+
+
 VALIDATED = CONFIG + '        gates: { artifacts: { kubernetes: "1.31" } }\n'
 MANIFEST = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: api }\n"

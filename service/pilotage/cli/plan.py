@@ -174,6 +174,8 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
+    from pilotage.core.version import cut
+
     for problem in clone.problems:
         say(str(problem))
     for index, target in enumerate(found):
@@ -182,8 +184,8 @@ def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
         say(f"{target['target']} from {target['from']} at {clone.commit[:7]}: {_summary(target)}")
         for change in target["changes"]:
             step = change["distance"]
-            before = "nothing" if change["before"] is None else change["before"]
-            say(f"  {change['service']}: {before} -> {change['after']}, {step}")
+            before, after = (cut(change[each] or "") or "nothing" for each in ("before", "after"))
+            say(f"  {change['service']}: {before} -> {after}, {step}")
         for problem in target["problems"]:
             say(f"  {problem['service']} cannot be promoted: {problem['text']}")
         for problem in target["artifacts"]:

@@ -6,6 +6,7 @@ The number stands at the end of the value, after whatever a team puts before it:
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -236,7 +237,10 @@ def short(value: str, service: str) -> str:
 
 
 def cut(value: str) -> str:
-    """Digests and whole commit ids shortened, as people compare them; all else as it stands."""
+    """Digests and whole commit ids shortened, as people compare them; all else as it stands, in
+    quotes where it is no single word."""
+    if not value.isprintable() or " " in value:
+        return json.dumps(value, ensure_ascii=False)
     tag, digest = split(value)
     if digest is not None:
         algorithm, _, digits = digest.partition(":")

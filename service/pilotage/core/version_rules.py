@@ -43,7 +43,7 @@ def refused(change: ServiceChange, policy: Policy, source_ran: bool) -> Refused 
     Without that, an older version in the source is no going back of the source: somebody brought
     the target forward by hand, and that is not taken back.
     """
-    name = f"{change.service} {cut(change.after)}"
+    name = f"{change.service} {cut(change.after) or 'nothing'}"
     if moves(change.before, change.after):
         return Refused(
             f"{name} is no version that stays what it is",

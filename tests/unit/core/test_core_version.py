@@ -167,6 +167,8 @@ def test_beside_its_service_a_version_is_said_without_its_name(
         ("main-4be19f2aa", "main-4be19f2aa"),
         ("api-v9.1.1", "api-v9.1.1"),
         ("latest", "latest"),
+        ("two words", '"two words"'),
+        ("v1\nv2", '"v1\\nv2"'),
         ("", ""),
     ],
 )
