@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.clones import CONFIG, a_clone, commit, file, two_services, values
 from tests.cli.conftest import Run
 
@@ -110,6 +112,27 @@ def test_a_lock_that_the_promotion_would_leave_behind_is_a_note(tmp_path: Path, 
     commit(clone, {".pilotage.yaml": UMBRELLA.replace('version" }', f'version" }}, {rule}')})
     again = run("check", clone)
     assert (again.code, "Chart.lock" in again.out) == (0, False)
+
+
+@pytest.mark.parametrize("version", ["1.10", "0123456", "1234567", "12e5", "2026-11-21"])
+def test_a_version_that_yaml_takes_for_a_number_is_a_note(
+    tmp_path: Path, run: Run, version: str
+) -> None:
+    """A short commit id of digits alone is one, and so is 1.10, of which Helm makes 1.1."""
+    files = two_services()
+    text = values("staging", "VERSION").replace('"VERSION"', version)
+    files[file("staging", "api")] = text
+    ran = run("check", a_clone(tmp_path, files))
+    assert ran.code == 0
+    note = f"{file('staging', 'api')}: service.chartTag: {version} is no text to YAML"
+    assert ran.out.count(note) == 1
+    assert ran.out.count("is no text to YAML") == 1
+
+
+def test_a_small_build_number_is_no_trap(tmp_path: Path, run: Run) -> None:
+    files = two_services()
+    files[file("staging", "api")] = values("staging", "VERSION").replace('"VERSION"', "1234")
+    assert "is no text" not in run("check", a_clone(tmp_path, files)).out
 
 
 def test_a_folder_that_says_no_version_is_a_note(tmp_path: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from os.path import commonpath
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +25,7 @@ from pilotage.cli.output import AsJson, Exit, print_json, say
 from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pilotage.adapters.git.values import Entry
     from pilotage.core.config.load import Problem
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _MOST_PATHS = 5000
 """Compared with a path that no file has: the comparison costs a while for each."""
 _CHART = "Chart.yaml"
+_PRINTED_AS_IT_IS = re.compile(r"0|[1-9][0-9]{0,5}")
 _DATA = (".yaml", ".yml", ".json")
 
 
@@ -65,6 +67,7 @@ def check(
     clone = open_clone(path, at, config)
     problems = [*clone.problems]
     notes: list[str] = []
+    numbers: dict[str, None] = {}
     for target in clone.targets():
         found = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
         problems += found.problems.values()
@@ -73,6 +76,8 @@ def check(
         notes += [f"{target.id}: {note}" for note in untold]
         problems += [*_missing(clone, target), *_silent(clone, target, found)]
         notes += [*_alone(target, found), *_stale_locks(clone, target)]
+        numbers |= dict.fromkeys(_numbers(clone, target))
+    notes += numbers
     problems += _unknown_services(clone)
     unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
     seen = outside.findings(clone, settings) if live else None
@@ -176,6 +181,25 @@ def _alone(target: Target, found: Plan) -> list[str]:
     if idle:
         notes.append(f"nothing is promoted for {', '.join(idle)}: no version in either environment")
     return [f"{target.id}: {note}" for note in notes]
+
+
+def _numbers(clone: Clone, target: Target) -> Iterator[str]:
+    """Versions that YAML takes for a number or a date, and a chart prints otherwise: Helm makes
+    1.1 of 1.10, and 1.234567e+06 of 1234567."""
+    from pilotage.core import places
+    from pilotage.core.layout import layout_of
+    from pilotage.edit import Plain
+
+    for side in (target.source, target.environment):
+        layout = layout_of(target.pipeline, side)
+        files = clone.trees.tree(target.pipeline, side, clone.commit).files
+        for service in layout.services(files):
+            place = layout.version_rule(service).place
+            text = {place.file: files[place.file].text}
+            value = (places.present([place], text) or {}).get(place)
+            if isinstance(value, Plain) and not _PRINTED_AS_IT_IS.fullmatch(value):
+                what = f"{value or 'nothing'} is no text to YAML, and may be printed otherwise"
+                yield f"{place.file}: {place.path}: {what}; in quotes it is one"
 
 
 def _stale_locks(clone: Clone, target: Target) -> list[str]:
