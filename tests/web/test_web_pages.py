@@ -148,7 +148,8 @@ def test_what_closes_the_gate_comes_first_with_its_next_step(service: Service, p
         Reason("paused", "not paused"),
         Reason("checklist", "2 boxes open", "tick “Feature works as expected”"),
     )
-    service.know(a_target(proposal=an_open(), because=because))
+    proposal = an_open(ready="2 boxes open; production is verifying shop-production-0")
+    service.know(a_target(proposal=proposal, because=because))
     text = plain(service.client.get(path).text)
     assert "2 boxes open Next: tick “Feature works as expected”" in text
     assert text.index("Next: tick") < text.index("not paused")

@@ -231,7 +231,7 @@ class Inbox:
                     found.append((row.id, Run(run)))
         if found:
             return _Settled(f"deployed from {repository}", tuple(found))
-        return _Settled(f"{repository} is in no configuration, or this is not its deployment")
+        return _Settled(f"{repository}: no pipeline goes by this event")
 
     def _concerns(
         self, pipeline: Pipeline, source: str, repository: str, event: GitHubEvent

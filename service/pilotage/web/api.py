@@ -17,7 +17,7 @@ from pilotage.engine import events
 from pilotage.engine.events import NotExpected
 from pilotage.engine.mail import Commanded, posted
 from pilotage.store import Delivery, Report, Store, TargetRow
-from pilotage.web import deployments, shown
+from pilotage.web import deployments, reasons, shown
 from pilotage.web.auth import require_bearer
 from pilotage.web.backend import Backend
 from pilotage.web.bodies import KIB
@@ -183,7 +183,7 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
             "subject": name,
             "promotion": shown.promotion(promotion),
             "target": None,
-            "reasons": shown.promotion_reasons(promotion, store.read_target(promotion.target)),
+            "reasons": list(reasons.of_promotion(promotion, store.read_target(promotion.target))),
             "history": [shown.event(each) for each in history],
         }
     row, target = _target(store, name)
@@ -193,7 +193,7 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
         "subject": name,
         "promotion": None,
         "target": shown.target(row, target, confirmed[0] if confirmed else None),
-        "reasons": list(shown.reasons(target)),
+        "reasons": list(reasons.of_target(target)),
         "history": [shown.event(each) for each in history],
     }
 

@@ -17,7 +17,7 @@ from pilotage.core import prose, version
 from pilotage.core.decision import EventKind
 from pilotage.resources import template_folder
 from pilotage.store import Store, UnreadableDocument
-from pilotage.web import shown
+from pilotage.web import reasons, shown
 from pilotage.web.backend import READING, Backend
 
 _RECENT = 20
@@ -47,21 +47,21 @@ def routes(backend: Backend) -> APIRouter:
 def _overview(store: Store) -> HTMLResponse:
     found = (shown.readable(store, row) for row in store.targets())
     targets = [target for target in found if target is not None]
-    reasons = {target.id: shown.reasons(target) for target in targets}
+    lines = {target.id: reasons.of_target(target) for target in targets}
     try:
         recent = store.promotions(limit=_RECENT)
     except UnreadableDocument:
         recent = ()  # its target says so
-    return _page("overview", targets=targets, reasons=reasons, recent=recent)
+    return _page("overview", targets=targets, reasons=lines, recent=recent)
 
 
 def _promotion(store: Store, id_: str) -> HTMLResponse:
     told = store.promotion(id_)
     if told is None:
         return _page("missing", 404, id=id_)
-    reasons = shown.promotion_reasons(told, store.read_target(told.target))
+    lines = reasons.of_promotion(told, store.read_target(told.target))
     history = store.history(promotion=id_, newest=True)
-    return _page("promotion", promotion=told, history=history, reasons=reasons)
+    return _page("promotion", promotion=told, history=history, reasons=lines)
 
 
 def _page(name: str, status: int = 200, **values: object) -> HTMLResponse:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from datetime import datetime
 from typing import assert_never
 
 from pydantic import JsonValue
 
 from pilotage.core.comparison import Compared, Comparison, NotCompared
-from pilotage.core.model import Choice, Hold, Pause, Promotion, Proof, Revert, State, Target
-from pilotage.core.version import cut
+from pilotage.core.model import Choice, Hold, Pause, Promotion, Proof, Revert, Target
 from pilotage.store import Event, Report, Store, TargetRow, UnreadableDocument
 
 Shown = dict[str, JsonValue]
@@ -143,36 +141,6 @@ def report(found: Report) -> Shown:
     }
 
 
-def reasons(found: Target) -> list[Shown]:
-    """What the last decision went by, and what keeps any from being made.
-
-    What somebody can do something about comes first.
-    """
-    lines: list[Shown] = []
-    if found.config_problem:
-        lines.append(_reason("configuration", found.config_problem, "pilotage check"))
-    if found.blind:
-        lines.append(_reason("blind", found.blind))
-    if found.pause is not None:
-        text = f"paused by {found.pause.by}: {found.pause.reason}"
-        lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
-    lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
-    told = {each.next_step for each in found.because}
-    lines += [line for line in _quarantined(found) if line["next_step"] not in told]
-    return sorted(lines, key=lambda line: not line["next_step"])
-
-
-def _quarantined(found: Target, versions: Container[tuple[str, str]] | None = None) -> list[Shown]:
-    """Each entry, or only those of some (service, version), with the command that lifts it."""
-    lines = []
-    for entry in found.quarantine:
-        if versions is None or (entry.service, entry.version) in versions:
-            text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
-            step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
-            lines.append(_reason(entry.service, text, step))
-    return lines
-
-
 def waiting(proof: Proof) -> str:
     """What a proof that is not complete waits for."""
     if proof.obstacle is not None:
@@ -180,46 +148,6 @@ def waiting(proof: Proof) -> str:
     if proof.live_since is None:
         return "not looked at yet"
     return f"live since {moment(proof.live_since)}, and soaking"
-
-
-def promotion_reasons(found: Promotion, of: Target | None) -> list[JsonValue]:
-    """Why a promotion stands where it stands; while it is on its way, all that its target says."""
-    lines = _own_reasons(found)
-    if of is None:
-        return list(lines)
-    if found.id not in {each.id for each in (of.proposal, of.release) if each}:
-        return [*lines, *_quarantined(of, found.versions)]
-    more = reasons(of)
-    lines = [line for line in lines if line["text"] not in {each["text"] for each in more}]
-    own = " ".join(str(line["text"]) for line in lines)
-    return [*lines, *(line for line in more if str(line["text"]) not in own)]
-
-
-def _own_reasons(found: Promotion) -> list[Shown]:
-    lines: list[Shown] = []
-    if found.hold is not None:
-        text = f"held by {found.hold.by}: {found.hold.reason}"
-        lines.append(_reason("held", text, found.hold.next_step))
-    match found.state:
-        case State.OPEN if found.ready:
-            lines.append(_reason("gates", found.ready))
-        case State.OPEN if found.ready is not None:
-            lines.append(_reason("gates", "every gate passes", "merge the pull request"))
-        case _ if found.conclusion:
-            lines.append(_reason("ended", found.conclusion))
-        case _:
-            pass
-    for service, reason in found.reasons.items():
-        if reason not in found.conclusion:
-            lines.append(_reason(service, reason))
-    for each in found.waiting:
-        text = f"{cut(each.after)} is proven and waits, because a person has touched this set"
-        lines.append(_reason(each.service, text, "/pilotage roll"))
-    return lines
-
-
-def _reason(subject: str, text: str, next_step: str = "") -> Shown:
-    return {"subject": subject, "text": text, "next_step": next_step}
 
 
 def _source(found: Comparison | None) -> Shown | None:
