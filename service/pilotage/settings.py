@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,8 +31,19 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as NotJson
 
 from pilotage.core.config.policy import duration
+from pilotage.core.config.values import REPOSITORY
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+
+
+def _more_than_nothing(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("expected more than 0s")
+    return value
+
+
+Span = Annotated[Duration, AfterValidator(_more_than_nothing)]
+"""What something may take, or is repeated after: with 0s it would never succeed, or spin."""
 
 
 def _unless_blank(value: object) -> object:
@@ -95,7 +107,7 @@ class ArgoCDSettings(_Section):
     ca: Path | None = None
     verify: bool = True
     control_plane: str = "argocd"
-    refresh_timeout: Duration = timedelta(seconds=20)
+    refresh_timeout: Span = timedelta(seconds=20)
     """A refresh is answered after the next comparison: never, while the controller is down."""
 
     @model_validator(mode="before")
@@ -130,7 +142,7 @@ class Settings(BaseSettings):
         env_prefix="PILOTAGE_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    repositories: tuple[str, ...] = Field(min_length=1)
+    repositories: tuple[Annotated[str, Field(pattern=REPOSITORY)], ...] = Field(min_length=1)
     data: Path = Path("pilotage-data")
     database: SecretStr | None = None
     """An SQLAlchemy URL; without one a SQLite file in `data`."""
@@ -150,21 +162,21 @@ class Settings(BaseSettings):
     operator_token_file: Path | None = None
     channels: Mapping[str, ChannelSettings] = {}
     workers: int = Field(default=4, ge=1, le=64)
-    compare: Duration = timedelta(minutes=5)
+    compare: Span = timedelta(minutes=5)
     """How often each target is compared when no event asks for it."""
-    look: Duration = timedelta(seconds=30)
+    look: Span = timedelta(seconds=30)
     """How often a release is looked at when no event asks for it."""
-    repair: Duration = timedelta(hours=1)
+    repair: Span = timedelta(hours=1)
     """How often what the service wrote outside is compared again, in case somebody broke it."""
     fetch: Duration = timedelta(seconds=10)
     """How old the last fetch of a repository may be when no event asks for a newer one."""
-    lease: Duration = timedelta(minutes=5)
+    lease: Span = timedelta(minutes=5)
     """How long a worker that died keeps its target from the others."""
-    git_timeout: Duration = timedelta(seconds=60)
+    git_timeout: Span = timedelta(seconds=60)
     keep_bodies: Duration = timedelta(days=14)
     connections: int = Field(default=400, ge=10)
     """How many may be open at once; never more than half of the files that the process may open."""
-    body_timeout: Duration = timedelta(seconds=30)
+    body_timeout: Span = timedelta(seconds=30)
     """How long the head of a request, and then its body, may take; GitHub gives up after 10 s."""
     body_memory: int = Field(default=64, ge=50)
     """MB of bodies that are held while their signature is not known; one of them may have 25."""

@@ -19,6 +19,7 @@ from pilotage.settings import (
     ChannelSettings,
     GitHubSettings,
     Settings,
+    SettingsError,
     load_settings,
 )
 
@@ -110,3 +111,26 @@ def test_the_example_can_be_used(tmp_path: Path) -> None:
     found = load_settings(file)
     assert found.argocd["main"].token.get_secret_value() == "a-secret"
     assert set(found.channels) == {"on-call"}
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('repositories = ["gitops"]', "repositories.0"),
+        ('repositories = ["https://github.com/acme/gitops"]', "repositories.0"),
+        ('compare = "0s"', "compare"),
+        ('look = "0s"', "look"),
+        ('lease = "0m"', "lease"),
+        ('git_timeout = "0s"', "git_timeout"),
+        ('body_timeout = "0s"', "body_timeout"),
+        ("body_memory = 25", "body_memory"),
+        ("connections = 1", "connections"),
+    ],
+)
+def test_what_could_not_work_is_refused_at_the_start(tmp_path: Path, line: str, name: str) -> None:
+    """Not found out at night, from a process that spins or that nobody can reach."""
+    file = tmp_path / "settings.toml"
+    more = "" if line.startswith("repositories") else 'repositories = ["acme/gitops"]\n'
+    file.write_text(f'{more}{line}\n[github]\ntoken = "a-secret"\n')
+    with pytest.raises(SettingsError, match=rf"(?m)^  {re.escape(name)}: "):
+        load_settings(file)

@@ -125,9 +125,10 @@ class Inbox:
         if event.sender is not None and self._is_own(event.sender.login):
             return _Settled("caused by our own write")
         name = event.repository.full_name
-        if not self._is_ours(name):
+        ours = self._ours(name)
+        if ours is None:
             return self._of_application(name, event)
-        rows = self._store.targets(name)
+        rows = self._store.targets(ours)
         match event:
             case ReviewEvent():
                 return _Settled("hint", self._hints(rows, delivery.event))
@@ -143,8 +144,10 @@ class Inbox:
             case _ as never:
                 assert_never(never)
 
-    def _is_ours(self, repository: str) -> bool:
-        return repository in self._outside.settings.repositories
+    def _ours(self, repository: str) -> str | None:
+        """As the settings write it."""
+        names = self._outside.settings.repositories
+        return next((name for name in names if _is_same(name, repository)), None)
 
     def _is_own(self, login: str) -> bool:
         try:
@@ -236,7 +239,8 @@ class Inbox:
     def _concerns(
         self, pipeline: Pipeline, source: str, repository: str, event: GitHubEvent
     ) -> bool:
-        services = [each for each in pipeline.services.values() if each.repository == repository]
+        known = pipeline.services.values()
+        services = [each for each in known if _is_same(each.repository, repository)]
         if not services:
             return False
         match event:
@@ -286,8 +290,9 @@ class Inbox:
         for name in self._outside.settings.repositories:
             for row, pipeline, source in self._sources(self._store.targets(name)):
                 known = pipeline.services.get(told.service)
-                repository = told.repository in (name, known.repository if known else None)
-                if not repository or source != told.environment:
+                names = (name, known.repository if known else None)
+                right = any(_is_same(each, told.repository) for each in names)
+                if not right or source != told.environment:
                     continue
                 letters.append((row.id, Hint("deployment")))
                 if told.run:
@@ -295,6 +300,11 @@ class Inbox:
         if letters:
             return _Settled(f"{told.service} {told.value} deployed", tuple(letters))
         return _Settled(f"no pipeline promotes {told.service} from {told.environment}")
+
+
+def _is_same(known: str | None, told: str) -> bool:
+    """GitHub tells names as their owners write them, and takes them in any case."""
+    return known is not None and known.lower() == told.lower()
 
 
 def _run_of(event: GitHubEvent) -> str | None:

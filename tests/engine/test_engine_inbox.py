@@ -1,0 +1,38 @@
+"""Whom an event concerns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from pilotage.clock import utc_now
+from pilotage.engine.inbox import Inbox
+from pilotage.engine.outside import Outside
+from pilotage.store import Delivery, Store
+from pilotage.store.schema import delivery as deliveries
+from tests.web.served import settings
+
+
+@pytest.mark.parametrize(
+    ("told", "note"),
+    [
+        ("acme/gitops", "hint"),
+        ("Acme/GitOps", "hint"),
+        ("acme/gitops2", "acme/gitops2 is in no configuration, or this is not its deployment"),
+    ],
+)
+def test_a_repository_is_the_same_in_any_case(tmp_path: Path, told: str, note: str) -> None:
+    """GitHub writes names as their owners do; what an operator typed works all the same."""
+    outside = Outside(settings(tmp_path))
+    body = json.dumps({"ref": "x", "after": "y", "repository": {"full_name": told}}).encode()
+    with Store.open(outside.settings.database_url) as store:
+        names = {"repository": "acme/gitops", "pipeline": "shop", "environment": "production"}
+        store.ensure_target("shop/production", **names, wake_at=utc_now())
+        store.receive(Delivery("d-1", "github", "push", told, body, utc_now()))
+        assert Inbox(outside, store).settle(utc_now())
+        with store._database.read() as connection:
+            assert connection.scalar(select(deliveries.c.note)) == note
+    outside.close()
