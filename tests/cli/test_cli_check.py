@@ -196,6 +196,18 @@ def test_a_service_that_no_file_has(tmp_path: Path, run: Run) -> None:
     assert f"{place}no environment has a file of wbe (did you mean `web`?)" in ran.out
 
 
+def test_two_pipelines_that_promote_the_same_value(tmp_path: Path, run: Run) -> None:
+    """Else they would open two pull requests about it, and each would close the other's."""
+    twice = CONFIG + CONFIG.partition("pipelines:\n")[2].replace("syrf:", "again:")
+    ran = run("check", a_clone(tmp_path, two_services(), twice))
+    assert ran.code == 1
+    written = f"syrf/production promotes service.chartTag of {file('production', 'api')} already"
+    assert f".pilotage.yaml:12: pipelines.again.files: {written}" in ran.out
+    assert "1 problem" in ran.out
+    apart = twice.replace("again:\n", "again:\n    promote: [{ copy: service.other }]\n")
+    assert "already" not in run("check", a_clone(tmp_path / "b", two_services(), apart)).out
+
+
 def test_a_configuration_before_it_is_committed(tmp_path: Path, run: Run) -> None:
     clone = a_clone(tmp_path / "clone", two_services(), config=None)
     tried = tmp_path / "tried.yaml"

@@ -175,6 +175,25 @@ def test_a_wrong_configuration_stops_it(tmp_path: Path, run: Run) -> None:
     assert "did you mean `files`?" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("config.yaml", "values.yaml", "no file of staging at"),
+        ("production:", "prod:", "no file of prod at"),
+        ("preset: cluster-gitops", "promote: [{ copy: a.b }]", "or production has a.b"),
+    ],
+)
+def test_nothing_to_promote_because_nothing_fits_is_no_good_news(
+    tmp_path: Path, run: Run, right: str, wrong: str, said: str
+) -> None:
+    """CI that only plans would stay green for ever."""
+    clone = a_clone(tmp_path, two_services(), CONFIG.replace(right, wrong))
+    ran = run("plan", clone)
+    assert (ran.code, said in ran.out) == (1, True)
+    found = run("plan", clone, "--json").json["problems"]
+    assert found == run("check", clone, "--json").json["problems"]
+
+
 def test_a_configuration_can_be_tried_before_it_is_committed(tmp_path: Path, run: Run) -> None:
     clone = a_clone(tmp_path / "clone", two_services(), config=None)
     assert run("plan", clone).code == 1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from os.path import commonpath
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,23 +20,20 @@ from pilotage.cli.clone import (
     open_clone,
     reads_clone,
 )
+from pilotage.cli.fit import in_order, misfits, unknown_services, written_twice
 from pilotage.cli.output import AsJson, Exit, print_json, say
-from pilotage.core.wording import counted, nearest
+from pilotage.core.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pilotage.adapters.git.values import Entry
     from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
     from pilotage.core.readiness.findings import Finding
 
 
-_MOST_PATHS = 5000
-"""Compared with a path that no file has: the comparison costs a while for each."""
 _CHART = "Chart.yaml"
 _PRINTED_AS_IT_IS = re.compile(r"0|[1-9][0-9]{0,5}")
-_DATA = (".yaml", ".yml", ".json")
 
 
 @reads_clone
@@ -74,12 +70,12 @@ def check(
         wrong, untold = artifact_problems(target, found)
         problems += wrong
         notes += [f"{target.id}: {note}" for note in untold]
-        problems += [*_missing(clone, target), *_silent(clone, target, found)]
+        problems += misfits(clone, target, found)
         notes += [*_alone(target, found), *_stale_locks(clone, target)]
         numbers |= dict.fromkeys(_numbers(clone, target))
     notes += numbers
-    problems += _unknown_services(clone)
-    unique = sorted(set(problems), key=lambda each: (each.file, each.line or 0, str(each)))
+    problems += [*unknown_services(clone), *written_twice(clone)]
+    unique = in_order(problems)
     seen = outside.findings(clone, settings) if live else None
     if as_json:
         print_json(_document(clone, unique, notes, seen))
@@ -87,81 +83,6 @@ def check(
         _show(clone, unique, notes, seen or [])
     if unique or _bad(seen or []):
         raise typer.Exit(int(Exit.NO))
-
-
-def _missing(clone: Clone, target: Target) -> list[Problem]:
-    """An environment without any file: the path is wrong, or the environment's name is."""
-    from pilotage.core.config.load import Problem
-    from pilotage.core.layout import layout_of
-
-    name = target.id.partition("/")[0]
-    problems = []
-    for environment in (target.source, target.environment):
-        layout = layout_of(target.pipeline, environment)
-        if layout.services(clone.trees.tree(target.pipeline, environment, clone.commit).files):
-            continue
-        own = target.pipeline.environments[environment].files is not None
-        where = ("pipelines", name, *(("environments", environment) if own else ()), "files")
-        expected = f"no file of {environment} at {clone.commit[:7]} matches {layout.files}"
-        entries = clone.trees.git.list_files(clone.commit, [""])
-        expected += _on_the_way(entries, layout.files)
-        near = _nearest_file(entries, layout.files)
-        problems.append(Problem(clone.file, clone.line(*where), ".".join(where), expected, near))
-    return problems
-
-
-def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
-    """Files without any version: the path of the value is wrong."""
-    from pilotage.core.config.load import Problem
-    from pilotage.core.layout import layout_of
-
-    if not found.without_version or found.problems or _any_version(clone, target):
-        return []
-    name = target.id.partition("/")[0]
-    place = layout_of(target.pipeline, target.source).version_rule(found.without_version[0]).place
-    expected = f"no file of {target.source} or {target.environment} has {place.path}"
-    where = ("pipelines", name, "promote")
-    example = f"{expected}; {place.file} has not, for one"
-    near = _nearest_value(clone, target, place.file, place.path)
-    return [Problem(clone.file, clone.line(*where), ".".join(where), example, near)]
-
-
-def _nearest_value(clone: Clone, target: Target, file: str, path: str) -> str | None:
-    """The path of a value in this file that is most like this one."""
-    from pilotage import edit
-
-    trees = (
-        clone.trees.tree(target.pipeline, each, clone.commit).files
-        for each in (target.source, target.environment)
-    )
-    text = next((tree[file].text for tree in trees if file in tree), "")
-    try:
-        return nearest(path, [each.path for each in edit.scalars(text)])
-    except edit.EditRefused:
-        return None
-
-
-def _any_version(clone: Clone, target: Target) -> bool:
-    from pilotage.core.plan import versions
-
-    sides = (target.source, target.environment)
-    trees = (clone.trees.tree(target.pipeline, side, clone.commit) for side in sides)
-    return any(versions(target.pipeline, tree) for tree in trees)
-
-
-def _on_the_way(entries: Sequence[Entry], pattern: str) -> str:
-    """A link or a submodule where the path needs a folder."""
-    found = (entry for entry in entries if pattern.startswith(f"{entry.path}/"))
-    return "".join(f"; {entry.path} is a {entry.kind}, which is never followed" for entry in found)
-
-
-def _nearest_file(entries: Sequence[Entry], pattern: str) -> str | None:
-    """The file whose path is most like this one; in a large repository of those nearby."""
-    ends = {"." + pattern.rpartition(".")[2], *_DATA}
-    alike = [entry.path for entry in entries if PurePosixPath(entry.path).suffix in ends]
-    if len(alike) > _MOST_PATHS:
-        alike.sort(key=lambda path: len(commonpath((path, pattern))), reverse=True)
-    return nearest(pattern, alike[:_MOST_PATHS], 0.5)
 
 
 def _alone(target: Target, found: Plan) -> list[str]:
@@ -226,28 +147,6 @@ def _stale_locks(clone: Clone, target: Target) -> list[str]:
 
 def _unfilled(path: str, target: Target) -> str:
     return path.replace(f"{target.environment}/", "{environment}/")
-
-
-def _unknown_services(clone: Clone) -> list[Problem]:
-    """Names below `services:` that no file has."""
-    from pilotage.core.config.load import Problem
-    from pilotage.core.layout import layout_of
-
-    problems = []
-    for name, pipeline in clone.config.pipelines.items() if clone.config else ():
-        known = {
-            service
-            for environment in pipeline.environments
-            for service in layout_of(pipeline, environment).services(
-                clone.trees.tree(pipeline, environment, clone.commit).files
-            )
-        }
-        for service in sorted(set(pipeline.services) - known) if known else ():
-            line = clone.line("pipelines", name, "services", service)
-            where = f"pipelines.{name}.services.{service}"
-            expected = f"no environment has a file of {service}"
-            problems.append(Problem(clone.file, line, where, expected, nearest(service, known)))
-    return problems
 
 
 def _bad(found: list[Finding]) -> int:

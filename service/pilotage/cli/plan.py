@@ -18,6 +18,7 @@ from pilotage.cli.clone import (
     reads_clone,
 )
 from pilotage.cli.diff import print_diff, unified
+from pilotage.cli.fit import in_order, misfits
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, listed, nearest
 
@@ -51,12 +52,14 @@ def plan(
     chosen = clone.targets(only)
     if only is not None and clone.config is not None and not chosen:
         fail(_unknown(only, clone), Exit.USAGE)
-    found = [_planned(clone, target) for target in chosen]
-    problems = [_problem(each) for each in clone.problems]
+    plans = [(target, _plan(clone, target)) for target in chosen]
+    unfit = (each for target, found in plans for each in misfits(clone, target, found))
+    problems = [_problem(each) for each in in_order([*clone.problems, *unfit])]
+    found = [_planned(clone, target, each) for target, each in plans]
     if as_json:
         print_json({"commit": clone.commit, "problems": problems, "targets": found})
     else:
-        _show(clone, found)
+        _show(clone, problems, found)
     if problems or any(each["problems"] or each["artifacts"] for each in found):
         raise typer.Exit(int(Exit.NO))
 
@@ -68,8 +71,11 @@ def _unknown(only: str, clone: Clone) -> str:
     return f"{clone.file} has no target {only}{hint}"
 
 
-def _planned(clone: Clone, target: Target) -> dict[str, Any]:
-    plan = clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
+def _plan(clone: Clone, target: Target) -> Plan:
+    return clone.trees.plan(target.pipeline, target.source, target.environment, clone.commit)
+
+
+def _planned(clone: Clone, target: Target, plan: Plan) -> dict[str, Any]:
     artifacts, untold = artifact_problems(target, plan)
     diff, refused = _diff(plan)
     return {
@@ -173,11 +179,11 @@ def _problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _show(clone: Clone, found: list[dict[str, Any]]) -> None:
+def _show(clone: Clone, problems: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
     from pilotage.core.version import cut
 
-    for problem in clone.problems:
-        say(str(problem))
+    for problem in problems:
+        say(problem["text"])
     for index, target in enumerate(found):
         if index:
             say("")
