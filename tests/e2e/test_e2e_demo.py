@@ -75,3 +75,22 @@ def test_a_line_of_the_account_stays_in_its_columns_for_hours() -> None:
     account.done("maria merges #1.")
     (line,) = text.getvalue().splitlines()
     assert line.rstrip() == "12345.0 s  people    maria merges #1."
+
+
+def test_what_is_said_to_crash_in_production_is_that_version_and_no_other(
+    running: Running,
+) -> None:
+    """A good one that overtakes it comes up; the bad one crashes whenever it comes."""
+    world = running.world
+    bad = {"service": "web", "step": "minor", "broken": "true"}
+    httpx.post(f"{world.github.url}/_sandbox/releases", data=bad)
+
+    def is_up(tag: str, health: str) -> bool:
+        status = world.argocd.document("web-production")["status"]
+        images = status["summary"].get("images", [])
+        return status["health"]["status"] == health and any(tag in image for image in images)
+
+    world.deploy("web", "web-v5.1.1", "production", "maria")
+    assert world.argocd.wait_until(lambda: is_up("5.1.1", "Healthy"), 20)
+    world.deploy("web", "web-v5.1.0", "production", "maria")
+    assert world.argocd.wait_until(lambda: is_up("5.1.0", "Degraded"), 20)

@@ -60,7 +60,9 @@ def releases(world: World) -> APIRouter:
         wanted = next_version(world.version(service, "staging"), step)
         if broken:
             world.argocd.fail_next_deployment(
-                f"{service}-production", message="missing env DATABASE_URL"
+                f"{service}-production",
+                message="missing env DATABASE_URL",
+                tag=str(number(wanted)),
             )
         world.release({service: wanted})
         fate = "; it will crash in production" if broken else ""
@@ -69,9 +71,14 @@ def releases(world: World) -> APIRouter:
     return router
 
 
+def number(value: str) -> Version:
+    """`api-v9.1.1` is 9.1.1, the tag of its image too."""
+    read = version.read(value, version.Scheme.SEMVER)
+    return read.number if isinstance(read, version.Semantic) else Version(0)
+
+
 def next_version(value: str, step: str) -> str:
     """`api-v9.1.1` and minor is `api-v9.2.0`."""
-    read = version.read(value, version.Scheme.SEMVER)
-    found = read.number if isinstance(read, version.Semantic) else Version(0)
+    found = number(value)
     bumped: Version = found.next_version(step)
     return f"{value.removesuffix(str(found))}{bumped}"

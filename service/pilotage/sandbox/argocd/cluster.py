@@ -5,7 +5,7 @@ The state of pods is a pure function of what was applied, when, and the present 
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,6 +42,11 @@ _MARKS = {
 class Failure:
     reason: Reason
     message: str = ""
+    tag: str = ""
+    """Of the image that it waits for, where it does not befall whatever comes next."""
+
+    def befalls(self, images: Iterable[str]) -> bool:
+        return not self.tag or self.tag in map(tag_of, images)
 
 
 def failure_of(images: Sequence[str], bad_versions: dict[str, Failure]) -> Failure | None:

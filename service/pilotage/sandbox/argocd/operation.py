@@ -227,8 +227,10 @@ class Operations:
             return None
         live = app.workloads.deployments.get(manifest["metadata"]["name"])
         planned = None
-        if live is None or live["spec"]["template"] != manifest["spec"]["template"]:
-            planned = self._faults.next_deployment.pop(app.name, None)
+        new = live is None or live["spec"]["template"] != manifest["spec"]["template"]
+        meant = self._faults.next_deployment.get(app.name)
+        if new and meant is not None and meant.befalls(containers_of(manifest).values()):
+            planned = self._faults.next_deployment.pop(app.name)
         if planned is not None and planned.reason is not Reason.REFUSED:
             return planned
         if planned is not None:  # refused again at each attempt

@@ -256,12 +256,17 @@ class ArgoCD:
     # Making things happen in the cluster
 
     def fail_next_deployment(
-        self, name: str, reason: Reason | str = Reason.CRASH_LOOP, message: str = ""
+        self,
+        name: str,
+        reason: Reason | str = Reason.CRASH_LOOP,
+        message: str = "",
+        tag: str = "",
     ) -> None:
-        """The next new version of this application does not come up; an undone one does."""
+        """The next new version of this application does not come up, or the one with this image
+        tag; an undone one does."""
         with self.store.lock:
             self.application(name)
-            self.faults.next_deployment[name] = Failure(Reason(reason), message)
+            self.faults.next_deployment[name] = Failure(Reason(reason), message, tag)
 
     def bad_version(
         self, tag: str, reason: Reason | str = Reason.CRASH_LOOP, message: str = ""
