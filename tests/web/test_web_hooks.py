@@ -134,6 +134,14 @@ def test_what_is_not_used_is_accepted_and_kept(
     assert [found[:2] for found in service.deliveries()] == [("d-1", event)]
 
 
+@pytest.mark.parametrize("name", ["acme/git\0ops", "acme/gitops\n", "a" * 201, 7, None])
+def test_a_name_that_is_none_is_not_kept_as_one(service: Service, name: Any) -> None:
+    """Of events that are not used nothing is checked, and not every database keeps a NUL."""
+    assert service.hook({"repository": {"full_name": name}}, "star").status_code == 202
+    (kept,) = service.store.waiting_deliveries(1)
+    assert kept.repository == ""
+
+
 def test_a_body_that_is_announced_too_large_is_refused_unread(service: Service) -> None:
     head = (
         f"POST /hooks/github HTTP/1.1\r\nHost: here\r\nContent-Length: {LARGEST_GITHUB + 1}\r\n"
@@ -197,7 +205,7 @@ class TestArgoCD:
         assert answer.headers["www-authenticate"] == "Bearer"
         assert service.deliveries() == []
 
-    @pytest.mark.parametrize("body", [{}, {"app": ""}, {"app": 7}, [], "x"])
+    @pytest.mark.parametrize("body", [{}, {"app": ""}, {"app": 7}, {"app": "a\0b"}, [], "x"])
     def test_another_shape_is_400(self, service: Service, body: Any) -> None:
         assert _notify(service, body).status_code == 400
         assert service.deliveries() == []

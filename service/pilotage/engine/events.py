@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
+_REPOSITORY = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}")
 _RUN = re.compile(r"/actions/runs/(\d{1,20})")
 
 T = TypeVar("T", bound=BaseModel)
@@ -188,17 +189,7 @@ def repository_of(body: bytes) -> str:
     """The repository that a payload names, or nothing."""
     repository = read_object(body).get("repository")
     name = repository.get("full_name") if isinstance(repository, dict) else None
-    return name if isinstance(name, str) and len(name) <= 200 else ""
-
-
-class ArgoCDNotice(_Part):
-    """The body that the notification template of docs/argocd.md sends."""
-
-    app: Annotated[str, Field(min_length=1, max_length=253)]
-
-
-def read_argocd(body: bytes) -> ArgoCDNotice:
-    return _read(ArgoCDNotice, body)
+    return name if isinstance(name, str) and _REPOSITORY.fullmatch(name) else ""
 
 
 def _one_line(text: str) -> str:
@@ -209,6 +200,16 @@ def _one_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_one_line)]
 """What names something. No database need be able to keep a NUL."""
+
+
+class ArgoCDNotice(_Part):
+    """The body that the notification template of docs/argocd.md sends."""
+
+    app: Annotated[Line, Field(min_length=1, max_length=253)]
+
+
+def read_argocd(body: bytes) -> ArgoCDNotice:
+    return _read(ArgoCDNotice, body)
 
 
 class Deployment(_Part):
