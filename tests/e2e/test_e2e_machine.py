@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pilotage.sandbox.world import BOT
 from tests.e2e.harness import Service, quick_world
 
 
@@ -45,3 +46,20 @@ def test_a_store_that_does_not_work_is_said_and_replaced(tmp_path: Path) -> None
             title = f"api v9.{number}.0"
             service.until(lambda title=title: title in service.until_open().title, title)  # type: ignore[misc]
             assert any(store.name in each for each in told), (harm, told)
+
+
+def test_after_the_loss_of_the_database_no_second_pull_request_is_opened(tmp_path: Path) -> None:
+    """What the service itself opened and forgot blocks like a stranger's, until it is gone."""
+    with quick_world(tmp_path) as world:
+        with Service(world, tmp_path) as service:
+            service.until_settled()
+            world.deploy("api", "api-v9.1.1")
+            forgotten = service.until_open()
+        shutil.rmtree(tmp_path / "data")
+        world.deploy("web", "web-v5.1.0")
+        with Service(world, tmp_path) as service:
+            service.until(lambda: bool(service.events("blocked")), "it is told of")
+            assert f"#{forgotten.number} by {BOT}" in service.events("blocked")[0].text
+            assert world.pulls() == [forgotten]
+            world.github.close(forgotten, "maria")
+            service.until(lambda: len(world.pulls()) == 2, "a new one takes its place")

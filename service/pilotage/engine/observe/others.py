@@ -38,6 +38,8 @@ def with_others(look: Look, snapshot: Snapshot) -> Snapshot:
                 reopened = ours
             continue
         if row.author == look.own and row.body_marker is not None:
+            if _is_forgotten(look, row):
+                foreign = row
             continue
         if _of_our_pattern(look, row):
             foreign = row
@@ -62,9 +64,29 @@ def _our_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
         return None
     for current in (look.target.proposal, look.target.release):
         if current is not None and current.id == promotion:
-            return current
-    prefix = f"{look.target.pipeline}-{look.target.environment}-"
-    return look.store.promotion(promotion) if promotion.startswith(prefix) else None
+            return current if _carries(row, current) else None
+    if not promotion.startswith(_prefix(look)):
+        return None
+    known = look.store.promotion(promotion)
+    return known if known is not None and _carries(row, known) else None
+
+
+def _prefix(look: Look) -> str:
+    return f"{look.target.pipeline}-{look.target.environment}-"
+
+
+def _carries(row: PullRequestBrief, promotion: Promotion) -> bool:
+    """The id alone does not tell: after the loss of the database they are counted anew."""
+    if promotion.pull_request is not None:
+        return promotion.pull_request == row.number
+    return promotion.branch == row.head_branch
+
+
+def _is_forgotten(look: Look, row: PullRequestBrief) -> bool:
+    """We opened it for this target, and the database that knew of it is lost."""
+    kind, _, promotion = (row.body_marker or "").partition(":")
+    named = kind == "promotion" and promotion.startswith(_prefix(look))
+    return named and _of_our_pattern(look, row)
 
 
 def _of_our_pattern(look: Look, row: PullRequestBrief) -> bool:
