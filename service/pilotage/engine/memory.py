@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,16 +22,32 @@ class Memory:
         self._cost = cost
         self._held = 0
         self._known: OrderedDict[Hashable, object] = OrderedDict()
+        self._making: dict[Hashable, Future[object]] = {}
         self._lock = threading.Lock()
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is remembered, or else what `make` returns. Whoever asks while another thread is at
+        it waits for the same result, or gets what that raised; nothing is remembered then."""
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]  # type: ignore[return-value]
-        made = make()
-        self.put(key, made)
-        return made
+            mine = Future[object]()
+            making = self._making.setdefault(key, mine)
+        if making is not mine:
+            return making.result()  # type: ignore[return-value]
+        try:
+            made = make()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            self.put(key, made)
+            mine.set_result(made)
+            return made
+        finally:
+            with self._lock:
+                del self._making[key]
 
     def get(self, key: Hashable) -> object | None:
         with self._lock:
