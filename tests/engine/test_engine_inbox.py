@@ -21,7 +21,7 @@ from tests.web.served import settings
     [
         ("acme/gitops", "hint"),
         ("Acme/GitOps", "hint"),
-        ("acme/gitops2", "acme/gitops2 is in no configuration, or this is not its deployment"),
+        ("acme/gitops2", "acme/gitops2: no pipeline goes by this event"),
     ],
 )
 def test_a_repository_is_the_same_in_any_case(tmp_path: Path, told: str, note: str) -> None:
