@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from pilotage.sandbox.world import BOT
 from tests.e2e.harness import Service, quick_world
 
@@ -28,24 +30,22 @@ def _locked(store: Path) -> None:
 
 
 def test_a_store_that_does_not_work_is_said_and_replaced(tmp_path: Path) -> None:
-    """Without a restart, and whoever asks meanwhile is told why nothing goes on."""
-    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
-        told: set[str] = set()
-
-        def notice(_target: str) -> None:
-            target = service.target()
-            told.update([target.blind] if target and target.blind else [])
-
+    """Without a restart, and the log says why nothing goes on meanwhile."""
+    with (
+        capture_logs() as lines,
+        quick_world(tmp_path) as world,
+        Service(world, tmp_path) as service,
+    ):
         service.until_settled()
-        service.engine.listen(notice)
         for number, harm in enumerate((_gone, _damaged, _locked), 1):
             [store] = (tmp_path / "data" / "git").glob("*.git")
-            told.clear()
+            lines.clear()
             harm(store)
             world.deploy("api", f"api-v9.{number}.0")
             title = f"api v9.{number}.0"
             service.until(lambda title=title: title in service.until_open().title, title)  # type: ignore[misc]
-            assert any(store.name in each for each in told), (harm, told)
+            told = [line for line in lines if line["log_level"] == "warning" and "reason" in line]
+            assert told, harm
 
 
 def test_after_the_loss_of_the_database_no_second_pull_request_is_opened(tmp_path: Path) -> None:

@@ -16,18 +16,21 @@ from pydantic import SecretStr
 
 from pilotage.adapters.git import (
     GitCredentials,
+    GitError,
     GitStore,
     InvalidName,
     Relation,
     Sha,
     StoreDamaged,
     StoreLocked,
+    StoreUnusable,
     TimedOut,
     Timeouts,
     Unauthorised,
     Unreachable,
     UnsafeEnvironment,
 )
+from pilotage.adapters.git.runner import Output, failure
 from tests.contract.git.server import PASSWORD, USER
 from tests.contract.git.world import BOT, NOON, World
 
@@ -274,6 +277,24 @@ def test_a_damaged_store_says_so(world: World) -> None:
     pack.write_bytes(content[:12] + bytes(len(content) - 32) + content[-20:])
     with pytest.raises(StoreDamaged, match="must be removed"):
         store.list_files(base, [""])
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("fatal: not a git repository: '/data/git/x.git'", StoreUnusable),
+        ("fatal: Unable to read current working directory: No such file", StoreUnusable),
+        ("error: file write error: No space left on device", StoreUnusable),
+        ("fatal: Unable to create '/data/git/x.git/packed-refs.lock': File exists.", StoreLocked),
+        ("error: object file objects/1a/2b is empty", StoreDamaged),
+    ],
+)
+def test_what_is_wrong_with_the_store_is_told_with_its_path(
+    said: str, kind: type[GitError]
+) -> None:
+    error = failure(Output("fetch", 128, b"", said), Path("/data/git/x.git"))
+    assert type(error) is kind
+    assert str(error).startswith("/data/git/x.git ")
 
 
 # Threads

@@ -170,7 +170,10 @@ def failure(output: Output, git_dir: Path) -> GitError:
             f"{git_dir} is damaged and must be removed (the next start fetches it anew): "
             f"{output.stderr.strip()}"
         )
-    unusable = r"not a git repository|No space left|quota exceeded|Read-only file system"
+    unusable = (
+        r"not a git repository|Unable to read current working directory|No space left"
+        r"|quota exceeded|Read-only file system"
+    )
     if re.search(unusable, output.stderr):
         return StoreUnusable(f"{git_dir} cannot be used: {output.stderr.strip()}")
     return CommandFailed(output.command, output.status, output.stdout, output.stderr)
