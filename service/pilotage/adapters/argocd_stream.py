@@ -193,9 +193,15 @@ class _Connection:
 
 def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Each line as soon as its end has come."""
-    rest = b""
+    begun: list[bytes] = []
+    size = 0
     for part in parts:
-        *lines, rest = (rest + part).split(b"\n")
-        yield from lines
-        if len(rest) > _LONGEST_LINE:
+        end, *lines = part.split(b"\n")
+        begun.append(end)
+        if lines:
+            yield b"".join(begun)
+            yield from lines[:-1]
+            begun, size = lines[-1:], 0
+        size += len(begun[-1])
+        if size > _LONGEST_LINE:
             raise StreamEndedError("a frame that is too long")
