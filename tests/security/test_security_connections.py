@@ -37,7 +37,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         yield process
         process.stop(signal.SIGTERM)
         told = [each["event"] for each in process.lines]
-        assert told.count("too many connections") == 1, "the log is not for strangers to fill"
+        assert told.count("too many connections") <= 1, "the log is not for strangers to fill"
         assert "Traceback" not in process.raw
 
 
@@ -62,6 +62,7 @@ def test_idle_connections_make_room(process: Process) -> None:
         assert all(_hung_up(line) for line in lines[20:])
         assert all(_hung_up(line) for line in lines[:20])
         assert httpx.get(f"{process.url}/healthz").status_code == 200
+    process.until("too many connections")
 
 
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
