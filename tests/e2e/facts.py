@@ -57,3 +57,9 @@ def deployments(world: World, sha: str) -> list[list[str]]:
         for found in world.repository.deployments
         if found.sha == sha and found.environment == "production"
     ]
+
+
+def artifacts_box(pull: PullRequest) -> str:
+    """The evidence that the files are valid; empty while it is not ticked."""
+    lines = [line for line in pull.body.splitlines() if line.startswith("- [x] Artifacts valid")]
+    return lines[0] if lines else ""

@@ -222,6 +222,13 @@ class Service:
         assert found is not None
         return found
 
+    def until_reviewed(self) -> PullRequest:
+        """The pull request that opens, once maria has ticked everything and the merge is free."""
+        pull = self.until_open()
+        self.tick_all(pull)
+        self.until_ready(pull)
+        return pull
+
     def release(
         self, service: str, version: str, count: int = 1, method: str = "merge"
     ) -> PullRequest:

@@ -9,6 +9,7 @@ import pytest
 
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import World, path_of
+from tests.e2e.facts import artifacts_box
 from tests.e2e.harness import FAST, Service, quick_world
 from tests.e2e.layouts import VAPORA
 
@@ -25,10 +26,8 @@ def test_an_artifact_that_is_not_valid_keeps_the_merge_closed(tmp_path: Path) ->
     with quick_world(tmp_path, POLICY) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
-        assert "1 file parses; the same build as staging at" in _box(pull)
+        pull = service.until_reviewed()
+        assert "1 file parses; the same build as staging at" in artifacts_box(pull)
 
         good = world.github.file(world.repository, API, pull.head_ref)
         _commit(world, pull, good + CONFIG_MAP % "3")
@@ -41,7 +40,9 @@ def test_an_artifact_that_is_not_valid_keeps_the_merge_closed(tmp_path: Path) ->
 
         _commit(world, pull, good + CONFIG_MAP % "'3'")
         service.until_ready(pull)
-        service.until(lambda: "1 ConfigMap fits Kubernetes 1.31" in _box(pull), "the box shows it")
+        service.until(
+            lambda: "1 ConfigMap fits Kubernetes 1.31" in artifacts_box(pull), "the box shows it"
+        )
 
 
 @pytest.mark.runbook("VAPORA-6")
@@ -79,12 +80,7 @@ def test_a_generated_file_that_kubernetes_would_refuse_is_shown_to_the_team(tmp_
 
         world.github.commit(world.repository, "main", {settings: good}, "ci: mended", "sam")
         fits = "3 files parse; 3 Deployments and 1 ConfigMap fit Kubernetes 1.31; the same build"
-        service.until(lambda: fits in _box(pull), "the newer set is valid")
-
-
-def _box(pull: PullRequest) -> str:
-    lines = [line for line in pull.body.splitlines() if line.startswith("- [x] Artifacts valid")]
-    return lines[0] if lines else ""
+        service.until(lambda: fits in artifacts_box(pull), "the newer set is valid")
 
 
 def _commit(world: World, pull: PullRequest, text: str) -> None:

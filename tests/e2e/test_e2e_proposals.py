@@ -97,9 +97,7 @@ def test_roll_always_rolls_over_ticks(tmp_path: Path) -> None:
     with quick_world(tmp_path, policy) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         world.deploy("api", "api-v9.1.2")
         service.until(lambda: "v9.1.2" in pull.title, "it rolled on")
         service.until(lambda: service.ready(pull) == "pending", "the boxes are open again")
@@ -267,9 +265,7 @@ def test_an_unproven_value_by_a_person_keeps_the_gate_closed(
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         sha = _commit_to(world, pull, changed, old, new)
         service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
         assert pull.head_sha == sha
@@ -345,9 +341,7 @@ def test_paused_nothing_is_opened_and_ready_is_red_with_the_reason(tmp_path: Pat
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         _command(service, "pause", "change freeze")
         service.until(lambda: service.ready(pull) == "failure", "ready is red")
         assert "change freeze" in service.why(pull)

@@ -254,9 +254,7 @@ def test_an_answer_lost_after_the_pull_request_was_made_makes_no_second_one(
         service.until_settled()
         world.github.faults.answer(502, "POST", "*/pulls", after=True)
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        service.until_reviewed()
         assert len(world.pulls()) == 1
         created = world.github.requests.entries("POST", "*/pulls")
         assert [asked.status for asked in created] == [502]

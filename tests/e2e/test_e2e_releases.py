@@ -125,9 +125,7 @@ def test_newer_commits_on_main_before_and_during_the_rollout_still_count_as_ours
     ):
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         world.argocd.stop_controller()
         sha = world.github.merge(pull, "maria")
         readme = {"README.md": "# Something else\n"}
@@ -159,9 +157,7 @@ def test_live_before_the_service_even_starts(tmp_path: Path) -> None:
         with Service(world, tmp_path) as service:
             service.until_settled()
             world.deploy("api", "api-v9.1.1")
-            pull = service.until_open()
-            service.tick_all(pull)
-            service.until_ready(pull)
+            pull = service.until_reviewed()
         sha = world.github.merge(pull, "maria")
 
         def live() -> bool:
@@ -186,9 +182,7 @@ def test_the_false_live_of_an_application_set_is_not_believed(tmp_path: Path) ->
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         world.argocd.stop_application_sets()
         sha = world.github.merge(pull, "maria")
 
@@ -216,9 +210,7 @@ def test_a_stale_healthy_is_not_live(tmp_path: Path) -> None:
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         world.argocd.stop_controller()
         world.github.merge(pull, "maria")
         service.until_state(1, State.ROLLING_OUT)

@@ -11,6 +11,7 @@ from pilotage.core.model import State
 from pilotage.sandbox.argocd import Source
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import World
+from tests.e2e.facts import artifacts_box
 from tests.e2e.harness import FAST, Service, quick_world
 from tests.e2e.layouts import ORDER, VAPORA, applications
 
@@ -26,13 +27,11 @@ def test_a_branch_that_does_not_render_cannot_be_merged_until_it_is_mended(tmp_p
     with TEAM.world(tmp_path) as world, Service(world, tmp_path, watched=TEAM.target) as service:
         service.until_settled()
         TEAM.deploy(world, TEAM.good)
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         base = world.repository.git.branch("main")
         first = pull.head_sha
         good = "Argo CD renders 4 resources of 1 application, 4 would change"
-        service.until(lambda: good in _box(pull), "the box says what was rendered")
+        service.until(lambda: good in artifacts_box(pull), "the box says what was rendered")
         assert _asked(world) == [first, base]
 
         text = world.github.file(world.repository, KUSTOMIZATION, pull.head_ref)
@@ -48,7 +47,7 @@ def test_a_branch_that_does_not_render_cannot_be_merged_until_it_is_mended(tmp_p
         _commit(world, pull, text)
         service.until_ready(pull)
         assert _asked(world) == [first, base, second, base, pull.head_sha, base]
-        service.until(lambda: good in _box(pull), "the box says what was rendered")
+        service.until(lambda: good in artifacts_box(pull), "the box says what was rendered")
         world.github.merge(pull, "maria")
         assert service.until_state(1).state is State.CONFIRMED
 
@@ -77,9 +76,7 @@ def test_an_argocd_that_cannot_render_now_is_waited_for(tmp_path: Path) -> None:
     with TEAM.world(tmp_path) as world, Service(world, tmp_path, watched=TEAM.target) as service:
         service.until_settled()
         TEAM.deploy(world, TEAM.good)
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         world.argocd.faults.repo_server_down = True
         text = world.github.file(world.repository, KUSTOMIZATION, pull.head_ref)
         _commit(world, pull, f"# The same, so far.\n{text}")
@@ -98,11 +95,9 @@ def test_what_the_merge_makes_anew_is_said_not_to_be_rendered(tmp_path: Path) ->
     with quick_world(tmp_path, POLICY) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         told = "not rendered: api-production (the merge changes its targetRevision"
-        service.until(lambda: told in _box(pull), "the box is honest")
+        service.until(lambda: told in artifacts_box(pull), "the box is honest")
         assert _asked(world, "api-production") == []
 
 
@@ -126,11 +121,9 @@ def test_values_beside_a_chart_of_a_fixed_version_are_rendered_by_their_source(
     with team.world(tmp_path) as world, Service(world, tmp_path, watched=team.target) as service:
         service.until_settled()
         team.deploy(world, team.good)
-        pull = service.until_open()
-        service.tick_all(pull)
-        service.until_ready(pull)
+        pull = service.until_reviewed()
         good = "Argo CD renders 2 resources of 1 application, 1 would change"
-        service.until(lambda: good in _box(pull), "the box says what was rendered")
+        service.until(lambda: good in artifacts_box(pull), "the box says what was rendered")
         path = f"GET /api/v1/applications/{name}/manifests?"
         first = next(each for each in world.argocd.asked if each.startswith(path))
         assert first.endswith(f"revisions={pull.head_sha}&sourcePositions=2")
@@ -141,11 +134,6 @@ def test_values_beside_a_chart_of_a_fixed_version_are_rendered_by_their_source(
 def _why(service: Service, pull: PullRequest) -> str:
     """Empty until the head has its status."""
     return service.why(pull) if service.ready(pull) is not None else ""
-
-
-def _box(pull: PullRequest) -> str:
-    lines = [line for line in pull.body.splitlines() if line.startswith("- [x] Artifacts valid")]
-    return lines[0] if lines else ""
 
 
 def _asked(world: World, name: str = NAME) -> list[str]:
