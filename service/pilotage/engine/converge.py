@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pilotage.adapters.github import GitHub
+from pilotage.clock import age
 from pilotage.core.forge import PullRequest, Status, hidden
 from pilotage.core.model import Sha
 from pilotage.core.outputs import DeploymentRecord, Outputs, StoryPage
@@ -53,7 +54,7 @@ class Mirror:
         """None when it is not known, or from before `since`: others may have written since."""
         with self._lock:
             found = self._known.get(key)
-        if found is None or abs(now - found[0]) >= self._keep:
+        if found is None or age(found[0], now) >= self._keep:
             return None
         return found[1] if since is None or found[0] >= since else None
 

@@ -20,6 +20,7 @@ from pilotage.adapters.git import GitCredentials, GitStore, StoreDamaged, Timeou
 from pilotage.adapters.github import App, Credential, GitHub, MachineUser
 from pilotage.adapters.messages import Channel, Messages
 from pilotage.adapters.probe import Probe
+from pilotage.clock import age
 from pilotage.core import manifests
 from pilotage.core.application import CannotSee, normalised_repository
 from pilotage.core.comparing import MOST
@@ -54,8 +55,7 @@ class Asked:
     def is_met_by(self, at: datetime) -> bool:
         """Whether an answer of that moment will do."""
         late = self.newer_than is not None and at <= self.newer_than
-        # What is known from the future, before the clock was put back, is of an unknown age.
-        return abs(self.now - at) < self.at_most and not late
+        return age(at, self.now) < self.at_most and not late
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from pilotage.adapters.argocd import ArgoCD
 from pilotage.adapters.git import UnknownCommit
+from pilotage.clock import age
 from pilotage.core import version
 from pilotage.core.application import (
     Application,
@@ -58,11 +59,11 @@ class _Declared:
 
     def is_outdated(self, now: datetime, changed: frozenset[str]) -> bool:
         """An event may tell of another specification, and of an application that is new."""
-        age = abs(now - self.at)
-        if age >= _LISTED_FOR or (changed and age >= _LISTED_FOR_AFTER_EVENTS):
+        old = age(self.at, now)
+        if old >= _LISTED_FOR or (changed and old >= _LISTED_FOR_AFTER_EVENTS):
             return True
         known = {each.name for each in self.declared.applications}
-        return age >= timedelta(seconds=1) and not changed <= known
+        return old >= timedelta(seconds=1) and not changed <= known
 
 
 class Applications:
@@ -78,11 +79,11 @@ class Applications:
 
     def find(self, name: str, now: datetime) -> ApplicationRef | Gone | CannotSee:
         known = self._listed
-        if known is not None and abs(now - known.at) < _LISTED_FOR and name in known.refs:
+        if known is not None and age(known.at, now) < _LISTED_FOR and name in known.refs:
             return known.refs[name]
         with self._lock:
             known = self._listed
-            if known is None or abs(now - known.at) >= timedelta(seconds=1):
+            if known is None or age(known.at, now) >= timedelta(seconds=1):
                 names = self.server.names()
                 if isinstance(names, CannotSee):
                     return names

@@ -22,6 +22,7 @@ from pilotage.adapters.git import (
     Missing,
     UnknownCommit,
 )
+from pilotage.clock import age
 from pilotage.core.change import Part, ServiceChange, Write, files_of
 from pilotage.core.config.load import FILE, ConfigError, load_config
 from pilotage.core.config.policy import Config, Pipeline
@@ -77,7 +78,7 @@ class Trees:
         with self._lock:
             at = self._fetched_at
             late = at is None or (newer_than is not None and at <= newer_than)
-            if at is not None and not late and abs(now - at) < at_most:
+            if at is not None and not late and age(at, now) < at_most:
                 return
             self.git.fetch()
             self._fetched_at = now
