@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
-from pilotage.core.model import Command, Promotion, State, Target
+from pilotage.core.model import Command, Promotion, State
 from pilotage.core.wording import nearest
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
@@ -186,7 +186,8 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
             "reasons": list(reasons.of_promotion(promotion, store.read_target(promotion.target))),
             "history": [shown.event(each) for each in history],
         }
-    row, target = _target(store, name)
+    row, target = _row(store, name), store.read_target(name)
+    assert target is not None, "rows are retired, and never removed"
     history = store.history(target=name, newest=True)
     confirmed = store.promotions(name, [State.CONFIRMED], 1)
     return {
@@ -198,18 +199,13 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
     }
 
 
-def _target(store: Store, name: str) -> tuple[TargetRow, Target]:
+def _row(store: Store, name: str) -> TargetRow:
     rows = {row.id: row for row in store.targets() if row.pipeline}
-    target = store.read_target(name) if name in rows else None
-    if target is None:
-        raise HTTPException(404, _no_target(name, list(rows)))
-    return rows[name], target
-
-
-def _no_target(name: str, names: list[str]) -> str:
-    near = nearest(name, names)
-    hint = f"; did you mean {near}?" if near else ""
-    return f"there is no target or promotion {name}{hint}"
+    if name not in rows:
+        near = nearest(name, rows)
+        hint = f"; did you mean {near}?" if near else ""
+        raise HTTPException(404, f"there is no target or promotion {name}{hint}")
+    return rows[name]
 
 
 def _commands(router: APIRouter, backend: Backend) -> None:
@@ -242,9 +238,7 @@ def _command(backend: Backend, target: str, body: bytes) -> str:
         raise HTTPException(400, f"the body is not as expected: {where}: {first['msg']}") from None
     if ask.name not in COMMANDS:
         raise HTTPException(400, f"no command {ask.name}; there are {', '.join(COMMANDS)}")
-    names = [row.id for row in backend.store.targets() if row.pipeline]
-    if target not in names:
-        raise HTTPException(404, _no_target(target, names))
+    _row(backend.store, target)
     now = backend.clock()
     command = Command(
         id=f"{target}/{secrets.token_hex(8)}",
