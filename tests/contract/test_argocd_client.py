@@ -412,7 +412,7 @@ def test_an_answer_that_trickles_is_given_up(told: Told, argocd: ArgoCD) -> None
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
-        for _ in range(40):
+        for _ in range(400):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -420,7 +420,7 @@ def test_an_answer_that_trickles_is_given_up(told: Told, argocd: ArgoCD) -> None
     told.answer = trickle
     began = time.monotonic()
     assert isinstance(argocd.get(REF).application, CannotSee)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
 
 
 def test_nobody_listening_and_half_an_answer_cannot_be_seen(told: Told, argocd: ArgoCD) -> None:

@@ -53,7 +53,7 @@ def _check(url: str, **given: object) -> HttpCheck:
 def _dripping(first: bytes, each: bytes) -> Answer:
     def answer(line: socket.socket) -> None:
         line.sendall(first)
-        for _ in range(60):
+        for _ in range(400):
             line.sendall(each)
             time.sleep(0.05)
 
@@ -75,7 +75,7 @@ def test_an_answer_that_drips_is_none_in_time(answer: Answer) -> None:
     with answering(answer) as (url, _):
         begun = time.monotonic()
         good, text = Probe().read(_check(url))
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 5
         assert good is None
         assert "no answer" in text
 
