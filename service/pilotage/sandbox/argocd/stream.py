@@ -101,20 +101,18 @@ class FrameStream(Response):
         with Changes(self._argocd) as changes:
             for app, document in self._present(account):
                 await self._frame("ADDED", app, document)
-            waiting = asyncio.ensure_future(changes.next())
             while True:
-                beat = self._argocd.timings.heartbeat
-                await asyncio.wait((waiting,), timeout=beat)
-                if not waiting.done():
+                try:
+                    async with asyncio.timeout(self._argocd.timings.heartbeat):
+                        change = await changes.next()
+                except TimeoutError:
                     await self._beat()
                     continue
-                change = waiting.result()
                 if change is None:
                     await self._finish()
                     return
                 if self._wanted(account, change[1]):
                     await self._frame(*change)
-                waiting = asyncio.ensure_future(changes.next())
 
     def _present(self, account: Account) -> list[tuple[Application, Json]]:
         """The state at the start: of a named application always, of all only without a version."""
