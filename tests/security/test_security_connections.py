@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -89,3 +90,21 @@ def test_who_waits_for_an_answer_is_waited_for(process: Process) -> None:
         answer = client.get(f"/api/v1/deployments/{id_}?wait=2")
         assert answer.json()["settled"] is False
         assert time.monotonic() - begun >= 2
+
+
+def test_a_body_that_is_half_there_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    """Anybody can begin one: it is told to come again, and the process ends."""
+    head = (
+        "POST /hooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
+        "X-Hub-Signature-256: sha256=0\r\n\r\n{"
+    )
+    with serving_process(serve_settings(tmp_path)) as process, _connected(process) as line:
+        line.sendall(head.encode())
+        assert httpx.get(f"{process.url}/healthz").status_code == 200
+        begun = time.monotonic()
+        assert process.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - begun < 6, "the grace of what is verified is 10 s"
+        answer = line.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"stopping" in answer
+        assert "Traceback" not in process.raw

@@ -108,12 +108,16 @@ def _until_told(app: object, listener: socket.socket, settings: Settings) -> Non
     from pilotage.web.connections import limited
 
     assert isinstance(app, FastAPI)
-    stopping = app.state.stopping
+    stopping, bodies = app.state.stopping, app.state.bodies
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             stopping.set()
             super().handle_exit(sig, frame)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            bodies.stop()
+            await super().shutdown(sockets)
 
     # uvicorn raises the signal again when it has ended; by itself that would end the process
     # before the engine has finished.

@@ -42,7 +42,8 @@ def create_app(
     engine: Engine,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
-    """Everything that is served. `app.state.stopping` (an Event) ends what waits for an answer."""
+    """Everything that is served. `app.state.stopping` (an Event) ends what waits for an answer,
+    `app.state.bodies.stop()` (in the event loop) what waits for the rest of a body."""
     backend = Backend(settings, store, engine, clock)
     app = FastAPI(
         title="Pilotage",
@@ -52,6 +53,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.stopping = backend.stopping
+    app.state.bodies = backend.bodies
     app.include_router(hooks.routes(backend))
     app.include_router(api.routes(backend))
     app.include_router(health.routes(backend))

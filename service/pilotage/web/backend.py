@@ -16,7 +16,7 @@ from fastapi import Request
 from pilotage.clock import utc_now
 from pilotage.settings import Settings
 from pilotage.store import Store
-from pilotage.web.bodies import LARGEST_GITHUB, MIB, Room, Share, read_body
+from pilotage.web.bodies import LARGEST_GITHUB, MIB, Bodies, Room, Share
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +44,7 @@ class Backend:
     """Set when the process is about to end: whoever waits answers at once."""
     room: Room = field(init=False)
     """For the bodies of senders that are not known yet."""
+    bodies: Bodies = field(init=False)
     _limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
     _strangers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_FOR_STRANGERS))
 
@@ -51,9 +52,10 @@ class Backend:
         shared = self.settings.body_memory * MIB - LARGEST_GITHUB
         room = Room(shared, self.settings.body_wait)
         object.__setattr__(self, "room", room)
+        object.__setattr__(self, "bodies", Bodies(self.settings.body_timeout))
 
     async def body(self, request: Request, limit: int, share: Share | None = None) -> bytes:
-        return await read_body(request, limit, self.settings.body_timeout, share)
+        return await self.bodies.read(request, limit, share)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what may block (the database above all) beside the event loop."""

@@ -16,6 +16,8 @@ KIB = 1024
 MIB = 1024 * KIB
 LARGEST_GITHUB = 25 * MIB
 """GitHub sends nothing larger."""
+_LAST_PATIENCE = 2.0
+"""Seconds that what is half there may still take when the process ends."""
 _CLOSE = {"Connection": "close"}
 """What is still on its way is not read; the connection cannot be used again."""
 
@@ -69,25 +71,50 @@ class Share:
         await self.room.take(self, size)
 
 
-async def read_body(
-    request: Request, limit: int, patience: timedelta, share: Share | None = None
-) -> bytes:
-    """The raw body, kept in `share` where its sender is not known.
+@dataclass
+class Bodies:
+    """Those that are on their way; each has `patience` to arrive whole."""
 
-    Raises 413 as soon as it is known to be too large, before it is read whole; 408 when it has not
-    come in time, and 503 when there is no room.
-    """
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > limit:
-        raise _too_large(limit)
-    try:
-        with anyio.fail_after(patience.total_seconds()):
-            return await _read(request, limit, share)
-    except TimeoutError:
-        why = f"the body did not come within {patience.total_seconds():g} s"
-        raise HTTPException(408, why, _CLOSE) from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the body ended before its end", _CLOSE) from None
+    patience: timedelta
+    _waiting: set[anyio.CancelScope] = field(default_factory=set)
+    _stopping: bool = False
+
+    def stop(self) -> None:
+        """The process is about to end: what has not come soon is told to come again."""
+        self._stopping = True
+        latest = anyio.current_time() + _LAST_PATIENCE
+        for scope in self._waiting:
+            scope.deadline = min(scope.deadline, latest)
+
+    async def read(self, request: Request, limit: int, share: Share | None = None) -> bytes:
+        """The raw body, kept in `share` where its sender is not known.
+
+        Raises 413 as soon as it is known to be too large, before it is read whole; 408 when it has
+        not come in time, and 503 when there is no room or the process ends.
+        """
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told[:20]) > limit:
+            raise _too_large(limit)
+        most = self.patience.total_seconds()
+        seconds = min(most, _LAST_PATIENCE) if self._stopping else most
+        try:
+            with anyio.fail_after(seconds) as scope:
+                self._waiting.add(scope)
+                try:
+                    return await _read(request, limit, share)
+                finally:
+                    self._waiting.discard(scope)
+        except TimeoutError:
+            raise self._late() from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the body ended before its end", _CLOSE) from None
+
+    def _late(self) -> HTTPException:
+        if self._stopping:
+            again = {"Retry-After": "15", **_CLOSE}
+            return HTTPException(503, "the service is stopping; come again", again)
+        seconds = self.patience.total_seconds()
+        return HTTPException(408, f"the body did not come within {seconds:g} s", _CLOSE)
 
 
 async def _read(request: Request, limit: int, share: Share | None) -> bytes:
