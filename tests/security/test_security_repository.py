@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import tracemalloc
@@ -14,7 +15,7 @@ import pytest
 from pilotage.adapters.git import GitStore, InvalidName, Kind
 from pilotage.core.config.load import ConfigError, load_config
 from pilotage.core.config.policy import Pipeline
-from pilotage.core.plan import plan
+from pilotage.core.plan import Tree, plan
 from pilotage.engine import trees as trees_module
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
@@ -119,6 +120,29 @@ def test_many_large_files_are_not_all_held(
     read = [name for name, file in tree.files.items() if file.refused is None]
     assert read == ["apps/s0/staging.yaml", "apps/s1/staging.yaml"]
     assert "together" in (tree.files["apps/s5/staging.yaml"].refused or "")
+
+
+def test_rules_that_change_again_and_again_do_not_fill_memory(
+    crafted: Crafted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rule of a file reads its folder into a tree of its own; the oldest are let go of."""
+    monkeypatch.setattr(trees_module, "_FILES_REMEMBERED", 20)
+    sha = crafted.commit({f"apps/s{number}/staging.yaml": _value("v1") for number in range(4)})
+    trees, _ = _opened(crafted)
+    before = _trees_held()
+    for number in range(30):
+        changed = CONFIG.replace("image.tag", f"image.tag{number}")
+        pipeline = load_config(changed, presets()).pipelines["shop"]
+        assert len(trees.tree(pipeline, "staging", sha).files) == 4
+    assert _trees_held() - before <= 8
+    assert trees.texts(sha, ["apps/s1/staging.yaml"]) == {
+        "apps/s1/staging.yaml": _value("v1").decode()
+    }
+
+
+def _trees_held() -> int:
+    gc.collect()
+    return sum(isinstance(each, Tree) for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("mode", ["100600", "100640", "104755", "100777", "0100644"])

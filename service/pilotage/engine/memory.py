@@ -53,6 +53,11 @@ class Memory:
         with self._lock:
             return self._known.get(key)
 
+    def known(self) -> tuple[Hashable, ...]:
+        """The keys of what is remembered, the newest last."""
+        with self._lock:
+            return tuple(self._known)
+
     def forget(self, key: Hashable) -> None:
         with self._lock:
             self._drop(key)

@@ -6,7 +6,7 @@ Everything below a commit never changes, so it is read once; only the heads are 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from pilotage.core.config.policy import Config, Pipeline
 from pilotage.core.layout import Layout, layout_of
 from pilotage.core.model import Merge, Sha
 from pilotage.core.places import FileText, hold, images
-from pilotage.core.plan import Plan, Tree, plan
+from pilotage.core.plan import Plan, Remember, Tree, plan
 from pilotage.core.revert import (
     MergedMore,
     MergeWithdrawn,
@@ -39,7 +39,6 @@ from pilotage.core.revert import (
     beyond_promoted,
 )
 from pilotage.core.rollout.watch import Image, Relation
-from pilotage.core.service_plan import Planned
 from pilotage.core.steps import steps
 from pilotage.engine.memory import Memory
 
@@ -68,8 +67,8 @@ class Trees:
         self._trees = Memory(_FILES_REMEMBERED, _files_of)
         self._files = Memory(_KILOBYTES_REMEMBERED, _kilobytes_of)
         self._plans = Memory(_PLANS_REMEMBERED)
-        self._layouts: dict[Layout, Tree] = {}
-        """The tree that was read last: another commit's differs in few files, or in none."""
+        self._newest = Memory(_FILES_REMEMBERED, _files_of)
+        """Layout to the tree that was read last: another commit's differs in few files, or none."""
         self._fetched_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -132,13 +131,13 @@ class Trees:
         return self._trees.once(("tree", layout, commit), lambda: self._tree(layout, commit))
 
     def _tree(self, layout: Layout, commit: Sha) -> Tree:
-        known = self._layouts.get(layout)
-        tree = self._changed(layout, known, commit) if known is not None else None
+        known = self._newest.get(layout)
+        tree = self._changed(layout, known, commit) if isinstance(known, Tree) else None
         if tree is None:
             listed = self.git.list_files(commit, layout.prefixes)
             files = self._read([entry for entry in listed if layout.has(entry.path)])
             tree = Tree(layout.environment, commit, files, commit)
-        self._layouts[layout] = tree
+        self._newest.put(layout, tree)
         return tree
 
     def _changed(self, layout: Layout, known: Tree, commit: Sha) -> Tree | None:
@@ -190,9 +189,7 @@ class Trees:
         layouts = layout_of(pipeline, source), layout_of(pipeline, target)
         key = ("plan", layouts, pipeline.new_services, asked, theirs.since, ours.since)
 
-        def remember(key: Hashable, make: Callable[[], Planned]) -> Planned:
-            return self._plans.once(key, make)
-
+        remember: Remember = self._plans.once
         found = self._trees.once(
             key, lambda: plan(pipeline, theirs, ours, asked=asked, remember=remember)
         )
@@ -213,7 +210,8 @@ class Trees:
         A service's file is read along with those of its neighbours, once for all of them.
         """
         texts: dict[str, str | None] = {}
-        for layout in tuple(self._layouts):
+        for layout in self._newest.known():
+            assert isinstance(layout, Layout)
             mine = [path for path in files if path not in texts and layout.has(path)]
             if mine:
                 tree = self._trees.once(
