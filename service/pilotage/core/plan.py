@@ -7,8 +7,8 @@ reason, and what that means for the others is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar, assert_never
 
 from pilotage.core import places
 from pilotage.core.change import Difference, ServiceChange, Write
@@ -17,7 +17,16 @@ from pilotage.core.config.policy import NewServices, Pipeline, RemovedServices
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Sha
 from pilotage.core.places import FileText, Refused
-from pilotage.core.service_plan import Pair, Planned, ServicePlan, Unplanned
+from pilotage.core.service_plan import (
+    Pair,
+    Planned,
+    ServicePlan,
+    Unchanged,
+    Unpromotable,
+    WithoutVersion,
+)
+
+T = TypeVar("T")
 
 _MOST_DIFFERENCES = 50
 
@@ -33,7 +42,14 @@ class Tree:
     """A commit that has the same files; two trees with the same one need no comparison."""
 
 
-Remember: TypeAlias = Callable[[Hashable, Callable[[], Planned]], Planned]
+class Remember(Protocol):
+    """What `make` returns, or what it returned before for this key."""
+
+    def __call__(self, key: Hashable, make: Callable[[], T], /) -> T: ...
+
+
+def _afresh(_: Hashable, make: Callable[[], T], /) -> T:
+    return make()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ def plan(
     target: Tree,
     *,
     asked: frozenset[str] = frozenset(),
-    remember: Remember = lambda _, make: make(),
+    remember: Remember = _afresh,
 ) -> Plan:
     """Everything that differs, service by service in the order of their names.
 
@@ -89,38 +105,48 @@ def plan(
     theirs, ours = layout_of(pipeline, source.environment), layout_of(pipeline, target.environment)
     there = theirs.services(source.files)
     here = frozenset(ours.services(target.files))
-    added = _added(pipeline, there, here, asked)
-    alone = here.symmetric_difference(there) - added
-    services: dict[str, ServicePlan] = {}
-    unchanged: dict[str, str] = {}
-    problems: dict[str, Problem] = {}
-    without_version: list[str] = []
+    alone = here.symmetric_difference(there) - _added(pipeline, there, here, asked)
+    found = _Found()
     for service in sorted(here.union(there)):
         pair = Pair(service, theirs, ours, source.files, target.files)
-        if service in alone:
-            if remember(("alone", pair.key), pair.alone) == Unplanned():
-                without_version.append(service)
-            continue
-        found = remember(pair.key, pair.planned)
-        if isinstance(found, ServicePlan):
-            services[service] = found
-        elif found.problem is not None:
-            problems[service] = found.problem
-        elif found.version is not None:
-            unchanged[service] = found.version
-        else:
-            without_version.append(service)
-    told_new, told_removed = _told(pipeline, alone.difference(without_version), here)
+        if service not in alone:
+            found.note(service, remember(pair.key, pair.planned))
+        elif remember(("alone", pair.key), pair.has_no_version):
+            found.without_version.append(service)
+    told_new, told_removed = _told(pipeline, alone.difference(found.without_version), here)
     return Plan(
         source=source.commit,
         running=target.commit,
-        services=_said_once(services),
-        unchanged=unchanged,
+        services=_said_once(found.services),
+        unchanged=found.unchanged,
         only_in_source=told_new,
         only_in_target=told_removed,
-        problems=problems,
-        without_version=tuple(without_version),
+        problems=found.problems,
+        without_version=tuple(found.without_version),
     )
+
+
+@dataclass(slots=True)
+class _Found:
+    """The services by what was found of each."""
+
+    services: dict[str, ServicePlan] = field(default_factory=dict)
+    unchanged: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+    without_version: list[str] = field(default_factory=list)
+
+    def note(self, service: str, found: Planned) -> None:
+        match found:
+            case ServicePlan():
+                self.services[service] = found
+            case Unchanged(version=version):
+                self.unchanged[service] = version
+            case Unpromotable(problem=problem):
+                self.problems[service] = problem
+            case WithoutVersion():
+                self.without_version.append(service)
+            case _:
+                assert_never(found)
 
 
 def _added(

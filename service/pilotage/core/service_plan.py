@@ -45,16 +45,25 @@ class ServicePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Unplanned:
-    """One service that is not to be changed: its version, or why it cannot be promoted.
+class Unchanged:
+    """The target has what the source has."""
 
-    Neither: it has the file, and no environment says a version in it."""
-
-    version: str | None = None
-    problem: Problem | None = None
+    version: str
 
 
-Planned: TypeAlias = ServicePlan | Unplanned
+@dataclass(frozen=True, slots=True)
+class Unpromotable:
+    """A service that cannot be promoted, and why."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutVersion:
+    """It has the file, and no environment says a version in it."""
+
+
+Planned: TypeAlias = ServicePlan | Unchanged | Unpromotable | WithoutVersion
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,12 @@ class Pair:
         try:
             return self._added() if self._is_new() else self._changed()
         except Refused as refused:
-            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
+            return WithoutVersion() if self.has_no_version() else Unpromotable(refused.problem)
+
+    def has_no_version(self) -> bool:
+        """Nor a name as a service: folders of one shape hold a base, an identity, a policy too."""
+        absent = all(places.is_absent(place, files) for place, files in self._sides)
+        return absent and not self.theirs.is_named(self.service)
 
     def unlike(self) -> tuple[Write, ...]:
         """What the target has otherwise than the source would make it. Raises Refused."""
@@ -99,25 +113,12 @@ class Pair:
         sides = (self.theirs.files_of(self.service), self.ours.files_of(self.service))
         return tuple(zip(*sides, strict=True))
 
-    def alone(self) -> Planned:
-        """Its version where only one environment has it. Never a change."""
-        ((place, files),) = self._sides
-        try:
-            return Unplanned(places.shown(place, places.read([place], files)[place]))
-        except Refused as refused:
-            return Unplanned() if self._says_nothing() else Unplanned(None, refused.problem)
-
     @property
     def _sides(self) -> tuple[tuple[Place, Mapping[str, FileText]], ...]:
         """Where the version stands, in each environment that has the file of it."""
         sides = ((self.theirs, self.source), (self.ours, self.target))
         every = ((layout.version_rule(self.service).place, files) for layout, files in sides)
         return tuple((place, files) for place, files in every if place.file in files)
-
-    def _says_nothing(self) -> bool:
-        """Folders of one shape hold more than services: a base, an identity, a policy."""
-        absent = all(places.is_absent(place, files) for place, files in self._sides)
-        return absent and not self.theirs.is_named(self.service)
 
     def _is_new(self) -> bool:
         return self.ours.version_rule(self.service).place.file not in self.target
@@ -132,7 +133,7 @@ class Pair:
         told = telling(write for write in writes if write.place in copied)
         version = places.shown(writes[0].place, writes[0].after)
         if all(write.before == write.after for write in told):
-            return Unplanned(version)
+            return Unchanged(version)
         texts = {file: self.target[file].text for _, file in self._files if file in self.target}
         files = places.written(writes, texts, self._contents)
         different, spots = self._compared(files)
