@@ -85,6 +85,31 @@ def test_a_link_on_the_way_to_the_files_is_named(tmp_path: Path, run: Run) -> No
     assert "; syrf/environments/production is a symlink, which is never followed" in ran.out
 
 
+def odd_names() -> dict[str, str | bytes]:
+    """Beside two services, folders that look like services and can be none."""
+    files = two_services()
+    for name in ("my app", "caf\u00e9", ".hidden"):
+        for each, version in (("staging", "v2.0.0"), ("production", "v1.0.0")):
+            files[file(each, name)] = values(each, version)
+    return files
+
+
+def test_what_is_no_service_because_of_its_name_is_a_note(tmp_path: Path, run: Run) -> None:
+    """Nobody wonders why such a folder never gets a pull request."""
+    ran = run("check", a_clone(tmp_path, odd_names()))
+    assert ran.code == 0
+    names = '".hidden", "caf\u00e9", "my app"; it must'
+    note = f"note: syrf/production: no service, because of the name: {names}"
+    assert ran.out.count(note) == 1
+
+
+def test_where_no_name_can_be_a_services_it_is_said_why(tmp_path: Path, run: Run) -> None:
+    odd = {path: text for path, text in odd_names().items() if "/my app/" in path}
+    ran = run("check", a_clone(tmp_path, odd))
+    assert ran.code == 1
+    assert 'note: syrf/production: no service, because of the name: "my app"' in ran.out
+
+
 UMBRELLA = """\
 version: 1
 pipelines:

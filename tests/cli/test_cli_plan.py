@@ -109,6 +109,18 @@ def test_a_new_service_comes_from_nothing(tmp_path: Path, run: Run) -> None:
     assert (tmp_path / API).read_text() == values("production", "api-v1.0.0")
 
 
+def test_what_is_no_service_because_of_its_name_is_named(tmp_path: Path, run: Run) -> None:
+    files = two_services() | {file("staging", "my app"): values("staging", "v1.0.0")}
+    clone = a_clone(tmp_path, files)
+    ran = run("plan", clone)
+    assert (ran.code, '  no service, because of the name: "my app"; it must' in ran.out) == (
+        0,
+        True,
+    )
+    (target,) = run("plan", clone, "--json").json["targets"]
+    assert target["misnamed"] == ["my app"]
+
+
 def test_nothing_to_promote_is_fine(tmp_path: Path, run: Run) -> None:
     same = {
         file("staging", "api"): values("staging", "api-v1.0.0"),

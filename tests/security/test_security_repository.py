@@ -186,6 +186,24 @@ def test_a_folder_that_is_no_name_is_no_service(crafted: Crafted, name: str) -> 
     assert not trees.tree(pipeline, "staging", sha).files
 
 
+def test_names_that_can_be_no_services_follow_the_commits(crafted: Crafted) -> None:
+    """A tree that grows out of another one's names the same as one that is read anew."""
+    odd, renamed = "apps/my app/staging.yaml", "apps/my-app/staging.yaml"
+    api: Files = {"apps/api/staging.yaml": _value("v1")}
+    shas = [crafted.commit({**api, **more}) for more in (
+        {}, {odd: _value("v1")}, {odd: _value("v2"), "apps/.b/staging.yaml": b""}, {renamed: b""}
+    )]  # fmt: skip
+    trees, pipeline = _opened(crafted)
+    grown = [trees.tree(pipeline, "staging", sha) for sha in shas]
+    assert [sorted(tree.misnamed.values()) for tree in grown] == [
+        [], ["my app"], [".b", "my app"], []
+    ]  # fmt: skip
+    for sha, tree in zip(shas, grown, strict=True):
+        anew, _ = _opened(crafted)
+        again = anew.tree(pipeline, "staging", sha)
+        assert (again.files, again.misnamed) == (tree.files, tree.misnamed)
+
+
 @pytest.mark.parametrize(
     "files",
     ["../{service}/{environment}.yaml", "/etc/{service}/{environment}",

@@ -87,21 +87,26 @@ def check(
 
 def _alone(target: Target, found: Plan) -> list[str]:
     """What has no counterpart or no version: nothing is promoted for it, which may be meant."""
+    from pilotage.core.layout import misnamed_text
+
+    notes = [f"{target.id}: {misnamed_text(found.misnamed)}"] if found.misnamed else []
     if not (found.services or found.unchanged or found.problems):
-        return []
+        return notes
     new, removed, idle = found.only_in_source, found.only_in_target, found.without_version
-    notes = []
     if new:
         name = new[0] if len(new) == 1 else "SERVICE"
         let_in = (
             f"to let {'it' if len(new) == 1 else 'one'} in: pilotage promote {target.id} {name}"
         )
-        notes.append(f"only in {target.source}, so not promoted: {', '.join(new)}; {let_in}")
+        only = f"only in {target.source}, so not promoted: {', '.join(new)}"
+        notes.append(f"{target.id}: {only}; {let_in}")
     if removed:
-        notes.append(f"only in {target.environment}; nothing promotes it: {', '.join(removed)}")
+        only = f"only in {target.environment}; nothing promotes it: {', '.join(removed)}"
+        notes.append(f"{target.id}: {only}")
     if idle:
-        notes.append(f"nothing is promoted for {', '.join(idle)}: no version in either environment")
-    return [f"{target.id}: {note}" for note in notes]
+        nothing = f"nothing is promoted for {', '.join(idle)}"
+        notes.append(f"{target.id}: {nothing}: no version in either environment")
+    return notes
 
 
 def _numbers(clone: Clone, target: Target) -> Iterator[str]:

@@ -95,6 +95,7 @@ def _planned(clone: Clone, target: Target, plan: Plan) -> dict[str, Any]:
         "only_in_source": list(plan.only_in_source),
         "only_in_target": list(plan.only_in_target),
         "without_version": list(plan.without_version),
+        "misnamed": list(plan.misnamed),
         "problems": [
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],
@@ -159,8 +160,9 @@ def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
 def _notes(target: Target, plan: Plan) -> list[str]:
     """What else the service would hold against this set, as far as files alone tell."""
     from pilotage.core.config.policy import Mode, Together
+    from pilotage.core.layout import misnamed_text
 
-    notes = []
+    notes = [misnamed_text(plan.misnamed)] if plan.misnamed else []
     if plan.problems and plan.services and target.pipeline.together is Together.ALL:
         notes.append("`together: all`: nothing is promoted while one service cannot be")
     if target.pipeline.mode is Mode.OBSERVE:

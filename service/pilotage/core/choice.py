@@ -12,6 +12,7 @@ from pilotage.core.by_hand import running_now
 from pilotage.core.change import versions_of
 from pilotage.core.config.policy import NewServices, Roll
 from pilotage.core.decision import Draft, EventKind
+from pilotage.core.layout import misnamed_text
 from pilotage.core.model import Choice, Command, State, Target
 from pilotage.core.proof import hopeless, in_question, obstacle, select
 from pilotage.core.rolling import ours, touched
@@ -171,6 +172,8 @@ def _unknown(draft: Draft, name: str) -> str:
     plan, source = draft.seen.plan, draft.seen.policy.source_name
     if name in plan.without_version:
         return f"{prose.harmless(name)} has no version in its files, so nothing is promoted for it"
+    if name in plan.misnamed:
+        return misnamed_text([prose.harmless(name)])
     if name in plan.only_in_target:
         return f"only {draft.target.environment} has {name}, so there is nothing to promote"
     known = [*plan.services, *plan.unchanged, *plan.problems, *plan.only_in_source]

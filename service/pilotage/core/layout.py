@@ -5,6 +5,7 @@ A layout is a pipeline's `files` and `promote` with the environment's name fille
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,12 +15,16 @@ from typing import TypeAlias
 from pilotage.core.change import Part, Place
 from pilotage.core.config.policy import Pipeline
 from pilotage.core.config.rules import CopyFile, CopyImage, Rule, SetValue, path_of
+from pilotage.core.wording import listed
 from pilotage.edit import Plain
 from pilotage.edit.path import Key, Match, Step, format_path, parse_path
 
 WHOLE = "."
 """The path of a whole file."""
 _SERVICE = "{service}"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_ANY_NAME = r"[^/]+"
+"""What people call folders; what is no `_NAME` stands in no command, label or address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Layout:
     """Services with rules of their own."""
     named: tuple[str, ...] | None = None
     """The services, where `files` does not tell."""
+    others: tuple[str, ...] = ()
+    """The paths in the pipeline's other environments: each file is one environment's alone."""
 
     def placed(self, service: str) -> tuple[Placed, ...]:
         """The service's rules."""
@@ -94,7 +101,15 @@ class Layout:
 
     def has(self, path: str) -> bool:
         """Whether this is a file of one of the services."""
-        return any(expression.fullmatch(path) for expression in self._expressions)
+        length = _shortest(self._readings, path)
+        return length is not None and not self._is_elsewhere(path, length)
+
+    def misnamed(self, path: str) -> str | None:
+        """The name that this file's service would have, if services could be called so."""
+        match = None if self.named is not None else self._any_name.fullmatch(path)
+        if match is None or self.has(path) or self._is_elsewhere(path, len(match["service"])):
+            return None
+        return match["service"]
 
     def services(self, paths: Iterable[str]) -> tuple[str, ...]:
         """The services that have the file of their version among these."""
@@ -102,22 +117,50 @@ class Layout:
         found = set(self.named or ())
         if self.named is None:
             expression = _expression(self.files)
-            found |= {match["service"] for path in present if (match := expression.fullmatch(path))}
+            found |= {
+                match["service"]
+                for path in present
+                if (match := expression.fullmatch(path))
+                and not self._is_elsewhere(path, len(match["service"]))
+            }
         found |= {name for name, _ in self.own}
         return tuple(sorted(each for each in found if self._version_file(each) in present))
+
+    def _is_elsewhere(self, path: str, length: int) -> bool:
+        """Whether another environment has a longer name in this path, which leaves less of it for
+        the service: `api-pre-staging` is `api` in `pre-staging`, not `api-pre` in `staging`."""
+        other = _shortest(self._readings_elsewhere, path)
+        return other is not None and other < length
 
     def _version_file(self, service: str) -> str:
         return self.version_rule(service).place.file
 
     @cached_property
-    def _expressions(self) -> tuple[re.Pattern[str], ...]:
+    def _any_name(self) -> re.Pattern[str]:
+        return _expression(self.files, _ANY_NAME)
+
+    @cached_property
+    def _readings(self) -> tuple[re.Pattern[str], ...]:
         return tuple(_expression(pattern) for pattern in self._patterns)
+
+    @cached_property
+    def _readings_elsewhere(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(_expression(pattern) for pattern in self.others)
 
     @property
     def _patterns(self) -> tuple[str, ...]:
         rules = (self.rules, *(rules for _, rules in self.own))
         placed = (rule.place.file for each in rules for rule in each)
         return tuple(dict.fromkeys((self.files, *placed)))
+
+
+def misnamed_text(names: Iterable[str]) -> str:
+    """Why these are no services; the names in quotes, whatever is in them."""
+    quoted = listed((json.dumps(each[:100], ensure_ascii=False) for each in names), 10)
+    return (
+        f"no service, because of the name: {quoted}; it must be of the letters a to z and A to Z, "
+        "digits and . _ -, and begin with a letter or a digit"
+    )
 
 
 def layout_of(pipeline: Pipeline, environment: str) -> Layout:
@@ -128,6 +171,13 @@ def layout_of(pipeline: Pipeline, environment: str) -> Layout:
 
 
 def _layout(pipeline: Pipeline, environment: str) -> Layout:
+    alone = _alone(pipeline, environment)
+    paths = (_alone(pipeline, each)._patterns for each in pipeline.environments)
+    others = (path for each in paths for path in each if path not in alone._patterns)
+    return replace(alone, others=tuple(dict.fromkeys(others)))
+
+
+def _alone(pipeline: Pipeline, environment: str) -> Layout:
     own = pipeline.environments[environment].files
     files = (own or pipeline.files).replace("{environment}", environment)
 
@@ -202,10 +252,17 @@ def _path_filled(path: str, placeholder: str, name: str) -> str:
     return format_path([filled(step) for step in parse_path(path)])
 
 
+def _shortest(readings: Iterable[re.Pattern[str]], path: str) -> int | None:
+    """The length of the service's name in the reading that leaves least for it; None for no
+    reading, 0 where the path names no service."""
+    found = (reading.fullmatch(path) for reading in readings)
+    return min((len(each.groupdict().get("service", "")) for each in found if each), default=None)
+
+
 @lru_cache(maxsize=1024)
-def _expression(pattern: str) -> re.Pattern[str]:
+def _expression(pattern: str, name: str = _NAME) -> re.Pattern[str]:
     escaped, placeholder = re.escape(pattern), re.escape(_SERVICE)
-    first = escaped.replace(placeholder, r"(?P<service>[A-Za-z0-9][A-Za-z0-9._-]*)", 1)
+    first = escaped.replace(placeholder, f"(?P<service>{name})", 1)
     return re.compile(first.replace(placeholder, r"(?P=service)"))
 
 

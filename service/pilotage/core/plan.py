@@ -40,6 +40,8 @@ class Tree:
     files: Mapping[str, FileText]
     since: Sha = ""
     """A commit that has the same files; two trees with the same one need no comparison."""
+    misnamed: Mapping[str, str] = field(default_factory=dict)
+    """Paths that would be a service's file, to what they call it: no name of a service."""
 
 
 class Remember(Protocol):
@@ -67,6 +69,8 @@ class Plan:
     """Service to why it cannot be promoted."""
     without_version: tuple[str, ...] = ()
     """What has such a file in one environment or both, and no version in any."""
+    misnamed: tuple[str, ...] = ()
+    """What is no service because of its name alone."""
 
     @property
     def changes(self) -> tuple[ServiceChange, ...]:
@@ -123,6 +127,7 @@ def plan(
         only_in_target=told_removed,
         problems=found.problems,
         without_version=tuple(found.without_version),
+        misnamed=tuple(sorted({*source.misnamed.values(), *target.misnamed.values()})),
     )
 
 

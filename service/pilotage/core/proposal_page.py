@@ -15,6 +15,7 @@ from pilotage.core.config.policy import OnFailure, Policy
 from pilotage.core.distance import Step, distance
 from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
+from pilotage.core.layout import misnamed_text
 from pilotage.core.model import Choice, Promotion, Sha, Target
 from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, Outputs, SourcePages
 from pilotage.core.proof import find
@@ -238,7 +239,7 @@ def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[Advice, ...]:
 
 
 def _alone(seen: Snapshot) -> tuple[Advice, ...]:
-    """Services that only one of the environments has."""
+    """Services that only one of the environments has, and what can be none."""
     plan, found = seen.plan, []
     new, old = (listed(names, 10) for names in (plan.only_in_source, plan.only_in_target))
     if new:
@@ -247,6 +248,10 @@ def _alone(seen: Snapshot) -> tuple[Advice, ...]:
         found.append(Advice(text, f"/pilotage add {plan.only_in_source[0]}"))
     if old:
         found.append(Advice(f"only in {seen.policy.environment_name}: {old}"))
+    # Hidden folders and templates are no surprise to anybody.
+    misnamed = [name for name in plan.misnamed if name[0] not in "._"]
+    if misnamed:
+        found.append(Advice(misnamed_text(misnamed)))
     return tuple(found)
 
 

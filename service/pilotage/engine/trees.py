@@ -136,7 +136,7 @@ class Trees:
         if tree is None:
             listed = self.git.list_files(commit, layout.prefixes)
             files = self._read([entry for entry in listed if layout.has(entry.path)])
-            tree = Tree(layout.environment, commit, files, commit)
+            tree = Tree(layout.environment, commit, files, commit, _misnamed(layout, listed))
         self._newest.put(layout, tree)
         return tree
 
@@ -146,14 +146,17 @@ class Trees:
             paths = self.git.changed_paths(known.commit, commit, layout.prefixes)
         except UnknownCommit:
             return None
-        ours = [path for path in paths if layout.has(path)]
+        ours = {path for path in paths if layout.has(path) or layout.misnamed(path) is not None}
         if not ours:
             return replace(known, commit=commit)
         if len(ours) > _MOST_CHANGED:
             return None
-        listed = [entry for entry in self.git.list_files(commit, ours) if entry.path in ours]
+        listed = [e for e in self.git.list_files(commit, sorted(ours)) if e.path in ours]
+        files = self._read([entry for entry in listed if layout.has(entry.path)])
         same = {path: file for path, file in known.files.items() if path not in ours}
-        return Tree(layout.environment, commit, same | self._read(listed), commit)
+        others = {path: name for path, name in known.misnamed.items() if path not in ours}
+        misnamed = others | _misnamed(layout, listed)
+        return Tree(layout.environment, commit, same | files, commit, misnamed)
 
     def _read(self, entries: Sequence[Entry]) -> dict[str, FileText]:
         """The files, by path; each blob is read and decoded once, whatever commit it is in."""
@@ -308,6 +311,11 @@ def _files(writes: Iterable[Write]) -> list[str]:
     return sorted({write.file for write in writes})
 
 
+def _misnamed(layout: Layout, entries: Iterable[Entry]) -> dict[str, str]:
+    names = ((entry.path, layout.misnamed(entry.path)) for entry in entries)
+    return {path: name for path, name in names if name is not None}
+
+
 def _refused(entry: Entry, together: int) -> str | None:
     """Why this is not even read."""
     if entry.kind not in (Kind.FILE, Kind.EXECUTABLE):
@@ -329,7 +337,7 @@ def _file(entry: Entry, content: bytes) -> FileText:
 def _files_of(made: object) -> int:
     match made:
         case Tree():
-            return 1 + len(made.files)
+            return 1 + len(made.files) + len(made.misnamed)
         case Plan():
             return 1 + len(made.unchanged) + 10 * len(made.services)
         case _:

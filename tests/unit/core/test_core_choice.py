@@ -151,6 +151,15 @@ def test_what_cannot_be_promoted_is_refused_with_the_reason(argument: str, reaso
     assert decision.target.choice is None
 
 
+def test_a_name_that_no_service_can_have_is_refused_as_such() -> None:
+    before = snapshot()
+    decision, reply = asked(
+        replace(before, plan=replace(before.plan, misnamed=("c++",))), "promote", "c++"
+    )
+    assert reply.startswith('no service, because of the name: "c++"')
+    assert decision.target.choice is None
+
+
 def test_a_set_that_a_person_closed_stays_closed() -> None:
     refusal = Refusal(chosen().versions, "syrf-production-1", ago(hours=1), "li")
     decision, reply = asked(snapshot(target=target(refused=(refusal,))), "promote", "api")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core.change import Difference, Place, Write
-from pilotage.core.layout import Copied, Layout
+from pilotage.core.config.load import load_config
+from pilotage.core.layout import Copied, Layout, layout_of
 from pilotage.core.places import FileText, hold
 from pilotage.core.plan import Plan, Tree, plan, versions
 from tests.unit.core.worlds import (
@@ -183,9 +184,102 @@ def test_which_paths_are_files_of_which_service(files: str, path: str, service: 
     layout = Layout("production", place.file, (Copied(place),))
     assert layout.services([path]) == ((service,) if service is not None else ())
     assert layout.has(path) is (service is not None)
+    assert layout.misnamed(path) is None or service is None
     if service is not None:
         assert layout.files_of(service) == (path,)
         assert path.startswith(layout.prefixes)
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "name"),
+    [
+        ("{environment}/{service}/config.yaml", "production/my app/config.yaml", "my app"),
+        ("{environment}/{service}/config.yaml", "production/caf\u00e9/config.yaml", "caf\u00e9"),
+        ("{environment}/{service}/config.yaml", "production/.base/config.yaml", ".base"),
+        ("{environment}/{service}/config.yaml", "production/_base/config.yaml", "_base"),
+        ("{environment}/{service}/config.yaml", "staging/my app/config.yaml", None),
+        ("{environment}/{service}/config.yaml", "production/a/b/config.yaml", None),
+        ("{environment}/{service}/config.yaml", "production/api/config.yaml", None),
+        ("{environment}/{service}.yaml", "production/c++.yaml", "c++"),
+        ("{environment}/{service}/{service}.yaml", "production/.a/.b.yaml", None),
+    ],
+)
+def test_what_is_no_service_because_of_its_name(files: str, path: str, name: str | None) -> None:
+    """A name stands in commands, branches and pages, so it is one word that needs no quotes."""
+    place = Place(files.replace("{environment}", "production"), "tag")
+    layout = Layout("production", place.file, (Copied(place),))
+    assert layout.misnamed(path) == name
+    assert layout.services([path]) == () or name is None
+    assert layout.has(path) is (path == "production/api/config.yaml")
+
+
+AMBIGUOUS = """version: 1
+pipelines:
+  shop:
+    files: {0}
+    promote: [{{ copy: tag }}, {{ copy: other, in: "{1}" }}]
+    environments: {{ pre-staging: {{}}, staging: {{ from: pre-staging }} }}
+"""
+OWN = """version: 1
+pipelines:
+  shop:
+    files: k/{service}.yaml
+    promote: [{ copy: tag }]
+    environments:
+      staging: { files: "k/{service}-staging.yaml" }
+      production: { from: staging, files: "k/{service}.yaml" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "paths", "services"),
+    [
+        (
+            AMBIGUOUS.format("k/{service}-{environment}/v.yaml", "o/{service}-{environment}.yaml"),
+            ["k/api-staging/v.yaml", "k/api-pre-staging/v.yaml", "k/web-pre-staging/v.yaml"],
+            {"pre-staging": ("api", "web"), "staging": ("api",)},
+        ),
+        (
+            AMBIGUOUS.replace("pre-staging", "staging-eu").format(
+                "k/{environment}-{service}.yaml", "o/{environment}-{service}.yaml"
+            ),
+            ["k/staging-api.yaml", "k/staging-eu-api.yaml", "k/staging-euro.yaml"],
+            {"staging-eu": ("api",), "staging": ("api", "euro")},
+        ),
+        (
+            OWN,
+            ["k/api.yaml", "k/api-staging.yaml", "k/stagingapi.yaml"],
+            {"staging": ("api",), "production": ("api", "stagingapi")},
+        ),
+    ],
+)
+def test_a_file_is_one_environments_alone(
+    config: str, paths: list[str], services: dict[str, tuple[str, ...]]
+) -> None:
+    """Where a path can be read in two ways, what is longest of it is the environment's."""
+    pipeline = load_config(config, {}).pipelines["shop"]
+    layouts = {name: layout_of(pipeline, name) for name in services}
+    assert {name: found.services(paths) for name, found in layouts.items()} == services
+    for path in paths:
+        assert [name for name, found in layouts.items() if found.has(path)] == [
+            name
+            for name, each in services.items()
+            if any(path in layouts[name].files_of(service) for service in each)
+        ], path
+
+
+def test_other_files_of_a_service_are_one_environments_alone_too() -> None:
+    files = "k/{service}-{environment}/v.yaml", "o/{service}-{environment}.yaml"
+    pipeline = load_config(AMBIGUOUS.format(*files), {}).pipelines["shop"]
+    assert not layout_of(pipeline, "staging").has("o/api-pre-staging.yaml")
+    assert layout_of(pipeline, "pre-staging").has("o/api-pre-staging.yaml")
+    assert layout_of(pipeline, "staging").has("o/api-staging.yaml")
+
+
+def test_a_file_that_all_environments_share_is_each_ones() -> None:
+    config = AMBIGUOUS.format("k/{service}-{environment}/v.yaml", "charts/{service}.yaml")
+    pipeline = load_config(config, {}).pipelines["shop"]
+    assert all(layout_of(pipeline, each).has("charts/api.yaml") for each in pipeline.environments)
 
 
 safe = st.from_regex(r"[A-Za-z][A-Za-z0-9._-]{0,12}", fullmatch=True)

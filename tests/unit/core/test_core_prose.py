@@ -301,6 +301,14 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
     )
 
 
+def test_what_is_no_service_because_of_its_name_is_left_out_aloud() -> None:
+    """Hidden folders and templates are left out by everybody, and not named."""
+    before = snapshot()
+    plan = replace(before.plan, misnamed=(".git-notes", "_template", "caf\u00e9", "my app"))
+    (advice,) = body_of(replace(before, plan=plan)).left_out
+    assert advice.text.startswith('no service, because of the name: "caf\u00e9", "my app"; it must')
+
+
 def compared(tag: str) -> Policy:
     source = f"services: {{ api: {{ repository: acme/syrf, tag: '{tag}' }} }}\n    files:"
     return policy(CONFIG.replace("files:", source, 1))
