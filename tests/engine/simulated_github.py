@@ -89,11 +89,13 @@ class Forge:
         self.send: Callable[[str, dict[str, Any]], None] = lambda event, body: None
         self.on_opened: Callable[[Pull], None] = lambda pull: None
         self.on_closed: Callable[[Pull], None] = lambda pull: None
+        self.slow = timedelta()
+        """How much GitHub's clock is behind the service's."""
         self._ids = itertools.count(1)
         git.on_push = self._pushed
 
     def now(self) -> datetime:
-        return self.chaos.now.replace(microsecond=0)
+        return (self.chaos.now - self.slow).replace(microsecond=0)
 
     def head(self, pull: Pull) -> str:
         if pull.open:

@@ -280,7 +280,7 @@ class World:
         for item in ITEMS:
             if boxes.get(item) or not (every or self.chaos.random.random() < 0.6):
                 continue
-            body = _with_tick(body, item)
+            body = with_tick(body, item)
         if body != pull.body:
             self.chaos.note(f"maria ticks #{pull.number}")
             self.forge.edit(pull, body, "maria")
@@ -441,7 +441,7 @@ def _number(tag: str) -> int:
     return int(tag.split(".")[1])
 
 
-def _with_tick(body: str, item: str) -> str:
+def with_tick(body: str, item: str) -> str:
     lines = body.split("\n")
     for index, line in enumerate(lines):
         if f"<!-- item:{item} -->" in line:

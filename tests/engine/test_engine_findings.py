@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import pytest
 
+from pilotage.core.checklist import read_boxes
 from pilotage.core.model import State, Target
 from pilotage.store.database import Database
 from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_git import MAIN
 from tests.engine.simulated_github import OWN, REPOSITORY, Pull
-from tests.engine.simulated_world import TARGET, file_text, path
+from tests.engine.simulated_world import ITEMS, TARGET, file_text, path, with_tick
 from tests.engine.simulation import Simulation, database
 
 
@@ -358,3 +359,35 @@ def test_what_a_person_released_beyond_the_set_is_not_taken_back_by_it(known: Da
     proposal = simulation.target.proposal
     assert proposal is not None
     assert "web v1.2.0 is older than v1.4.0" in (proposal.ready or ""), simulation.story()
+
+
+def test_a_tick_that_is_told_late_does_not_undo_a_person_who_took_it_back(known: Database) -> None:
+    """As when GitHub's failed deliveries are sent again hours later: the history knew of both."""
+    simulation = Calm(known)
+    world, pull = simulation.world, simulation.until_open()
+    kept: list[tuple[str, dict[str, object]]] = []
+    deliver, world.forge.send = world.forge.send, lambda event, body: kept.append((event, body))
+    world.tick(every=True)
+    simulation.minutes(15)
+    assert simulation.is_ready(pull), simulation.story()
+    world.forge.edit(pull, pull.body.replace("- [x]", "- [ ]"), "maria")
+    simulation.minutes(15)
+    assert not simulation.is_ready(pull), simulation.story()
+    world.forge.send = deliver
+    deliver(*kept[0])
+    simulation.minutes(15)
+    assert not simulation.is_ready(pull), simulation.story()
+    boxes = read_boxes(pull.body)
+    assert not any(boxes[item] for item in ITEMS), pull.body
+
+
+def test_a_tick_is_found_in_the_history_although_our_clock_is_fast(known: Database) -> None:
+    """When it was made is told by GitHub's clock, and so is until when the history is known."""
+    simulation = Calm(known)
+    world, pull = simulation.world, simulation.until_open()
+    world.forge.slow = timedelta(minutes=30)
+    world.forge.send = lambda event, body: None
+    for item in ("feature", "migrations"):
+        world.forge.edit(pull, with_tick(pull.body, item), "maria")
+        simulation.minutes(15)
+    assert simulation.is_ready(pull), simulation.story()

@@ -71,7 +71,7 @@ def attribute(
 
     An edit changes a box when the text before it had it otherwise: the text that the event told,
     else what the edit before it left, else the ticks so far. Edits of the service and of other
-    robots change nothing.
+    robots change nothing, and no edit takes back a tick that is younger.
     """
     state = {tick.item: tick for tick in ticks}
     left: str | None = None
@@ -87,9 +87,20 @@ def attribute(
                 continue
             if after[item]:
                 state.setdefault(item, Tick(item, edit.editor, edit.at))
-            else:
-                state.pop(item, None)
+            elif item in state and state[item].at <= edit.at:
+                del state[item]
     return tuple(tick for item, tick in state.items() if item in items)
+
+
+def untold(promotion: Promotion, edits: Iterable[BodyEdit]) -> list[BodyEdit]:
+    """The edits of its body but for those that the history has told of: an event that comes late,
+    or again, must not undo what a person did since."""
+    known = promotion.edits_read_until
+    return [
+        edit
+        for edit in edits
+        if edit.pull_request == promotion.pull_request and (known is None or edit.at >= known)
+    ]
 
 
 def tick(promotion: Promotion, item: str, by: str, at: datetime) -> Promotion:

@@ -220,9 +220,10 @@ class Promotion:
     hold: Hold | None = None
     ticks: tuple[Tick, ...] = ()
     edits_read_until: datetime | None = None
-    """When the edit history of the body was last read."""
+    """Up to which edit, by GitHub's clock, the history of the body is known."""
     body_written_at: datetime | None = None
-    """When the service last wrote the body: edits since then may have been overwritten."""
+    """The service wrote the body, and the history was not read since: it may have overwritten an
+    edit."""
     superseded: tuple[Superseded, ...] = ()
     waiting: tuple[ServiceChange, ...] = ()
     """A newer proven set that waits for `/pilotage roll`, because a person has touched this one."""

@@ -40,9 +40,10 @@ def ticked(draft: Draft) -> None:
     promotion = draft.proposal
     if promotion is None or promotion.state is not State.OPEN:
         return
-    edits = [edit for edit in draft.seen.edits if edit.pull_request == promotion.pull_request]
-    if draft.seen.edits_read_at is not None:
-        promotion = replace(promotion, edits_read_until=draft.seen.edits_read_at)
+    edits = checklist.untold(promotion, draft.seen.edits)
+    until = draft.seen.edits_read_until
+    if until is not None:
+        promotion = replace(promotion, edits_read_until=until, body_written_at=None)
         draft.propose(promotion)
     if not edits:
         return

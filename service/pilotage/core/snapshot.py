@@ -139,8 +139,8 @@ class Snapshot:
     permitted: frozenset[str] = frozenset()
     """Ids of the commands whose author the policy allows."""
     edits: tuple[BodyEdit, ...] = ()
-    edits_read_at: datetime | None = None
-    """When the whole edit history was read; None when only events told of edits."""
+    edits_read_until: datetime | None = None
+    """Up to which edit the history was read now, by GitHub's clock; None when it was not."""
     pending: frozenset[str] = frozenset()
     """Keys of acts that were recorded and whose result is not known yet."""
     queued: tuple[QueueHead, ...] = ()

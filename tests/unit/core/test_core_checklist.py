@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -194,7 +194,7 @@ def test_the_history_counts_as_read_only_when_it_was() -> None:
     """What an event told says nothing of edits whose events were lost."""
     told = opened(proposal(), edits=(edit("li", body("feature"), body()),))
     for at in (None, NOW):
-        decided = decide(replace(told, edits_read_at=at), NOW).target.proposal
+        decided = decide(replace(told, edits_read_until=at), NOW).target.proposal
         assert decided is not None
         assert decided.edits_read_until == at
 
@@ -225,3 +225,11 @@ def test_a_tick_by_comment_counts_and_an_unknown_box_is_refused() -> None:
     refused = decide(commanded(opened(given_), command("tick", "migration")), NOW)
     assert ready(refused).state is StatusState.PENDING
     assert "no such box; there are feature, migrations" in str(refused.acts)
+
+
+def test_no_older_edit_takes_back_a_tick() -> None:
+    """Read again with the history: by now the box was ticked by comment."""
+    unticked = edit("maria", body(), body("feature"))
+    younger = Tick("feature", "li", unticked.at + timedelta(seconds=1))
+    assert attribute((younger,), (unticked,), ITEMS, lambda login: True) == (younger,)
+    assert attribute((replace(younger, at=unticked.at),), (unticked,), ITEMS, lambda _: True) == ()

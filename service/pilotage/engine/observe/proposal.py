@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHub, GitHubError
@@ -39,9 +38,6 @@ from pilotage.engine.sights import (
     Question,
     expected_release,
 )
-
-_WHOLE_SECONDS = timedelta(seconds=5)
-"""An edit's time has whole seconds: one that was read is read again rather than missed."""
 
 
 def with_proposal(look: Look, snapshot: Snapshot) -> Snapshot:
@@ -83,20 +79,20 @@ def _with_edits(
     """The edits that events told; the edit history where they do not account for the body, and
     once after each of our own writes, which may have overwritten a person's tick."""
     items = [item.item for item in look.policy.environment.checklist]
-    edits, own = look.post.edits, look.own
-    snapshot = replace(snapshot, edits=edits)
+    edits, own = checklist.untold(promotion, look.post.edits), look.own
     ticks = checklist.attribute(promotion.ticks, edits, items, lambda login: login != own)
-    written, read = promotion.body_written_at, promotion.edits_read_until
-    overwritten = written is not None and (read is None or written > read)
-    if not overwritten and not checklist.disagrees(current.body, ticks, items):
-        return snapshot
-    since = read - _WHOLE_SECONDS if read is not None else None
+    agrees = not checklist.disagrees(current.body, ticks, items)
+    if agrees and promotion.body_written_at is None:
+        return replace(snapshot, edits=tuple(edits))
+    read = promotion.edits_read_until
     try:
-        told = look.outside.github.body_edits(look.target.repository, current.number, since)
+        told = look.outside.github.body_edits(look.target.repository, current.number, read)
     except GitHubError:
-        return snapshot
-    edits = tuple(sorted((*edits, *told), key=lambda edit: edit.at))
-    return replace(snapshot, edits=edits, edits_read_at=look.now)
+        # What does not account for the body is not the newest that people did to it.
+        return replace(snapshot, edits=tuple(edits) if agrees else ())
+    edits = sorted((*edits, *told), key=lambda edit: edit.at)
+    until = max((edit.at for edit in told), default=read or current.updated_at)
+    return replace(snapshot, edits=tuple(edits), edits_read_until=until)
 
 
 def _versions_on_head(look: Look, promotion: Promotion, head: Sha) -> Seen[Mapping[str, str]]:
