@@ -61,6 +61,18 @@ def check(
     Exit code 1: there is a problem. Notes are no problems.
     """
     clone = open_clone(path, at, config)
+    problems, notes = _read(clone)
+    seen = outside.findings(clone, settings) if live else None
+    if as_json:
+        print_json(_document(clone, problems, notes, seen))
+    else:
+        _show(clone, problems, notes, seen or [])
+    if problems or _bad(seen or []):
+        raise typer.Exit(int(Exit.NO))
+
+
+def _read(clone: Clone) -> tuple[list[Problem], list[str]]:
+    """What is wrong in the configuration and the files, and what is worth a note."""
     problems = [*clone.problems]
     notes: list[str] = []
     numbers: dict[str, None] = {}
@@ -73,16 +85,8 @@ def check(
         problems += misfits(clone, target, found)
         notes += [*_alone(target, found), *_stale_locks(clone, target)]
         numbers |= dict.fromkeys(_numbers(clone, target))
-    notes += numbers
     problems += [*unknown_services(clone), *written_twice(clone)]
-    unique = in_order(problems)
-    seen = outside.findings(clone, settings) if live else None
-    if as_json:
-        print_json(_document(clone, unique, notes, seen))
-    else:
-        _show(clone, unique, notes, seen or [])
-    if unique or _bad(seen or []):
-        raise typer.Exit(int(Exit.NO))
+    return in_order(problems), [*notes, *numbers]
 
 
 def _alone(target: Target, found: Plan) -> list[str]:

@@ -34,17 +34,17 @@ _STYLES = {
 }
 _QUIET = frozenset({"seen"})
 
+ServicePort = Annotated[int, typer.Option(help="The service's port; 0 takes a free one.")]
+GitHubPort = Annotated[int, typer.Option(help="The sandbox GitHub's port; 0 takes a free one.")]
+ArgoCDPort = Annotated[int, typer.Option(help="The sandbox Argo CD's port; 0 takes a free one.")]
+
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the two stories.")] = False,
     as_json: AsJson = False,
-    port: Annotated[int, typer.Option(help="The service's port; 0 takes a free one.")] = 0,
-    github_port: Annotated[
-        int, typer.Option(help="The sandbox GitHub's port; 0 takes a free one.")
-    ] = 0,
-    argocd_port: Annotated[
-        int, typer.Option(help="The sandbox Argo CD's port; 0 takes a free one.")
-    ] = 0,
+    port: ServicePort = 0,
+    github_port: GitHubPort = 0,
+    argocd_port: ArgoCDPort = 0,
 ) -> None:
     """Play both stories on a sandbox in this process.
 
@@ -54,7 +54,7 @@ def demo(
 
     from pilotage import logs
     from pilotage.sandbox.serve import ServerFailed
-    from pilotage.sandbox.stories import Running, Stories, StoryFailed
+    from pilotage.sandbox.stories import Running, StoryFailed
     from pilotage.sandbox.world import World
 
     logs.silence()
@@ -65,9 +65,7 @@ def demo(
                 World(Path(folder), github_port=github_port, argocd_port=argocd_port) as world,
                 Running(world, port, on_event=account.happened) as running,
             ):
-                account.begin(running)
-                told = Stories(running, account.done).play()
-                account.end(told)
+                told = _played(running, account)
                 if as_json:
                     print_json({"stories": [_document(each) for each in told]})
                 if not once:
@@ -79,6 +77,16 @@ def demo(
             fail(str(error), Exit.USAGE)
     if [each.state for each in told] != ["confirmed", "reverted"]:
         raise typer.Exit(int(Exit.NO))
+
+
+def _played(running: Running, account: Account) -> Sequence[Told]:
+    """Raises StoryFailed."""
+    from pilotage.sandbox.stories import Stories
+
+    account.begin(running)
+    told = Stories(running, account.done).play()
+    account.end(told)
+    return told
 
 
 class Account:

@@ -39,22 +39,23 @@ Promote = Annotated[
     ),
 ]
 
+Source = Annotated[
+    str | None, typer.Option("--from", metavar="NAME", help="The environment to promote from.")
+]
+Target = Annotated[
+    str | None, typer.Option("--to", metavar="NAME", help="The environment to promote to.")
+]
+OnlyPrint = Annotated[bool, typer.Option("--print", help="Print the file, and write nothing.")]
+
 
 @reads_clone
 def init(
     path: ClonePath = HERE,
     files: Files = None,
     promote: Promote = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="NAME", help="The environment to promote from."),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--to", metavar="NAME", help="The environment to promote to.")
-    ] = None,
-    only_print: Annotated[
-        bool, typer.Option("--print", help="Print the file, and write nothing.")
-    ] = False,
+    source: Source = None,
+    target: Target = None,
+    only_print: OnlyPrint = False,
     as_json: AsJson = False,
 ) -> None:
     """Propose a `.pilotage.yaml` for a clone.

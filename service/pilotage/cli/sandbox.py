@@ -15,23 +15,25 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 if TYPE_CHECKING:
     from pilotage.sandbox.world import World
 
+GitHubOnly = Annotated[
+    bool,
+    typer.Option("--github-only", help="Only GitHub, so that a real Argo CD can be put beside it."),
+]
+GitHubPort = Annotated[int, typer.Option(help="GitHub's port; 0 takes a free one.")]
+ArgoCDPort = Annotated[int, typer.Option(help="Argo CD's port; 0 takes a free one.")]
+ServiceUrl = Annotated[str, typer.Option(help="Where `pilotage serve` listens: webhooks go there.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Where repositories and settings go (default: a temporary folder)."),
+]
+
 
 def sandbox(
-    github_only: Annotated[
-        bool,
-        typer.Option(
-            "--github-only", help="Only GitHub, so that a real Argo CD can be put beside it."
-        ),
-    ] = False,
-    github_port: Annotated[int, typer.Option(help="GitHub's port; 0 takes a free one.")] = 9010,
-    argocd_port: Annotated[int, typer.Option(help="Argo CD's port; 0 takes a free one.")] = 9011,
-    service_url: Annotated[
-        str, typer.Option(help="Where `pilotage serve` listens: webhooks go there.")
-    ] = "http://127.0.0.1:8080",
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Where repositories and settings go (default: a temporary folder)."),
-    ] = None,
+    github_only: GitHubOnly = False,
+    github_port: GitHubPort = 9010,
+    argocd_port: ArgoCDPort = 9011,
+    service_url: ServiceUrl = "http://127.0.0.1:8080",
+    folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a strict GitHub and Argo CD on this machine until Ctrl-C.

@@ -60,44 +60,52 @@ class _Edited:
     after: str | None
 
 
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A YAML or JSON file; - is stdin to stdout.")
+]
+ValuePath = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH", help='Which value: a.b[0].c, a[name=app].b, a["a key with dots"].'
+    ),
+]
+Value = Annotated[str | None, typer.Argument(metavar="VALUE", help="What to write.")]
+Document = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHICH",
+        help="Which document: its index from 0, or kind=Deployment,metadata.name=shop.",
+    ),
+]
+Image = Annotated[Part | None, typer.Option(help="Replace only this part of an image reference.")]
+Written = Annotated[
+    Type | None, typer.Option("--type", help="text: a string; plain: a number, a boolean or null.")
+]
+Insert = Annotated[bool, typer.Option("--insert", help="Add the keys that are missing.")]
+Delete = Annotated[bool, typer.Option("--delete", help="Remove the entry.")]
+BlockScalars = Annotated[
+    bool, typer.Option("--block-scalars", help="Rewrite the lines of a | or >.")
+]
+Shared = Annotated[
+    bool, typer.Option("--shared", help="Change what aliases repeat, and so there too.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the change as a diff, and write nothing.")
+]
+
+
 def set_one(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A YAML or JSON file; - is stdin to stdout.")
-    ],
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH", help='Which value: a.b[0].c, a[name=app].b, a["a key with dots"].'
-        ),
-    ],
-    value: Annotated[str | None, typer.Argument(metavar="VALUE", help="What to write.")] = None,
-    document: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHICH",
-            help="Which document: its index from 0, or kind=Deployment,metadata.name=shop.",
-        ),
-    ] = None,
-    image: Annotated[
-        Part | None, typer.Option(help="Replace only this part of an image reference.")
-    ] = None,
-    type_: Annotated[
-        Type | None,
-        typer.Option("--type", help="text: a string; plain: a number, a boolean or null."),
-    ] = None,
-    insert: Annotated[
-        bool, typer.Option("--insert", help="Add the keys that are missing.")
-    ] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove the entry.")] = False,
-    block_scalars: Annotated[
-        bool, typer.Option("--block-scalars", help="Rewrite the lines of a | or >.")
-    ] = False,
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Change what aliases repeat, and so there too.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the change as a diff, and write nothing.")
-    ] = False,
+    file: File,
+    path: ValuePath,
+    value: Value = None,
+    document: Document = None,
+    image: Image = None,
+    type_: Written = None,
+    insert: Insert = False,
+    delete: Delete = False,
+    block_scalars: BlockScalars = False,
+    shared: Shared = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Set one value of a file.

@@ -94,14 +94,7 @@ def _body(
 ) -> BodyPage:
     policy = seen.policy
     closed = blockers(gates)
-    services = set(promotion.services)
     rows = [_row(seen, target, promotion, change) for change in promotion.changes]
-    unchanged = [
-        ChangeRow(name, version.cut(found), None)
-        for name, found in seen.plan.unchanged.items()
-        if name not in services
-    ]
-    command = f"pilotage rollback {policy.pipeline_name}"
     return BodyPage(
         promotion=promotion.id,
         marker=marker(promotion),
@@ -111,10 +104,8 @@ def _body(
         source=policy.source_name,
         blockers=tuple(gate.reason for gate in closed),
         next_step=next((gate.next_step for gate in closed if gate.next_step), ""),
-        rows=(*rows, *unchanged[:20]),
-        going_back=tuple(
-            row for row in rows if row.step is not None and row.step.step is Step.BACK
-        ),
+        rows=(*rows, *_unchanged(seen, promotion)[:20]),
+        going_back=tuple(row for row in rows if row.step and row.step.step is Step.BACK),
         proven=_proven(policy, target, promotion, gates),
         people=_people(policy, promotion),
         differences=tuple(each for change in promotion.changes for each in change.differences)[:40],
@@ -124,7 +115,7 @@ def _body(
         waiting=tuple(_row(seen, target, promotion, each) for each in promotion.waiting),
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),
-        rollback_command=f"{command} {' '.join(promotion.services[:1])} --reason …",
+        rollback_command=_rollback_command(policy, promotion),
         notes=_notes(target, promotion, pull_request),
         policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
         link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
@@ -171,6 +162,16 @@ def _row(seen: Snapshot, target: Target, promotion: Promotion, change: ServiceCh
         compared=comparing.compared(promotion, change),
         source=SourcePages(span.repository, f"{seen.forge}/{span.repository}") if span else None,
     )
+
+
+def _unchanged(seen: Snapshot, promotion: Promotion) -> list[ChangeRow]:
+    """Services that are not in this set because both environments have the same."""
+    services = set(promotion.services)
+    return [
+        ChangeRow(name, version.cut(found), None)
+        for name, found in seen.plan.unchanged.items()
+        if name not in services
+    ]
 
 
 def _compare_url(forge: str, span: Span) -> str:
@@ -275,3 +276,9 @@ def _rollback(policy: Policy) -> tuple[str, ...]:
         for check in environment.verification.checks
     ]
     return tuple(lines)
+
+
+def _rollback_command(policy: Policy, promotion: Promotion) -> str:
+    """As a person would type it, for the first service of the set."""
+    services = " ".join(promotion.services[:1])
+    return f"pilotage rollback {policy.pipeline_name} {services} --reason …"

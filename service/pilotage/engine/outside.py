@@ -34,7 +34,7 @@ from pilotage.engine.asking import Asking
 from pilotage.engine.memory import Memory
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
-from pilotage.settings import Settings
+from pilotage.settings import ArgoCDSettings, Settings
 
 T = TypeVar("T")
 
@@ -131,16 +131,7 @@ class Outside:
             timeout=settings.github.timeout,
         )
         self.argocd: Mapping[str, ArgoCD] = {
-            name: ArgoCD(
-                name,
-                str(found.url),
-                found.token,
-                ca=str(found.ca) if found.ca else None,
-                verify=found.verify,
-                control_plane=found.control_plane,
-                timeouts=ArgoCDTimeouts(refresh=found.refresh_timeout.total_seconds()),
-            )
-            for name, found in settings.argocd.items()
+            name: _argocd(name, found) for name, found in settings.argocd.items()
         }
         self.comparisons: Asking[Span, ComparisonAnswer] = Asking(
             "compare",
@@ -217,6 +208,18 @@ class Outside:
         for server in self.argocd.values():
             server.close()
         self.messages.close()
+
+
+def _argocd(name: str, settings: ArgoCDSettings) -> ArgoCD:
+    return ArgoCD(
+        name,
+        str(settings.url),
+        settings.token,
+        ca=str(settings.ca) if settings.ca else None,
+        verify=settings.verify,
+        control_plane=settings.control_plane,
+        timeouts=ArgoCDTimeouts(refresh=settings.refresh_timeout.total_seconds()),
+    )
 
 
 def _credential(settings: Settings) -> Credential:

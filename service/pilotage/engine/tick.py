@@ -136,18 +136,8 @@ class Ticker:
         self, lease: Lease, target: Target, post: Post, pending: Sequence[RecordedAct]
     ) -> Attention | None:
         now = self.clock()
-        try:
-            snapshot = self._looked(target, lambda: self._observer.observe(target, post, now))
-        except NotPromoted as error:
-            log.info("not promoted any more", reason=str(error))
-            later = now + self.outside.settings.compare
-            self.store.record(lease, target=target, wake_at=later, now=now, done=True)
-            return None
-        except CannotObserve as error:
-            log.warning("cannot observe", reason=error.reason)
-            blind = _blind(target, error)
-            again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
-            self.store.record(lease, target=blind, wake_at=again, now=now, done=True)
+        snapshot = self._observed(lease, target, post, now)
+        if snapshot is None:
             return None
         snapshot = replace(snapshot, pending=frozenset(found.key for found in pending))
         decision = decide(snapshot, now)
@@ -174,6 +164,22 @@ class Ticker:
             frozenset(_sources(snapshot, snapshot.plan.unchanged)),
             self.clock() + self.outside.settings.fetch,
         )
+
+    def _observed(self, lease: Lease, target: Target, post: Post, now: datetime) -> Snapshot | None:
+        """What is seen; None where nothing can be decided, which is recorded with the next look."""
+        try:
+            return self._looked(target, lambda: self._observer.observe(target, post, now))
+        except NotPromoted as error:
+            log.info("not promoted any more", reason=str(error))
+            later = now + self.outside.settings.compare
+            self.store.record(lease, target=target, wake_at=later, now=now, done=True)
+            return None
+        except CannotObserve as error:
+            log.warning("cannot observe", reason=error.reason)
+            blind = _blind(target, error)
+            again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
+            self.store.record(lease, target=blind, wake_at=again, now=now, done=True)
+            return None
 
     def _performed(
         self,

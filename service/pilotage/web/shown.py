@@ -7,6 +7,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
+from pilotage.core.change import ServiceChange
 from pilotage.core.comparison import Compared, Comparison, NotCompared
 from pilotage.core.model import Choice, Hold, Pause, Promotion, Proof, Revert, Target
 from pilotage.store import Event, Report, Store, TargetRow, UnreadableDocument
@@ -92,17 +93,7 @@ def promotion(found: Promotion) -> Shown:
         "live_at": moment(found.live_at),
         "ended_at": moment(found.ended_at),
         "conclusion": found.conclusion or None,
-        "changes": [
-            {
-                "service": change.service,
-                "before": change.before,
-                "after": change.after,
-                "outcome": _outcome(found, change.service),
-                "reason": found.reasons.get(change.service),
-                "source": _source(found.comparison_of(change)),
-            }
-            for change in found.changes
-        ],
+        "changes": [_change(found, each) for each in found.changes],
         "merge": _merge(found),
         "ticks": [
             {"item": each.item, "by": each.by, "at": moment(each.at)} for each in found.ticks
@@ -115,6 +106,17 @@ def promotion(found: Promotion) -> Shown:
             for each in found.waiting
         ],
         "reverts": [_revert(each) for each in found.reverts],
+    }
+
+
+def _change(promotion: Promotion, found: ServiceChange) -> Shown:
+    return {
+        "service": found.service,
+        "before": found.before,
+        "after": found.after,
+        "outcome": _outcome(promotion, found.service),
+        "reason": promotion.reasons.get(found.service),
+        "source": _source(promotion.comparison_of(found)),
     }
 
 
