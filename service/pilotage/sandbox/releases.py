@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from semver import Version
 
 from pilotage.core import version
@@ -22,32 +23,10 @@ _STEPS = ("patch", "minor", "major")
 def releases(world: World) -> APIRouter:
     """The page's routes, for `create_app` of the GitHub half."""
     router = APIRouter(include_in_schema=False)
-    templates = Environment(
-        loader=FileSystemLoader(template_folder() / "sandbox"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-    def page(said: str = "") -> HTMLResponse:
-        rows = [
-            (name, world.version(name, "staging"), world.version(name, "production"))
-            for name in world.services
-        ]
-        text = templates.get_template("releases.html.j2").render(
-            rows=rows,
-            steps=_STEPS,
-            said=said,
-            repository=world.repository.full_name,
-            argocd=world.argocd_url,
-            service_url=world.service_url,
-        )
-        return HTMLResponse(text)
 
     @router.get(PATH)
     def show(said: str = "") -> Response:
-        return page(said[:200])
+        return _page(world, said[:200])
 
     @router.post(PATH)
     def release(
@@ -69,6 +48,34 @@ def releases(world: World) -> APIRouter:
         return RedirectResponse(f"{PATH}?said=CI deploys {service} {wanted}{fate}", 303)
 
     return router
+
+
+def _page(world: World, said: str) -> HTMLResponse:
+    rows = [
+        (name, world.version(name, "staging"), world.version(name, "production"))
+        for name in world.services
+    ]
+    text = _template().render(
+        rows=rows,
+        steps=_STEPS,
+        said=said,
+        repository=world.repository.full_name,
+        argocd=world.argocd_url,
+        service_url=world.service_url,
+    )
+    return HTMLResponse(text)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(template_folder() / "sandbox"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("releases.html.j2")
 
 
 def number(value: str) -> Version:

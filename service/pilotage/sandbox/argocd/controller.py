@@ -265,34 +265,23 @@ class Controller:
 
     def _synchronise(self, app: Application, target: Target, found: comparison.Comparison) -> str:
         """Request an operation where auto-sync would; returns the text of a SyncError, if any."""
-        policy, state = app.policy, app.operation_state
-        if not policy.automated or found.status is not SyncStatus.OUT_OF_SYNC or app.busy:
+        if not _may_synchronise(app, found):
             return ""
-        if app.window is not None and app.window.kind == "deny":
-            return ""
-        behind = found.out_of_sync
-        if not policy.prune and all(one.get("requiresPruning") for one in behind):
-            return ""
-        if policy.prune and all(
-            one.get("requiresPruning") for one in found.resources if not one.get("hook")
-        ):
+        policy = app.policy
+        if policy.prune and _would_wipe_out(found):
             shas = ", ".join(target.revisions)
             return f"Skipping sync attempt to {shas}: auto-sync will wipe out all resources"
-        attempted = (
-            state is not None
-            and state.operation.revisions == target.revisions
-            and state.operation.sources == app.sources
-        )
         resources: tuple[Json, ...] = ()
-        if attempted and state is not None:
-            if state.phase is not Phase.SUCCEEDED:
+        attempt = _attempt(app, target)
+        if attempt is not None:
+            if attempt.phase is not Phase.SUCCEEDED:
                 shas = " ".join(target.revisions)
-                return f"Failed last sync attempt to [{shas}]: {state.message}"
+                return f"Failed last sync attempt to [{shas}]: {attempt.message}"
             if not policy.self_heal:
                 return ""
             resources = tuple(
                 {"group": one.get("group", ""), "kind": one["kind"], "name": one["name"]}
-                for one in behind
+                for one in found.out_of_sync
             )
         self.operations.request(
             app,
@@ -358,6 +347,27 @@ class Controller:
         """What an operation is to apply. Raises RenderError."""
         with self.git() as opened:
             return self.render(opened, app, operation.sources, operation.revisions)
+
+
+def _may_synchronise(app: Application, found: comparison.Comparison) -> bool:
+    """Whether auto-sync is on, nothing forbids it now, and there is something that it may do."""
+    if not app.policy.automated or found.status is not SyncStatus.OUT_OF_SYNC or app.busy:
+        return False
+    if app.window is not None and app.window.kind == "deny":
+        return False
+    return app.policy.prune or not all(one.get("requiresPruning") for one in found.out_of_sync)
+
+
+def _would_wipe_out(found: comparison.Comparison) -> bool:
+    return all(one.get("requiresPruning") for one in found.resources if not one.get("hook"))
+
+
+def _attempt(app: Application, target: Target) -> OperationState | None:
+    """The last operation, if it was to bring just this."""
+    state = app.operation_state
+    if state is None or state.operation.sources != app.sources:
+        return None
+    return state if state.operation.revisions == target.revisions else None
 
 
 def _shown(app: Application, target: Target | None) -> tuple[str, ...]:

@@ -17,38 +17,40 @@ def application_set_document(
     )
     return {
         "metadata": {"name": definition.name, "namespace": CONTROL_PLANE, "uid": uid},
-        "spec": {
-            "generators": [
-                {
-                    "git": {
-                        "repoURL": definition.repository,
-                        "revision": definition.revision,
-                        "files": [{"path": definition.files}],
-                        "template": {"metadata": {}, "spec": {"destination": {}, "project": ""}},
-                    }
-                }
-            ],
-            "template": {
-                "metadata": {"name": _templated(definition, definition.application)},
-                "spec": {
-                    "destination": {"namespace": _templated(definition, definition.namespace)},
-                    "project": project_of(definition),
-                    "sources": [
-                        {
-                            "repoURL": definition.charts,
-                            "path": definition.chart_path,
-                            "targetRevision": f"{{{{{definition.tag}}}}}",
-                        },
-                        {
-                            "repoURL": definition.repository,
-                            "targetRevision": definition.revision,
-                            "ref": "values",
-                        },
-                    ],
-                },
-            },
-        },
+        "spec": {"generators": [_generator(definition)], "template": _template(definition)},
         "status": status,
+    }
+
+
+def _generator(definition: ApplicationSet) -> Json:
+    return {
+        "git": {
+            "repoURL": definition.repository,
+            "revision": definition.revision,
+            "files": [{"path": definition.files}],
+            "template": {"metadata": {}, "spec": {"destination": {}, "project": ""}},
+        }
+    }
+
+
+def _template(definition: ApplicationSet) -> Json:
+    chart = {
+        "repoURL": definition.charts,
+        "path": definition.chart_path,
+        "targetRevision": f"{{{{{definition.tag}}}}}",
+    }
+    values = {
+        "repoURL": definition.repository,
+        "targetRevision": definition.revision,
+        "ref": "values",
+    }
+    return {
+        "metadata": {"name": _templated(definition, definition.application)},
+        "spec": {
+            "destination": {"namespace": _templated(definition, definition.namespace)},
+            "project": project_of(definition),
+            "sources": [chart, values],
+        },
     }
 
 

@@ -9,6 +9,7 @@ from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.events import pull_event, repository_event
 from pilotage.sandbox.github.model import Account, PullRequest, Repository
 from pilotage.sandbox.github.render import Json
+from pilotage.sandbox.github.render_commits import simple_commit
 from pilotage.sandbox.github.state import State
 
 _COMMITS_IN_PUSH = 20
@@ -172,15 +173,9 @@ def _pushed_commit(repo: Repository, html: str, sha: str) -> Json:
     )
     fields = listed.split("\0")[:-1]
     changed = list(zip(fields[::2], fields[1::2], strict=True))
-    return {
-        "id": commit.sha,
-        "tree_id": commit.tree,
+    return simple_commit(commit, commit.committed_at.isoformat()) | {
         "distinct": True,
-        "message": commit.message,
-        "timestamp": commit.committed_at.isoformat(),
         "url": f"{html}/commit/{commit.sha}",
-        "author": {"name": commit.author.name, "email": commit.author.email},
-        "committer": {"name": commit.committer.name, "email": commit.committer.email},
         "added": [path for letter, path in changed if letter == "A"],
         "removed": [path for letter, path in changed if letter == "D"],
         "modified": [path for letter, path in changed if letter not in ("A", "D")],

@@ -8,6 +8,7 @@ from pilotage.sandbox.github.events import pull_event, repository_event
 from pilotage.sandbox.github.model import Account, MergeMethod, Permission, PullRequest
 from pilotage.sandbox.github.pulls import require
 from pilotage.sandbox.github.render import Json
+from pilotage.sandbox.github.render_commits import simple_commit
 from pilotage.sandbox.github.state import State
 
 
@@ -64,14 +65,7 @@ def _event(
             "head_ref": f"refs/heads/{queued or pull.queued}",
             "base_sha": commit.parents[0],
             "base_ref": f"refs/heads/{pull.base_ref}",
-            "head_commit": {
-                "id": sha,
-                "tree_id": commit.tree,
-                "message": commit.message,
-                "timestamp": commit.committed_at.isoformat(),
-                "author": {"name": commit.author.name, "email": commit.author.email},
-                "committer": {"name": commit.committer.name, "email": commit.committer.email},
-            },
+            "head_commit": simple_commit(commit, commit.committed_at.isoformat()),
         },
     }
     repository_event(state, pull.repository, "merge_group", payload, by)

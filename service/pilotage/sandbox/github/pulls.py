@@ -60,19 +60,7 @@ def open_pull(
     owner, _, branch = head.rpartition(":")
     if owner and owner.lower() != repo.owner.login.lower():
         raise invalid_field("PullRequest", "head")
-    head_sha, base_sha = repo.git.branch(branch), repo.git.branch(base)
-    if head_sha is None:
-        raise invalid_field("PullRequest", "head")
-    if base_sha is None:
-        raise invalid_field("PullRequest", "base")
-    if existing(repo, branch, base):
-        label = f"{repo.owner.login}:{branch}"
-        raise invalid("PullRequest", f"A pull request already exists for {label}.")
-    if repo.git.merge_base(base_sha, head_sha) is None:
-        message = f"The {branch} branch has no history in common with {base}"
-        raise invalid("PullRequest", message)
-    if repo.git.contains(base_sha, head_sha):
-        raise invalid("PullRequest", f"No commits between {base} and {branch}")
+    head_sha, base_sha = _tips(repo, branch, base)
     now = state.now()
     pull = PullRequest(
         repository=repo,
@@ -94,6 +82,24 @@ def open_pull(
     repo.git.put_ref(f"refs/pull/{pull.number}/head", head_sha)
     pull_event(state, pull, "opened", by)
     return pull
+
+
+def _tips(repo: Repository, branch: str, base: str) -> tuple[str, str]:
+    """The heads of two branches that a pull request can join. Raises Refused (422)."""
+    head_sha, base_sha = repo.git.branch(branch), repo.git.branch(base)
+    if head_sha is None:
+        raise invalid_field("PullRequest", "head")
+    if base_sha is None:
+        raise invalid_field("PullRequest", "base")
+    if existing(repo, branch, base):
+        label = f"{repo.owner.login}:{branch}"
+        raise invalid("PullRequest", f"A pull request already exists for {label}.")
+    if repo.git.merge_base(base_sha, head_sha) is None:
+        message = f"The {branch} branch has no history in common with {base}"
+        raise invalid("PullRequest", message)
+    if repo.git.contains(base_sha, head_sha):
+        raise invalid("PullRequest", f"No commits between {base} and {branch}")
+    return head_sha, base_sha
 
 
 def edit(

@@ -184,6 +184,12 @@ class NewDeployment:
     transient_environment: bool = False
     production_environment: bool | None = None
 
+    @property
+    def is_production(self) -> bool:
+        """As it was said, or else by the environment's name."""
+        said = self.production_environment
+        return self.environment == "production" if said is None else said
+
 
 def create_deployment(
     state: State, repo: Repository, by: Account, wanted: NewDeployment, shown_ref: str = ""
@@ -201,7 +207,6 @@ def create_deployment(
         _auto_merge(state, repo, by, wanted.ref, sha)
     _check_contexts(repo, wanted, sha)
     now = state.now()
-    is_production = wanted.environment == "production"
     made = Deployment(
         id=state.next_id(),
         sha=sha,
@@ -214,9 +219,7 @@ def create_deployment(
         created_at=now,
         updated_at=now,
         transient_environment=wanted.transient_environment,
-        production_environment=is_production
-        if wanted.production_environment is None
-        else wanted.production_environment,
+        production_environment=wanted.is_production,
     )
     repo.deployments.append(made)
     payload = {

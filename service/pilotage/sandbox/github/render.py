@@ -232,43 +232,52 @@ def minimal_repository(state: State, repo: Repository) -> Json:
     }
 
 
+_UNUSED: Json = {
+    "mirror_url": None,
+    "homepage": None,
+    "language": None,
+    "license": None,
+    "forks": 0,
+    "forks_count": 0,
+    "stargazers_count": 0,
+    "watchers": 0,
+    "watchers_count": 0,
+    "size": 0,
+    "topics": [],
+    "has_issues": True,
+    "has_projects": False,
+    "has_wiki": False,
+    "has_pages": False,
+    "has_downloads": False,
+    "has_discussions": False,
+    "archived": False,
+    "disabled": False,
+    "is_template": False,
+    "web_commit_signoff_required": False,
+    "custom_properties": {},
+}
+"""What github.com says of every repository and no promotion uses: the same of each one here."""
+
+
 def repository(state: State, repo: Repository, login: str | None = None) -> Json:
     clone = f"{state.base_url}/{repo.full_name}.git"
-    body = minimal_repository(state, repo) | {
-        "git_url": clone,
-        "ssh_url": clone,
-        "clone_url": clone,
-        "svn_url": f"{state.base_url}/{repo.full_name}",
-        "mirror_url": None,
-        "homepage": None,
-        "language": None,
-        "license": None,
-        "forks": 0,
-        "forks_count": 0,
-        "stargazers_count": 0,
-        "watchers": 0,
-        "watchers_count": 0,
-        "size": 0,
-        "default_branch": repo.default_branch,
-        "open_issues": sum(pull.open for pull in repo.pulls.values()),
-        "open_issues_count": sum(pull.open for pull in repo.pulls.values()),
-        "topics": [],
-        "has_issues": True,
-        "has_projects": False,
-        "has_wiki": False,
-        "has_pages": False,
-        "has_downloads": False,
-        "has_discussions": False,
-        "archived": False,
-        "disabled": False,
-        "is_template": False,
-        "web_commit_signoff_required": False,
-        "custom_properties": {},
-        "visibility": "private" if repo.private else "public",
-        "pushed_at": time(repo.pushed_at or repo.created_at),
-        "created_at": time(repo.created_at),
-        "updated_at": time(repo.created_at),
-    }
+    body = (
+        minimal_repository(state, repo)
+        | _UNUSED
+        | {
+            "git_url": clone,
+            "ssh_url": clone,
+            "clone_url": clone,
+            "svn_url": f"{state.base_url}/{repo.full_name}",
+            "default_branch": repo.default_branch,
+            "open_issues": sum(pull.open for pull in repo.pulls.values()),
+            "open_issues_count": sum(pull.open for pull in repo.pulls.values()),
+            "visibility": "private" if repo.private else "public",
+            "pushed_at": time(repo.pushed_at or repo.created_at),
+            "created_at": time(repo.created_at),
+            "updated_at": time(repo.created_at),
+        }
+    )
     if login is not None:
         held = state.permission(repo, login)
         body |= {

@@ -36,6 +36,18 @@ def _account_of(state: State, who: Person) -> Json | None:
     return None if found is None else account(state, found)
 
 
+def simple_commit(which: Commit, timestamp: str | None) -> Json:
+    """As events and runs hold it; GitHub does not write the time in all of them the same way."""
+    return {
+        "id": which.sha,
+        "tree_id": which.tree,
+        "message": which.message,
+        "timestamp": timestamp,
+        "author": {"name": which.author.name, "email": which.author.email},
+        "committer": {"name": which.committer.name, "email": which.committer.email},
+    }
+
+
 _UNSIGNED = {
     "verified": False,
     "reason": "unsigned",
@@ -263,14 +275,7 @@ def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
         "rerun_url": f"{url}/rerun",
         "previous_attempt_url": None,
         "workflow_url": f"{repository_url(state, repo)}/actions/workflows/{run.workflow_id}",
-        "head_commit": {
-            "id": commit_.sha,
-            "tree_id": commit_.tree,
-            "message": commit_.message,
-            "timestamp": time(commit_.committed_at),
-            "author": {"name": commit_.author.name, "email": commit_.author.email},
-            "committer": {"name": commit_.committer.name, "email": commit_.committer.email},
-        },
+        "head_commit": simple_commit(commit_, time(commit_.committed_at)),
         "repository": minimal_repository(state, repo),
         "head_repository": minimal_repository(state, repo),
     }

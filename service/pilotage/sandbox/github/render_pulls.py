@@ -46,34 +46,31 @@ def _side(state: State, pull: PullRequest, ref: str, sha: str) -> Json:
     }
 
 
-def pull_summary(state: State, pull: PullRequest) -> Json:
-    """As the list gives it; `pull` adds what only the single one has."""
-    url, html = pull_url(state, pull), pull_html(state, pull)
-    issue = f"{repository_url(state, pull.repository)}/issues/{pull.number}"
-    statuses = f"{repository_url(state, pull.repository)}/statuses/{pull.head_sha}"
-    links = {
+def _links(state: State, pull: PullRequest) -> dict[str, str]:
+    url, repository_ = pull_url(state, pull), repository_url(state, pull.repository)
+    issue = f"{repository_}/issues/{pull.number}"
+    return {
         "self": url,
-        "html": html,
+        "html": pull_html(state, pull),
         "issue": issue,
         "comments": f"{issue}/comments",
         "review_comments": f"{url}/comments",
-        "review_comment": f"{repository_url(state, pull.repository)}/pulls/comments{{/number}}",
+        "review_comment": f"{repository_}/pulls/comments{{/number}}",
         "commits": f"{url}/commits",
-        "statuses": statuses,
+        "statuses": f"{repository_}/statuses/{pull.head_sha}",
     }
+
+
+def pull_summary(state: State, pull: PullRequest) -> Json:
+    """As the list gives it; `pull` adds what only the single one has."""
+    links = _links(state, pull)
     return {
-        "url": url,
+        "url": links["self"],
         "id": pull.id,
         "node_id": node("PullRequest", pull.id),
-        "html_url": html,
-        "diff_url": f"{html}.diff",
-        "patch_url": f"{html}.patch",
-        "issue_url": issue,
-        "commits_url": links["commits"],
-        "review_comments_url": links["review_comments"],
-        "review_comment_url": links["review_comment"],
-        "comments_url": links["comments"],
-        "statuses_url": statuses,
+        "diff_url": f"{links['html']}.diff",
+        "patch_url": f"{links['html']}.patch",
+        **{f"{name}_url": link for name, link in links.items() if name != "self"},
         "number": pull.number,
         "state": pull.state,
         "locked": False,
