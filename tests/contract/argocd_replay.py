@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from pilotage.adapters import argocd_answers as answers
+from pilotage.adapters.argocd import answers
 from pilotage.core.application import (
     Application,
     CannotSee,

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pilotage.adapters import argocd_wire as wire
 from pilotage.adapters.argocd import (
     ArgoCD,
     Done,
@@ -24,6 +23,7 @@ from pilotage.adapters.argocd import (
     Listing,
     Refused,
     Timeouts,
+    wire,
 )
 from pilotage.core.application import (
     Application,

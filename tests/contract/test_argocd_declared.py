@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pilotage.adapters import argocd_declared as declared
-from pilotage.adapters import argocd_wire as wire
-from pilotage.adapters.argocd import ArgoCD, Timeouts
+from pilotage.adapters.argocd import ArgoCD, Timeouts, declared, wire
 from pilotage.core.application import CannotSee, normalised_repository
 from pilotage.core.discovery.declared import Branch, Declared, Directory, FileGenerator, Tool
 from pilotage.core.discovery.find import discover

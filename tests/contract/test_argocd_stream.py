@@ -13,7 +13,7 @@ from queue import Empty, Queue
 import pytest
 from pydantic import SecretStr
 
-from pilotage.adapters.argocd_stream import ApplicationStream, StreamTimes
+from pilotage.adapters.argocd.stream import ApplicationStream, StreamTimes
 from pilotage.core.application import ApplicationKey
 from tests.contract.argocd_replay import recorded
 from tests.contract.argocd_server import Told, serving

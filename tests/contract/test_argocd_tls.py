@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from pilotage.adapters.argocd import ArgoCD
-from pilotage.adapters.argocd_stream import ApplicationStream
+from pilotage.adapters.argocd.stream import ApplicationStream
 from pilotage.core.application import CannotSee
 from tests.contract.argocd_replay import body
 from tests.contract.argocd_server import Told, serving

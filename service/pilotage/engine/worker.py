@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from pilotage.adapters.argocd_stream import ApplicationStream
+from pilotage.adapters.argocd.stream import ApplicationStream
 from pilotage.clock import utc_now
 from pilotage.core.application import ApplicationKey
 from pilotage.engine.alone import Folder

@@ -18,8 +18,8 @@ from pydantic import (
     ValidationError,
 )
 
-from pilotage.adapters.argocd_answers import GENERATE_PATHS, generate_paths
-from pilotage.adapters.argocd_wire import Wire, read
+from pilotage.adapters.argocd.answers import GENERATE_PATHS, generate_paths
+from pilotage.adapters.argocd.wire import Wire, read
 from pilotage.core.application import ApplicationRef
 from pilotage.core.discovery.declared import (
     ApplicationSet,

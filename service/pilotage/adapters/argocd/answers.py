@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from pilotage.adapters import argocd_wire as wire
+from pilotage.adapters.argocd import wire
 from pilotage.core.application import (
     Application,
     ApplicationRef,

@@ -8,19 +8,16 @@ caller that does not know how one ended looks first.
 
 from __future__ import annotations
 
-import ssl
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TypeAlias, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
 
-from pilotage.adapters import argocd_answers as answers
-from pilotage.adapters import argocd_declared as declared
-from pilotage.adapters import argocd_wire as wire
+from pilotage.adapters.argocd import answers, declared, wire
+from pilotage.adapters.argocd.connection import Connection, Limits, Reply, Timeouts
 from pilotage.core.application import (
     Application,
     ApplicationRef,
@@ -40,29 +37,8 @@ from pilotage.core.rollout.watch import Requests
 Answer = TypeVar("Answer")
 Query: TypeAlias = list[tuple[str, str]]
 
-_MEBIBYTE = 1024 * 1024
-_JSON = "application/json"  # exactly this on every write, bodies or not: else 415
-
-
+_TIMEOUTS, _LIMITS = Timeouts(), Limits()
 _NAMES = "items.metadata.name,items.metadata.namespace,items.spec"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """In seconds. A refresh blocks until the controller has compared, so it may take long."""
-
-    connect: float = 5
-    read: float = 15
-    refresh: float = 60
-    render: float = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The largest answers that are read, in bytes once unpacked."""
-
-    application: int = 16 * _MEBIBYTE
-    listing: int = 128 * _MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +65,6 @@ class Refused:
 Written: TypeAlias = Done | Refused | CannotSee
 
 
-class Bearer(httpx.Auth):
-    """Keeps the token out of the client's headers, which are printed and logged."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
-        token = self._token.get_secret_value()
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-        yield request
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    body: bytes
-
-
 class ArgoCD:
     """One server. Safe to use from several threads; `close` it, or use it with `with`.
 
@@ -125,19 +82,16 @@ class ArgoCD:
         ca: str | None = None,
         verify: bool = True,
         control_plane: str = "argocd",
-        timeouts: Timeouts = Timeouts(),
-        limits: Limits = Limits(),
+        timeouts: Timeouts = _TIMEOUTS,
+        limits: Limits = _LIMITS,
     ) -> None:
         self.server = server
-        self.url = checked_url(url)
         self.control_plane = control_plane
         self._timeouts, self._limits = timeouts, limits
-        self._client = httpx.Client(
-            auth=Bearer(checked_token(token)),
-            verify=tls(ca, verify),
-            headers={"Accept": _JSON},
-            follow_redirects=False,
+        self._connection = Connection(
+            server, url, token, ca=ca, verify=verify, timeouts=timeouts, limits=limits
         )
+        self.url = self._connection.url
 
     def __repr__(self) -> str:
         return f"ArgoCD({self.server!r}, {self.url!r})"
@@ -149,7 +103,7 @@ class ArgoCD:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
+        self._connection.close()
 
     def get(self, ref: ApplicationRef, refresh: Refresh | None = None) -> Look:
         """One application, read from Kubernetes; with a refresh, after the next comparison."""
@@ -157,7 +111,7 @@ class ArgoCD:
         if refresh is not None:
             query.append(("refresh", refresh.value))
         seconds = self._timeouts.read if refresh is None else self._timeouts.refresh
-        reply = self._send("GET", _path(ref), query, seconds)
+        reply = self._connection.send("GET", _path(ref), query, seconds=seconds)
         return Look(self._application(reply), refreshed=refresh)
 
     def look(self, ref: ApplicationRef, requests: Requests) -> Look:
@@ -180,21 +134,12 @@ class ArgoCD:
         query = [("projects", project) for project in projects]
         query += [("appNamespace", namespace)] if namespace else []
         query += [("selector", selector)] if selector else []
-        reply = self._send(
-            "GET", "/api/v1/applications", query, self._timeouts.read, self._limits.listing
-        )
+        reply = self._listed("applications", query)
         return _read(reply, lambda body: Listing(*answers.applications(body, self.server)))
 
     def names(self) -> tuple[ApplicationRef, ...] | CannotSee:
         """Where every application that the token may see is: a tenth of what `list` reads."""
-        reply = self._send(
-            "GET",
-            "/api/v1/applications",
-            [("fields", _NAMES)],
-            self._timeouts.read,
-            self._limits.listing,
-        )
-        return _read(reply, self._named)
+        return _read(self._listed("applications", [("fields", _NAMES)]), self._named)
 
     def _named(self, body: bytes) -> tuple[ApplicationRef, ...]:
         found = wire.read(wire.Names, body).items
@@ -212,17 +157,17 @@ class ArgoCD:
         Two lists, however many there are; a third, of whole applications, only for an
         ApplicationSet that does not say which its children are, as older servers' do not.
         """
-        query, path = [("fields", declared.APPLICATION_FIELDS)], "/api/v1/applications"
-        reply = self._send("GET", path, query, self._timeouts.read, self._limits.listing)
+        reply = self._listed("applications", [("fields", declared.APPLICATION_FIELDS)])
         applications = _read(reply, lambda body: declared.applications(body, self.server))
         if isinstance(applications, CannotSee):
             return applications
-        path = "/api/v1/applicationsets"
-        reply = self._send("GET", path, [], self._timeouts.read, self._limits.listing)
-        sets = _read(reply, declared.application_sets)
+        sets = _read(self._listed("applicationsets", []), declared.application_sets)
         if isinstance(sets, CannotSee):
             return Declared(applications, (), sets.reason)
         return self._with_children(Declared(applications, sets))
+
+    def _listed(self, what: str, query: Query) -> Reply | CannotSee:
+        return self._connection.send("GET", f"/api/v1/{what}", query, limit=self._limits.listing)
 
     def _with_children(self, found: Declared) -> Declared:
         if all(each.children or not each.generators for each in found.sets):
@@ -237,11 +182,11 @@ class ArgoCD:
         return replace(found, sets=sets)
 
     def resource_tree(self, ref: ApplicationRef) -> ResourceTree | CannotSee:
-        reply = self._send("GET", _path(ref, "resource-tree"), _about(ref), self._timeouts.read)
+        reply = self._connection.send("GET", _path(ref, "resource-tree"), _about(ref))
         return _read(reply, answers.tree)
 
     def sync_windows(self, ref: ApplicationRef) -> SyncWindows | CannotSee:
-        reply = self._send("GET", _path(ref, "syncwindows"), _about(ref), self._timeouts.read)
+        reply = self._connection.send("GET", _path(ref, "syncwindows"), _about(ref))
         return _read(reply, answers.windows)
 
     def render(self, ref: ApplicationRef, at: RenderAt) -> Rendering:
@@ -252,9 +197,11 @@ class ArgoCD:
                 query += [("revisions", revision), ("sourcePositions", str(position))]
             else:
                 query.append(("revision", revision))
-        reply = self._send("GET", _path(ref, "manifests"), query, self._timeouts.render)
-        if isinstance(reply, _Reply) and reply.status == httpx.codes.INTERNAL_SERVER_ERROR:
-            return RenderFailed(_message(reply))
+        reply = self._connection.send(
+            "GET", _path(ref, "manifests"), query, seconds=self._timeouts.render
+        )
+        if isinstance(reply, Reply) and reply.status == httpx.codes.INTERNAL_SERVER_ERROR:
+            return RenderFailed(reply.message)
         return _read(reply, answers.rendered)
 
     def sync(
@@ -270,92 +217,42 @@ class ArgoCD:
             "prune": prune,
             "infos": [{"name": name, "value": value} for name, value in (infos or {}).items()],
         }
-        return _written(
-            self._send("POST", _path(ref, "sync"), [], self._timeouts.read, content=body)
-        )
+        return _written(self._connection.send("POST", _path(ref, "sync"), content=body))
 
     def terminate(self, ref: ApplicationRef) -> Written:
         """Stops the running operation; it ends as Failed, "Operation terminated"."""
-        path, seconds = _path(ref, "operation"), self._timeouts.read
-        return _written(self._send("DELETE", path, _about(ref), seconds))
+        return _written(self._connection.send("DELETE", _path(ref, "operation"), _about(ref)))
 
     def can_i(self, action: str, ref: ApplicationRef) -> bool | CannotSee:
         """Whether the token has a right (`get`, `sync`). Says nothing of the name's existence."""
         inside = ref.namespace in ("", self.control_plane)
         named = ref.name if inside else f"{ref.namespace}/{ref.name}"
         path = f"/api/v1/account/can-i/applications/{quote(action)}/{quote(ref.project)}/"
-        reply = self._send("GET", path + quote(named), [], self._timeouts.read)
+        reply = self._connection.send("GET", path + quote(named))
         return _read(reply, lambda body: wire.read(wire.CanI, body).value == "yes")
 
     def userinfo(self) -> wire.UserInfo | CannotSee:
         """Whose token it is; `logged_in` is false for one that is not valid."""
-        reply = self._send("GET", "/api/v1/session/userinfo", [], self._timeouts.read)
+        reply = self._connection.send("GET", "/api/v1/session/userinfo")
         return _read(reply, lambda body: wire.read(wire.UserInfo, body))
 
     def version(self) -> str | CannotSee:
-        reply = self._send("GET", "/api/version", [], self._timeouts.read)
+        reply = self._connection.send("GET", "/api/version")
         return _read(reply, lambda body: wire.read(wire.Version, body).version)
 
-    def _application(self, reply: _Reply | CannotSee) -> Application | Gone | CannotSee:
-        if isinstance(reply, _Reply) and reply.status == httpx.codes.NOT_FOUND:
-            error = _error(reply)
+    def _application(self, reply: Reply | CannotSee) -> Application | Gone | CannotSee:
+        if isinstance(reply, Reply) and reply.status == httpx.codes.NOT_FOUND:
+            error = reply.error
             if error is not None and error.code == 5:
                 return Gone(error.message or "not found")
             return CannotSee("404, and not by Argo CD: is the server's address right?")
         return _read(reply, lambda body: answers.application(body, self.server))
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        seconds: float,
-        limit: int | None = None,
-        content: object = None,
-    ) -> _Reply | CannotSee:
-        timeout = httpx.Timeout(seconds, connect=self._timeouts.connect)
-        written: dict[str, Any] = {} if method == "GET" else {"headers": {"Content-Type": _JSON}}
-        if content is not None:
-            written["content"] = wire.dumped(content)
-        params = httpx.QueryParams(list(query))
-        try:
-            with self._client.stream(
-                method, self.url + path, params=params, timeout=timeout, **written
-            ) as response:
-                return _capped(response, limit or self._limits.application, 2 * seconds)
-        except httpx.TimeoutException:
-            return CannotSee(f"{self.server} did not answer in time ({method} {path})")
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            kind = type(error).__name__
-            return CannotSee(f"{self.server} could not be reached: {kind} ({method} {path})")
 
 
 def _owned(listing: Listing, application_set: str) -> tuple[str, ...]:
     return tuple(
         each.ref.name for each in listing.applications if each.application_set == application_set
     )
-
-
-def checked_url(url: str) -> str:
-    """Raises ValueError unless it is an http or https address without credentials."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the address of an Argo CD begins with https:// or http://")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("the address of an Argo CD holds no credentials, query or fragment")
-    return url.rstrip("/")
-
-
-def checked_token(token: SecretStr) -> SecretStr:
-    """Without the line feed that files end with. Raises ValueError, which does not repeat it."""
-    text = token.get_secret_value().strip()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("the token of an Argo CD holds characters that no token has")
-    return SecretStr(text)
-
-
-def tls(ca: str | None, verify: bool) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=ca) if ca and verify else verify
 
 
 def _about(ref: ApplicationRef) -> Query:
@@ -368,49 +265,25 @@ def _path(ref: ApplicationRef, *more: str) -> str:
     return "/".join(["/api/v1/applications", quote(ref.name, safe=""), *more])
 
 
-def _capped(response: httpx.Response, limit: int, seconds: float) -> _Reply | CannotSee:
-    """The time-outs of the client are for each read; this one is for all of them."""
-    body, deadline = bytearray(), time.monotonic() + seconds
-    for part in response.iter_bytes():
-        body += part
-        if len(body) > limit:
-            return CannotSee(f"an answer of more than {limit} bytes was not read")
-        if time.monotonic() > deadline:
-            return CannotSee(f"an answer was not complete after {seconds:g} s")
-    return _Reply(response.status_code, bytes(body))
-
-
-def _error(reply: _Reply) -> wire.ErrorAnswer | None:
-    try:
-        return wire.read(wire.ErrorAnswer, reply.body)
-    except wire.UnreadableError:
-        return None
-
-
-def _message(reply: _Reply) -> str:
-    error = _error(reply)
-    return (error.message or error.error) if error is not None else f"HTTP {reply.status}"
-
-
-def _read(reply: _Reply | CannotSee, parse: Callable[[bytes], Answer]) -> Answer | CannotSee:
+def _read(reply: Reply | CannotSee, parse: Callable[[bytes], Answer]) -> Answer | CannotSee:
     if isinstance(reply, CannotSee):
         return reply
     if reply.status != httpx.codes.OK:
         unauthorised = reply.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
-        return CannotSee(f"{reply.status}: {_message(reply)}", unauthorised)
+        return CannotSee(f"{reply.status}: {reply.message}", unauthorised)
     try:
         return parse(reply.body)
     except wire.UnreadableError as error:
         return CannotSee(f"an answer that cannot be read: {error}")
 
 
-def _written(reply: _Reply | CannotSee) -> Written:
+def _written(reply: Reply | CannotSee) -> Written:
     if isinstance(reply, CannotSee):
         return reply
     if reply.status == httpx.codes.OK:
         return Done()
     if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return CannotSee(f"{reply.status}: {_message(reply)}")
+        return CannotSee(f"{reply.status}: {reply.message}")
     if reply.status == httpx.codes.UNAUTHORIZED:
-        return CannotSee(f"{reply.status}: {_message(reply)}", unauthorised=True)
-    return Refused(reply.status, _message(reply))
+        return CannotSee(f"{reply.status}: {reply.message}", unauthorised=True)
+    return Refused(reply.status, reply.message)

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from pilotage.adapters import argocd_wire as wire
-from pilotage.adapters.argocd import Bearer, checked_token, checked_url, tls
+from pilotage.adapters.argocd import wire
+from pilotage.adapters.argocd.connection import Bearer, checked_token, checked_url, tls
 from pilotage.core.application import ApplicationKey
 
 # Argo CD drops a frame that equals the one before: with the fields that a verdict turns on, the
