@@ -6,6 +6,7 @@ cannot forget it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import cache
@@ -16,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pilotage.core import prose
 from pilotage.core.forge import BODY_LIMIT, hidden
 from pilotage.core.markdown import Markdown, escape, heading, link, mention, signed
-from pilotage.core.outputs import BodyPage, StoryPage
+from pilotage.core.outputs import BodyPage, LastWord, StoryPage
 from pilotage.resources import template_folder
 
 
@@ -62,6 +63,25 @@ def render_body(page: BodyPage) -> str:
 def render_story(page: StoryPage) -> str:
     """The comment that tells the rollout, at most 65,536 characters."""
     return _fitting("rollout.md.j2", page)
+
+
+_VERDICT = re.compile(
+    r"^> \*\*(?:(?:Not ready|Ready) to merge:|Merged|Closed|Superseded)\*\*[^\r\n]*"
+    r"(?:\r?\n> Next: [^\r\n]*)?",
+    re.MULTILINE,
+)
+_ROLL = re.compile(r"Comment `/pilotage roll` to take it in; the boxes open again\.")
+
+
+def with_last_word(body: str, word: LastWord) -> str:
+    """The body of a pull request that is over: as it was reviewed, but for what was to be done.
+
+    As it was, too, where a person took out the place.
+    """
+    said = _template("last_word.md.j2", 300).render(page=word).rstrip("\n")
+    ended = _VERDICT.sub(lambda _: said, body, count=1)
+    ended = _ROLL.sub("It comes with the next pull request.", ended, count=1)
+    return ended if len(ended) <= BODY_LIMIT else body
 
 
 def _fitting(name: str, page: BodyPage | StoryPage) -> str:

@@ -152,6 +152,19 @@ def test_a_merge_at_the_moment_of_a_roll(tmp_path: Path, moment: str) -> None:
         assert world.version("api", "production") == merged
 
 
+def test_what_a_person_brought_there_by_hand_is_closed_and_says_why(tmp_path: Path) -> None:
+    """Nothing is left to change: a pull request that nobody needs asks nobody for anything."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_open()
+        world.deploy("api", "api-v9.1.1", "production")
+        service.until(lambda: not pull.open, "it is closed")
+        service.until(lambda: "> **Superseded**" in pull.body, "its body says so")
+        assert "nothing left to change: production has every value of this set." in pull.body
+        assert "to merge" not in pull.body
+
+
 # Closed, reopened
 
 
@@ -164,6 +177,8 @@ def test_a_closed_set_is_refused_and_another_one_is_proposed(tmp_path: Path) -> 
         world.github.close(pull, "maria")
         closed = service.until_state(1, State.CLOSED)
         assert closed.conclusion == "#1 was closed by maria"
+        service.until(lambda: "> **Closed** by @maria" in pull.body, "the body says so")
+        assert "to merge" not in pull.body
         service.look_again()
         service.look_again()
         assert len(world.pulls()) == 1
@@ -185,8 +200,10 @@ def test_a_reopened_pull_request_is_open_again(tmp_path: Path) -> None:
         service.until(lambda: "**@maria**" in pull.body, "the tick is attributed")
         world.github.close(pull, "li")
         service.until_state(1, State.CLOSED)
+        service.until(lambda: "**Closed**" in pull.body, "the body says so")
         world.github.reopen(pull, "li")
         service.until_state(1, State.OPEN)
+        service.until(lambda: "**Not ready to merge:** 1 box open" in pull.body, "it says so again")
         world.github.tick(pull, "migrations", "maria")
         service.until_ready(pull)
         world.github.merge(pull, "maria")
@@ -218,6 +235,8 @@ def test_reopened_while_a_newer_one_is_open(tmp_path: Path, touched: bool) -> No
             assert service.why(first).endswith("but #2 is in review; close #2 first")
         else:
             service.until(lambda: not second.open, "the newer one is closed")
+            service.until(lambda: "> **Superseded**" in second.body, "its body says so")
+            assert "to merge" not in second.body
             service.until(lambda: "v9.1.2" in first.title, "and its set taken over")
             service.tick_all(first)
             service.until_ready(first)

@@ -59,13 +59,15 @@ def _writes_of_a_rollout(folder: Path, services: int) -> list[str]:
 
 
 def test_a_rollout_costs_the_same_writes_for_1_service_as_for_many(tmp_path: Path) -> None:
-    """Two for each change of its state (begun, live, confirmed), and the deployment record."""
+    """Two for each change of its state (begun, live, confirmed), the deployment record, and one
+    for the body, which must not say any longer that it may be merged."""
     writes = {}
     for services in (1, MANY):
         folder = tmp_path / str(services)
         folder.mkdir()
         writes[services] = _writes_of_a_rollout(folder, services)
-    assert len(writes[1]) == 3 * 2 + 3, writes[1]
+    assert len(writes[1]) == 3 * 2 + 3 + 1, writes[1]
+    assert sum(each.startswith("PATCH") and "/pulls/" in each for each in writes[1]) == 1
     assert len(writes[MANY]) == len(writes[1]), writes[MANY]
 
 

@@ -32,6 +32,9 @@ def test_two_services_are_promoted_together_and_confirmed(tmp_path: Path, method
         assert confirmed.merge.method.value == method
         assert world.version("api", "production") == "api-v9.1.1"
         assert world.version("web", "production") == "web-v5.0.1"
+        assert "Ready to merge" not in pull.body
+        assert "> **Merged** by @maria" in pull.body
+        assert "- [x] Feature works as expected · **@maria**" in pull.body
 
 
 @pytest.mark.runbook("SYRF-10")
@@ -41,7 +44,7 @@ def test_a_bad_version_is_put_back_by_a_revert_commit(tmp_path: Path, method: st
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
         world.argocd.fail_next_deployment("api-production")
-        service.release("api", "api-v9.2.0", method=method)
+        pull = service.release("api", "api-v9.2.0", method=method)
         reverted = service.until_state(1)
         assert reverted.state is State.REVERTED, service.story()
         assert world.version("api", "production") == "api-v9.0.4"
@@ -52,5 +55,7 @@ def test_a_bad_version_is_put_back_by_a_revert_commit(tmp_path: Path, method: st
         assert [(found.service, found.version) for found in target.quarantine] == [
             ("api", "api-v9.2.0")
         ]
+        assert "> **Merged** by @maria" in pull.body
+        assert "Ready to merge" not in pull.body
         unfinished = [event.text for event in service.history() if event.text.endswith(":")]
         assert not unfinished, "a line of history names a state and then nothing"

@@ -26,6 +26,8 @@ from pilotage.core.model import (
     State,
     Subject,
 )
+from pilotage.core.outputs import Outputs
+from pilotage.core.release_page import merged_word
 from pilotage.core.snapshot import Known, MergeSeen, Unknown, Written
 
 
@@ -47,6 +49,7 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
     if draft.release is not None:
         other = draft.release.id
         draft.explain("merge", f"merged while {other} is not decided; watched after it")
+        _say(draft, promotion, found.merge, f"{other} is not decided, so it is watched after that")
         return
     merge = replace(found.merge, outside_gate=promotion.ready or None)
     text = f"merged by {merge.by} as {merge.sha[:7]} ({merge.method.value})"
@@ -61,6 +64,7 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
         draft.ended.append(ended)
         draft.propose(None)
         draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=merge.by)
+        _say(draft, promotion, merge, "it changed no promoted value")
         return
     release = started(replace(promotion, changes=found.changes), merge)
     release = pinned(release, draft.seen.found_in_target)
@@ -70,6 +74,11 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
     landed = (merge.sha, *draft.target.landed)[:20]
     draft.target = replace(draft.target, landed=landed)
     draft.wake(draft.now)
+
+
+def _say(draft: Draft, promotion: Promotion, merge: Merge, text: str) -> None:
+    word = merged_word(merge, text)
+    draft.outputs.append(Outputs(promotion.id, promotion.pull_request, last_word=word))
 
 
 def started(promotion: Promotion, merge: Merge) -> Promotion:

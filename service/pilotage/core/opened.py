@@ -19,7 +19,12 @@ from pilotage.core.model import (
 from pilotage.core.picture import picture
 from pilotage.core.plan import Plan
 from pilotage.core.proof import select
-from pilotage.core.proposal_page import closed_outputs, proposal_outputs
+from pilotage.core.proposal_page import (
+    closed_outputs,
+    proposal_outputs,
+    refused_outputs,
+    superseded_outputs,
+)
 from pilotage.core.rolling import is_being_written, rolled, touched
 from pilotage.core.snapshot import Known, Snapshot, Unknown
 
@@ -50,6 +55,7 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
         ended = replace(promotion, state=State.SUPERSEDED)
         draft.ended.append(ended)
         draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended)
+        draft.outputs.append(superseded_outputs(ended, draft.now))
         draft.propose(None)
         draft.wake(draft.now)
         return
@@ -65,7 +71,7 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
     )
     draft.ended.append(ended)
     draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=by)
-    draft.outputs.append(closed_outputs(ended, pull_request))
+    draft.outputs.append(closed_outputs(ended, pull_request, draft.now))
     draft.explain("closed", ended.conclusion, "reopen it, or another set will be proposed")
     draft.wake(draft.now)
 
@@ -187,13 +193,14 @@ def reopened(draft: Draft) -> None:
             text = f"#{promotion.pull_request} was reopened, but #{newer.pull_request} is in review"
             draft.explain("reopened", text, f"close #{newer.pull_request} first")
             told = replace(promotion, conclusion=f"{text}; close #{newer.pull_request} first")
-            draft.outputs.append(closed_outputs(told, pull_request))
+            draft.outputs.append(refused_outputs(told, pull_request))
             return
         conclusion = f"superseded by #{promotion.pull_request}, which was reopened"
         if newer.pull_request is None:
             return
         ended = replace(newer, ended_at=draft.now, state=State.SUPERSEDED, conclusion=conclusion)
         _close(draft, ended)
+        draft.outputs.append(superseded_outputs(ended, draft.now))
         draft.ended.append(ended)
         draft.tell(EventKind.ENDED, conclusion, promotion=ended)
     back = replace(promotion, state=State.OPEN, ended_at=None, conclusion="")

@@ -121,6 +121,19 @@ class StoryPage:
     advice: tuple[Advice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """What the body says, once its pull request is over, instead of whether it may be merged
+    (`templates/last_word.md.j2`). The rest of the body stays as it was reviewed."""
+
+    heading: Literal["Merged", "Closed", "Superseded"]
+    by: str
+    """Empty where it was the service."""
+    at: datetime
+    text: str
+    sha: Sha | None = None
+
+
 DeploymentState = Literal["in_progress", "success", "failure", "inactive"]
 
 
@@ -147,5 +160,6 @@ class Outputs:
     reviewers: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
     statuses: Mapping[tuple[Sha, str], Status] = field(default_factory=dict)
+    last_word: LastWord | None = None
     story: StoryPage | None = None
     deployment: DeploymentRecord | None = None

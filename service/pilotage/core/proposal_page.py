@@ -6,6 +6,7 @@ Times are absolute, so that the page changes only when a decision does.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import quote
 
 from pilotage.core import checklist, comparing, version
@@ -17,7 +18,7 @@ from pilotage.core.forge import READY, PullRequest, Status, StatusState
 from pilotage.core.gates import Gate, Verdict, blockers
 from pilotage.core.layout import misnamed_text
 from pilotage.core.model import Choice, Promotion, Sha, Target
-from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, Outputs, SourcePages
+from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, LastWord, Outputs, SourcePages
 from pilotage.core.proof import find
 from pilotage.core.prose import clipped, marker, moment, span, title
 from pilotage.core.rendered import is_asked_for
@@ -52,13 +53,26 @@ def proposal_outputs(
     )
 
 
-def closed_outputs(promotion: Promotion, pull_request: PullRequest) -> Outputs:
+def refused_outputs(promotion: Promotion, pull_request: PullRequest) -> Outputs:
+    """Of one that does not come back: red, whoever asks for it."""
     state = Status(StatusState.FAILURE, clipped(promotion.conclusion))
     return Outputs(
         promotion=promotion.id,
         pull_request=pull_request.number,
         statuses={(pull_request.head, READY): state},
     )
+
+
+def closed_outputs(promotion: Promotion, pull_request: PullRequest, at: datetime) -> Outputs:
+    by = pull_request.closed_by or ""
+    text = "this set is not proposed again. To go on with it, open the pull request again"
+    word = LastWord("Closed", by, pull_request.closed_at or at, text)
+    return replace(refused_outputs(promotion, pull_request), last_word=word)
+
+
+def superseded_outputs(promotion: Promotion, at: datetime) -> Outputs:
+    word = LastWord("Superseded", "", at, promotion.conclusion)
+    return Outputs(promotion.id, promotion.pull_request, last_word=word)
 
 
 def _statuses(

@@ -9,12 +9,13 @@ from __future__ import annotations
 from pilotage.core import version
 from pilotage.core.config.policy import Policy
 from pilotage.core.forge import Status, StatusState
-from pilotage.core.model import Outcome, Promotion, Sha, State, Target
+from pilotage.core.model import Merge, Outcome, Promotion, Sha, State, Target
 from pilotage.core.outputs import (
     Advice,
     ApplicationRow,
     DeploymentRecord,
     DeploymentState,
+    LastWord,
     Outputs,
     StoryPage,
 )
@@ -23,6 +24,7 @@ from pilotage.core.rollout.watch import Watch
 from pilotage.core.wording import listed
 
 ROLLOUT = "pilotage/rollout"
+_COMMENT = "how it goes, and what came of it, stands in the comment on the rollout"
 
 
 def release_outputs(link: str, target: Target, policy: Policy, release: Promotion) -> Outputs:
@@ -34,9 +36,14 @@ def release_outputs(link: str, target: Target, policy: Policy, release: Promotio
         promotion=release.id,
         pull_request=release.pull_request,
         statuses={(release.merge.sha, ROLLOUT): status},
+        last_word=merged_word(release.merge, _COMMENT),
         story=_story(target, policy, release) if release.pull_request is not None else None,
         deployment=_deployment(policy, release, release.merge.sha),
     )
+
+
+def merged_word(merge: Merge, text: str) -> LastWord:
+    return LastWord("Merged", merge.by, merge.at, text, merge.sha)
 
 
 def _rollout_state(release: Promotion) -> StatusState:

@@ -14,8 +14,8 @@ from pilotage.adapters.github import GitHub
 from pilotage.clock import age
 from pilotage.core.forge import PullRequest, Status, hidden
 from pilotage.core.model import Sha
-from pilotage.core.outputs import DeploymentRecord, Outputs, StoryPage
-from pilotage.rendering import render_body, render_story
+from pilotage.core.outputs import DeploymentRecord, LastWord, Outputs, StoryPage
+from pilotage.rendering import render_body, render_story, with_last_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,9 @@ class Convergence:
             writes += self._story(repository, number, story, now, alone_since)
         if outputs.deployment is not None:
             writes += self._deployment(repository, outputs.deployment, now, alone_since)
+        if outputs.last_word is not None and outputs.pull_request is not None:
+            number, word = outputs.pull_request, outputs.last_word
+            writes += self._last_word(repository, number, word, now, alone_since)
         return Converged(done.body, done.stale, done.writes > 0, writes)
 
     def _pull_request(self, repository: str, outputs: Outputs, current: PullRequest) -> Converged:
@@ -217,6 +220,20 @@ class Convergence:
             writes += 1
         self._mirror.put(key, _Told(body, gist, now), now)
         return writes
+
+    def _last_word(
+        self, repository: str, number: int, word: LastWord, now: datetime, since: datetime | None
+    ) -> int:
+        key = ("last word", repository, str(number))
+        if self._mirror.get(key, now, since) == word:
+            return 0
+        latest = self._github.pull_request(repository, number)
+        body = with_last_word(latest.body, word)
+        told = latest.open or _same(body, latest.body)
+        if not told:
+            self._github.edit_pull_request(repository, number, body=body)
+        self._mirror.put(key, word, now)
+        return 0 if told else 1
 
     def _deployment(
         self, repository: str, wanted: DeploymentRecord, now: datetime, since: datetime | None

@@ -16,8 +16,8 @@ from pilotage.core.checklist import read_boxes, set_in
 from pilotage.core.comparing import MOST
 from pilotage.core.forge import BODY_LIMIT, marker_in
 from pilotage.core.markdown import escape, link, mention, signed
-from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow
-from pilotage.rendering import render_body, render_story
+from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, LastWord
+from pilotage.rendering import render_body, render_story, with_last_word
 from tests.unit.core.pages import (
     HOSTILE,
     SOURCE_PAGES,
@@ -28,7 +28,7 @@ from tests.unit.core.pages import (
     story,
     with_commits,
 )
-from tests.unit.core.worlds import NOW
+from tests.unit.core.worlds import MERGED, NOW
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 _MENTION = re.compile(r"(?<![\w`])@\w")
@@ -100,6 +100,54 @@ def test_a_waiting_set_says_how_to_take_it_in() -> None:
     text = render_body(body(waiting=(ChangeRow("api", "api-v9.0.4", "api-v9.2.0"),)))
     assert "Comment `/pilotage roll` to take it in" in text
     assert "| api | api-v9.0.4 | **api-v9.2.0** |" in text
+
+
+MERGED_WORD = LastWord("Merged", "maria", NOW, "the comment tells how it goes", MERGED)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("blockers", [(), ("1 box open",)])
+def test_once_it_is_over_the_body_asks_nobody_to_merge(
+    newline: str, blockers: tuple[str, ...]
+) -> None:
+    """The rest stays as it was reviewed, whoever edited it, and however GitHub ends its lines."""
+    waiting = (ChangeRow("api", "api-v9.0.4", "api-v9.2.0"),)
+    text = render_body(body(blockers=blockers, waiting=waiting)) + "A person's own line.\n"
+    ended = with_last_word(text.replace("\n", newline), MERGED_WORD)
+    assert "to merge" not in ended
+    assert "Next:" not in ended
+    assert "/pilotage roll`" not in ended
+    said = "> **Merged** by @maria 20 Nov 12:00 UTC as <code>ddddddd</code>: the comment tells how"
+    assert said in ended
+    assert read_boxes(ended) == read_boxes(text)
+    assert "A person's own line." in ended
+    assert (marker_in(ended), set_in(ended)) == (marker_in(text), set_in(text))
+    assert with_last_word(ended, MERGED_WORD) == ended
+
+
+def test_a_later_word_replaces_an_earlier_one() -> None:
+    """Closed by mistake, opened by hand while the service was away, merged."""
+    closed = with_last_word(render_body(body()), LastWord("Closed", "", NOW, "not proposed again"))
+    assert "> **Closed** 20 Nov 12:00 UTC: not proposed again." in closed
+    merged = with_last_word(closed, MERGED_WORD)
+    assert "**Closed**" not in merged
+    assert "**Merged**" in merged
+
+
+def test_where_a_person_took_the_verdict_out_the_body_stays() -> None:
+    assert with_last_word("my own words", MERGED_WORD) == "my own words"
+    full = render_body(body()).ljust(BODY_LIMIT, "x")
+    long = replace(MERGED_WORD, text="x" * 290)
+    assert with_last_word(full, long) == full, "GitHub takes no longer one"
+
+
+@settings(max_examples=60)
+@given(page=hostile_bodies(), text=hostile)
+def test_the_last_word_changes_no_box_whatever_the_texts_are(page: BodyPage, text: str) -> None:
+    before = render_body(page)
+    after = with_last_word(before, replace(MERGED_WORD, by=text, text=text))
+    assert read_boxes(after) == read_boxes(before)
+    assert marker_in(after) == page.marker
 
 
 def test_the_same_page_is_the_same_text() -> None:
