@@ -405,7 +405,7 @@ def test_a_value_that_a_person_changes_during_the_rollout_is_not_reverted(tmp_pa
     policy = changed(FAST, ("degraded: 0.2s", "degraded: 60s"))
     with quick_world(tmp_path, policy) as world, Service(world, tmp_path) as service:
         service.until_settled()
-        world.argocd.bad_version("9.2.0")
+        world.argocd.fail_next_deployment("api-production", tag="9.2.0")
         service.release("api", "api-v9.2.0")
         service.until_state(1, State.ROLLING_OUT)
         world.deploy("api", "api-v9.2.1", "production", by="li")
