@@ -140,7 +140,8 @@ def test_an_app_that_is_installed_anew_is_found_again(
     assert github.default_branch(REPO) == "main"
     del world.github.state.installations[again.id]
     world.github.install_app(installed.app, "acme", [world.repo])
-    assert github.token(REPO, timedelta(minutes=70)), "found at once, without an error between"
+    installed.clock.ahead = timedelta(hours=2)
+    assert github.token(REPO), "found at once, without an error between"
 
 
 def test_where_it_is_not_installed_it_says_so_and_what_to_do(world: World, github: GitHub) -> None:

@@ -157,6 +157,14 @@ class PullSummary(Answer):
             body_marker=forge.marker_in(self.body or ""),
         )
 
+    def is_from(self, branch: str, base: str) -> bool:
+        """A fork has branches of the same name; only the repository's own count.
+
+        The names are both GitHub's: after a renaming the one that we know is not in its answers.
+        """
+        own = self.head.repo is not None and self.head.repo == self.base.repo
+        return own and (self.head.ref, self.base.ref) == (branch, base)
+
 
 class Pull(PullSummary):
     """As it is told of a single one."""

@@ -6,10 +6,8 @@ NotFound, Refused. It is synchronous: never call it on an event loop.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Literal, Self
 
 from pydantic import SecretStr
@@ -22,6 +20,7 @@ from pilotage.adapters.github.edits import read_edits
 from pilotage.adapters.github.failures import merge_failure
 from pilotage.adapters.github.paths import segment
 from pilotage.adapters.github.sign_in import SignIn
+from pilotage.adapters.github.teams import Teams
 from pilotage.adapters.github.transport import Counts, Transport
 from pilotage.clock import utc_now
 from pilotage.core import forge
@@ -31,7 +30,6 @@ from pilotage.core.model import BodyEdit, Sha
 DEFAULT_URL = "https://api.github.com"
 MOST_FILES = 3_000
 PUSH_TIME = timedelta(minutes=10)
-TEAM_MEMORY = timedelta(minutes=5)
 
 
 class GitHub:
@@ -48,16 +46,12 @@ class GitHub:
         *,
         base_url: str = DEFAULT_URL,
         timeout: int = 20,
-        team_memory: timedelta = TEAM_MEMORY,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._transport = Transport(base_url, timeout, clock)
         self._sign_in = SignIn(credential, self._transport)
         self._calls = Calls(self._transport, self._sign_in)
-        self._team_memory = team_memory
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._teams: dict[tuple[str, str], tuple[datetime, frozenset[str]]] = {}
+        self._teams = Teams(self._calls, clock)
 
     @property
     def counts(self) -> Counts:
@@ -69,12 +63,7 @@ class GitHub:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Who we are --------------------------------------------------------------------------
@@ -83,9 +72,9 @@ class GitHub:
         """The login under which our own writes appear; asked once."""
         return self._sign_in.identity()
 
-    def token(self, repository: str, lasting: timedelta = PUSH_TIME) -> SecretStr:
-        """A token for git (user name `x-access-token`) that is good for at least `lasting`."""
-        return self._sign_in.token(repository, lasting)
+    def token(self, repository: str) -> SecretStr:
+        """A token for git (user name `x-access-token`), good for longer than any push takes."""
+        return self._sign_in.token(repository, PUSH_TIME)
 
     # Reading -----------------------------------------------------------------------------
 
@@ -123,7 +112,7 @@ class GitHub:
         found = [
             pull
             for pull in self._in(repository).rows(answers.PullSummary, "/pulls", what, params)
-            if _is_of(pull, branch, base)
+            if pull.is_from(branch, base)
         ]
         if not found:
             return None
@@ -197,20 +186,8 @@ class GitHub:
         return compare(self._calls, span)
 
     def team_members(self, organization: str, team: str) -> frozenset[str]:
-        """Logins, remembered for `team_memory`."""
-        key = organization.lower(), team.lower()
-        now = self._clock()
-        with self._lock:
-            held = self._teams.get(key)
-        if held is not None and now - held[0] < self._team_memory:
-            return held[1]
-        path = f"/orgs/{segment(organization)}/teams/{segment(team)}/members"
-        what = f"reading the members of {organization}/{team}"
-        rows = self._calls.rows(organization, path, what)
-        members = frozenset(answers.read(answers.Login, row, what, path).login for row in rows)
-        with self._lock:
-            self._teams[key] = now, members
-        return members
+        """Logins, remembered for a few minutes."""
+        return self._teams.members(organization, team)
 
     def permission(self, repository: str, login: str) -> Literal["admin", "write", "read", "none"]:
         """What an account may do; "none" as well for one that GitHub does not know."""
@@ -253,20 +230,16 @@ class GitHub:
         self, repository: str, sha: Sha, environment: str
     ) -> forge.ForgeDeployment | None:
         """Our newest deployment of a commit; other tools record theirs beside it."""
-        mine = self.identity()
+        mine, within = self.identity(), self._in(repository)
         params = {"sha": sha, "environment": environment}
         what = f"looking for the deployment of {sha[:7]}"
-        rows = self._in(repository).rows(answers.Deployment, "/deployments", what, params)
+        rows = within.rows(answers.Deployment, "/deployments", what, params)
         found = next((row for row in rows if answers.name_of(row.creator) == mine), None)
         if found is None:
             return None
-        path = f"/deployments/{found.id}/statuses"
-        newest = next(
-            self._in(repository).rows(
-                answers.DeploymentStatus, path, "reading its state", {"per_page": 1}
-            ),
-            None,
-        )
+        path, what = f"/deployments/{found.id}/statuses", "reading its state"
+        states = within.rows(answers.DeploymentStatus, path, what, {"per_page": 1})
+        newest = next(states, None)
         return forge.ForgeDeployment(found.id, newest.state if newest else "")
 
     # Writing -----------------------------------------------------------------------------
@@ -435,12 +408,3 @@ class GitHub:
     ) -> forge.PullRequest:
         path = f"/pulls/{number}"
         return self._in(repository).send(answers.Pull, "PATCH", path, what, changed).value(None)
-
-
-def _is_of(pull: answers.PullSummary, branch: str, base: str) -> bool:
-    """A fork has branches of the same name; only the repository's own count.
-
-    The names are both GitHub's: after a renaming the one that we know is not in its answers.
-    """
-    own = pull.head.repo is not None and pull.head.repo == pull.base.repo
-    return own and (pull.head.ref, pull.base.ref) == (branch, base)
