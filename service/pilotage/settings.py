@@ -30,8 +30,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as NotJson
 
-from pilotage.core.config.policy import duration
-from pilotage.core.config.values import REPOSITORY
+from pilotage.core.config.values import REPOSITORY, duration
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from pilotage.core.config.policy import duration_text
+from pilotage.core.config.values import duration_text
 from pilotage.settings import (
     ArgoCDSettings,
     ChannelSettings,

@@ -19,6 +19,7 @@ from pilotage.core import gates
 from pilotage.core.config import policy
 from pilotage.core.config import rules as promote_rules
 from pilotage.core.config.load import load_config
+from pilotage.core.config.values import duration_text
 from pilotage.core.model import State, Subject
 from pilotage.resources import presets
 from pilotage.settings import Settings
@@ -157,9 +158,9 @@ def test_the_defaults_of_the_budgets_are_those_of_the_code() -> None:
             case int():
                 expected = str(value)
             case tuple():
-                expected = "[" + ", ".join(policy.duration_text(each) for each in value) + "]"
+                expected = "[" + ", ".join(duration_text(each) for each in value) + "]"
             case _:
-                expected = policy.duration_text(value)
+                expected = duration_text(value)
         assert rows[name] == f"`{expected}`", name
 
 

@@ -17,12 +17,11 @@ from pilotage.core.config.policy import (
     Mode,
     OnFailure,
     Together,
-    duration,
-    duration_text,
     policy_for,
 )
 from pilotage.core.config.rules import CopyValue, SetValue
 from pilotage.core.config.schema import schema_text
+from pilotage.core.config.values import duration, duration_text
 from pilotage.resources import policy_folder, presets, template_folder
 
 GOOD = """\

@@ -37,8 +37,6 @@ from pilotage.core.config.values import (
     filled_by,
     misplaced,
 )
-from pilotage.core.config.values import duration as duration
-from pilotage.core.config.values import duration_text as duration_text
 from pilotage.core.rollout.watch import Budgets
 from pilotage.core.version import Scheme
 from pilotage.core.wording import nearest

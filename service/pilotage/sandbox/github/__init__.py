@@ -1,7 +1,7 @@
 """GitHub, as far as a promotion service needs it."""
 
 from pilotage.sandbox.github.app import create_app
-from pilotage.sandbox.github.control import ALL_EVENTS, GitHub
+from pilotage.sandbox.github.control import GitHub
 from pilotage.sandbox.github.errors import Refused
 from pilotage.sandbox.github.faults import Limits
 from pilotage.sandbox.github.model import (
@@ -15,7 +15,6 @@ from pilotage.sandbox.github.model import (
 )
 
 __all__ = [
-    "ALL_EVENTS",
     "GitHub",
     "Limits",
     "MergeMethod",

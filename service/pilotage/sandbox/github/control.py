@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pilotage.clock import utc_now
@@ -22,7 +21,7 @@ from pilotage.sandbox.github import (
     rules,
 )
 from pilotage.sandbox.github.errors import Refused
-from pilotage.sandbox.github.events import ping
+from pilotage.sandbox.github.events import ALL_EVENTS, ping
 from pilotage.sandbox.github.faults import Faults, Limits, RequestLog
 from pilotage.sandbox.github.model import (
     Account,
@@ -47,19 +46,6 @@ from pilotage.sandbox.github.model import (
 )
 from pilotage.sandbox.github.state import State
 from pilotage.sandbox.github.webhooks import Webhooks
-
-ALL_EVENTS = (
-    "push",
-    "pull_request",
-    "pull_request_review",
-    "issue_comment",
-    "status",
-    "check_run",
-    "deployment",
-    "deployment_status",
-    "workflow_run",
-    "merge_group",
-)
 
 
 class GitHub:
@@ -112,12 +98,7 @@ class GitHub:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # Setting up --------------------------------------------------------------------------

@@ -9,6 +9,19 @@ from pilotage.sandbox.github.model import Account, Comment, Hook, PullRequest, R
 from pilotage.sandbox.github.render import Json
 from pilotage.sandbox.github.state import State
 
+ALL_EVENTS = (
+    "push",
+    "pull_request",
+    "pull_request_review",
+    "issue_comment",
+    "status",
+    "check_run",
+    "deployment",
+    "deployment_status",
+    "workflow_run",
+    "merge_group",
+)
+
 
 def repository_event(
     state: State, repo: Repository, event: str, payload: Json, by: Account
