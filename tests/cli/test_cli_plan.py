@@ -176,7 +176,28 @@ def test_a_version_that_the_rules_refuse_is_pointed_out(
     files = two_services()
     files[file("staging", "api")] = values("staging", version)
     ruled = CONFIG.replace("    files:", f"    versions: {rules}\n    files:")
-    assert said in run("plan", a_clone(tmp_path, files, ruled)).out
+    files[file("staging", "web")] = values("staging", "web-v5.1.0")
+    clone = a_clone(tmp_path, files, ruled)
+    ran = run("plan", clone)
+    assert f"\n  not promoted: {said}" in ran.out
+    assert "1 service would be promoted" in ran.out
+    assert f'+    chartTag:   "{version}"' not in ran.out
+    assert '+    chartTag:   "web-v5.1.0"' in ran.out
+    assert "nothing is promoted while one service cannot be" in ran.out
+    assert ran.code == 1
+    (target,) = run("plan", clone, "--json").json["targets"]
+    refused = {change["service"]: change["refused"] for change in target["changes"]}
+    assert refused.pop("api").startswith(said)
+    assert refused == {"web": None}
+
+
+def test_a_set_that_the_rules_refuse_is_no_promotion(tmp_path: Path, run: Run) -> None:
+    """`latest` runs in staging: what is shown is no diff that nobody would ever get."""
+    files = two_services()
+    files[file("staging", "api")] = values("staging", "latest")
+    ran = run("plan", a_clone(tmp_path, files))
+    assert (ran.code, "nothing can be promoted" in ran.out) == (1, True)
+    assert "+++" not in ran.out
 
 
 def test_a_wrong_configuration_stops_it(tmp_path: Path, run: Run) -> None:
@@ -332,7 +353,7 @@ def test_a_version_cannot_add_lines_of_its_own(tmp_path: Path, run: Run) -> None
     said = 'api: v0 -> "v1\\nsyrf/production: all is well", '
     assert f"\n  {said}" in ran.out
     assert "\n  web: v0 -> nothing, " in ran.out
-    assert "\n  web nothing is no version that stays what it is" in ran.out
+    assert "\n  not promoted: web nothing is no version that stays what it is" in ran.out
 
 
 VALIDATED = CONFIG + '        gates: { artifacts: { kubernetes: "1.31" } }\n'

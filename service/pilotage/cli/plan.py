@@ -23,11 +23,12 @@ from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pilotage.core.change import ServiceChange
     from pilotage.core.config.load import Problem
     from pilotage.core.plan import Plan
+    from pilotage.core.service_plan import ServicePlan
 
 
 @reads_clone
@@ -60,7 +61,7 @@ def plan(
         print_json({"commit": clone.commit, "problems": problems, "targets": found})
     else:
         _show(clone, problems, found)
-    if problems or any(each["problems"] or each["artifacts"] for each in found):
+    if problems or any(_stopped(each) or each["artifacts"] for each in found):
         raise typer.Exit(int(Exit.NO))
 
 
@@ -77,7 +78,8 @@ def _plan(clone: Clone, target: Target) -> Plan:
 
 def _planned(clone: Clone, target: Target, plan: Plan) -> dict[str, Any]:
     artifacts, untold = artifact_problems(target, plan)
-    diff, refused = _diff(plan)
+    against, backwards = _against(clone, target, plan)
+    diff, refused = _diff([each for name, each in plan.services.items() if name not in against])
     return {
         "target": target.id,
         "from": target.source,
@@ -85,6 +87,7 @@ def _planned(clone: Clone, target: Target, plan: Plan) -> dict[str, Any]:
         "changes": [
             {
                 **_change(each.change, target),
+                "refused": against.get(each.change.service),
                 "files": sorted(each.files),
                 "diff": _unified(each.running, each.files),
             }
@@ -100,16 +103,20 @@ def _planned(clone: Clone, target: Target, plan: Plan) -> dict[str, Any]:
             {"service": service, **_problem(each)} for service, each in plan.problems.items()
         ],
         "artifacts": [_problem(each) for each in artifacts],
-        "notes": [*_against(clone, target, plan), *_notes(target, plan), *untold, *refused],
+        "notes": [*backwards, *_notes(target, plan, against), *untold, *refused],
     }
 
 
-def _diff(plan: Plan) -> tuple[str, list[str]]:
+def _stopped(target: dict[str, Any]) -> bool:
+    """Whether something of it cannot be promoted."""
+    return bool(target["problems"]) or any(change["refused"] for change in target["changes"])
+
+
+def _diff(chosen: Sequence[ServicePlan]) -> tuple[str, list[str]]:
     """All services together, since several may share a file; or why that cannot be."""
     from pilotage.core.places import Refused
     from pilotage.core.plan import joined
 
-    chosen = list(plan.services.values())
     running = {file: text for each in chosen for file, text in each.running.items()}
     try:
         return _unified(running, joined(chosen)), []
@@ -138,8 +145,9 @@ def _change(change: ServiceChange, target: Target) -> dict[str, Any]:
     }
 
 
-def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
-    """What the rules for versions have against this set, as far as files alone tell."""
+def _against(clone: Clone, target: Target, plan: Plan) -> tuple[dict[str, str], list[str]]:
+    """Services to what the rules for versions have against theirs, as far as files alone tell;
+    and what those that are allowed to go back hang on."""
     from pilotage.core.config.policy import policy_for
     from pilotage.core.version_rules import is_older, refused
 
@@ -147,23 +155,24 @@ def _against(clone: Clone, target: Target, plan: Plan) -> list[str]:
     assert clone.config is not None
     policy = policy_for(clone.config, pipeline, environment, clone.commit)
     assert policy is not None
-    notes = []
+    against, backwards = {}, []
     for change in plan.changes:
         found = refused(change, policy, source_ran=True)
         if found is not None:
-            notes.append(f"{found.reason}: {found.next_step}")
+            against[change.service] = f"{found.reason}: {found.next_step}"
         elif is_older(change, policy):
-            notes.append(f"{change.service} goes back, if {target.source} itself went back")
-    return notes
+            backwards.append(f"{change.service} goes back, if {target.source} itself went back")
+    return against, backwards
 
 
-def _notes(target: Target, plan: Plan) -> list[str]:
+def _notes(target: Target, plan: Plan, against: Mapping[str, str]) -> list[str]:
     """What else the service would hold against this set, as far as files alone tell."""
     from pilotage.core.config.policy import Mode, Together
     from pilotage.core.layout import misnamed_text
 
     notes = [misnamed_text(plan.misnamed)] if plan.misnamed else []
-    if plan.problems and plan.services and target.pipeline.together is Together.ALL:
+    some = plan.services.keys() - against.keys()
+    if (plan.problems or against) and some and target.pipeline.together is Together.ALL:
         notes.append("`together: all`: nothing is promoted while one service cannot be")
     if target.pipeline.mode is Mode.OBSERVE:
         notes.append("`mode: observe`: the service decides and explains, and writes nothing")
@@ -194,6 +203,8 @@ def _show(clone: Clone, problems: list[dict[str, Any]], found: list[dict[str, An
             step = change["distance"]
             before, after = (cut(change[each] or "") or "nothing" for each in ("before", "after"))
             say(f"  {change['service']}: {before} -> {after}, {step}")
+        for refused in [change["refused"] for change in target["changes"] if change["refused"]]:
+            say(f"  not promoted: {refused}")
         for problem in target["problems"]:
             say(f"  {problem['service']} cannot be promoted: {problem['text']}")
         for problem in target["artifacts"]:
@@ -214,7 +225,7 @@ def _show_rest(target: dict[str, Any]) -> None:
 
 
 def _summary(target: dict[str, Any]) -> str:
-    count = len(target["changes"])
+    count = sum(not change["refused"] for change in target["changes"])
     if count:
         return f"{counted(count, 'service')} would be promoted"
-    return "nothing can be promoted" if target["problems"] else "nothing to promote"
+    return "nothing can be promoted" if _stopped(target) else "nothing to promote"
