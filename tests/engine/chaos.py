@@ -56,12 +56,15 @@ class Chaos:
         self.log: list[str] = []
         self.scripted: list[tuple[str, Literal["lost before", "lost after", "crash after"]]] = []
         """What happens once, to the first call whose name contains the text."""
+        self.ahead = timedelta()
+        """How far the service's clock is ahead of the right time, which the others' show."""
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._busy = False
 
     def clock(self) -> datetime:
-        return self.now
+        """The service's."""
+        return self.now + self.ahead
 
     def calm(self) -> None:
         self.odds = Odds()

@@ -170,7 +170,7 @@ class World:
 
             def receive() -> None:
                 assert self.store is not None
-                at, self.received = chaos.now, self.received + 1
+                at, self.received = chaos.clock(), self.received + 1
                 self.store.receive(Delivery(id_, kind, event, REPOSITORY, raw, at))
 
             chaos.plan(timedelta(seconds=seconds), receive)
@@ -405,12 +405,12 @@ class World:
             "name": name,
             "argument": argument,
             "by": "olga",
-            "at": self.chaos.now.isoformat(),
+            "at": self.chaos.clock().isoformat(),
             "comment": None,
             "pull_request": None,
         }
         payload: dict[str, Any] = {"kind": "command", "command": command}
-        self.store.post([Mail(TARGET, "command", payload, self.chaos.now)])
+        self.store.post([Mail(TARGET, "command", payload, self.chaos.clock())])
 
     def acts(self) -> list[Callable[[], None]]:
         """What may happen, the frequent more often."""

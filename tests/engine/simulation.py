@@ -22,6 +22,7 @@ from pilotage.core.rollout.watch import Held
 from pilotage.engine.attention import Attention
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside, Repository
+from pilotage.engine.setback import Setback
 from pilotage.engine.tick import Ticker
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
@@ -177,6 +178,7 @@ class Process:
         self._ticker = Ticker(self.outside, store, world.chaos.clock)
         self._inbox = Inbox(self.outside, store, self._attentive)
         self._attention: dict[str, Attention] = {}
+        self._setback = Setback(store, SETTINGS)
 
     def _attentive(self, application: str) -> list[str]:
         found = self._attention.items()
@@ -185,8 +187,9 @@ class Process:
     def turn(self) -> str | None:
         """What was done: a target's id, "inbox", or None."""
         chaos = self._world.chaos
-        settled = self._inbox.settle(chaos.now)
-        lease = self._store.lease(self.name, chaos.now, SETTINGS.lease)
+        settled = self._inbox.settle(chaos.clock())
+        self._setback.look(chaos.clock())
+        lease = self._store.lease(self.name, chaos.clock(), SETTINGS.lease)
         if lease is None:
             return "inbox" if settled else None
         chaos.note(f"TICK {lease.target} by {self.name}")
@@ -228,8 +231,14 @@ class Simulation:
         self.processes = {name: self._start(name) for name in ("a", "b")}
         self.ticks: Counter[int] = Counter()
         self.ticked = 0
+        self._anyway: list[str] = []
+        """Replicas that look whether anything is due or not."""
         self.store.ensure_target(
-            REPOSITORY, repository=REPOSITORY, pipeline="", environment="", wake_at=self.chaos.now
+            REPOSITORY,
+            repository=REPOSITORY,
+            pipeline="",
+            environment="",
+            wake_at=self.chaos.clock(),
         )
 
     def _start(self, replica: str) -> Process:
@@ -293,7 +302,7 @@ class Simulation:
 
     def go_on(self, end: datetime) -> None:
         while True:
-            moments = [self.chaos.next_at(), self.store.next_wake()]
+            moments = [self.chaos.next_at(), self._next_wake()]
             due = min((each for each in moments if each is not None), default=end)
             if due > end:
                 break
@@ -305,7 +314,7 @@ class Simulation:
 
     def _work(self) -> None:
         """Whichever replica is first does what is due, until nothing is."""
-        while self._is_due() or self._has_news():
+        while self._is_due() or self._has_news() or self._looks_anyway():
             replica = self.chaos.random.choice(self.replicas)
             try:
                 done = self.processes[replica].turn()
@@ -322,9 +331,34 @@ class Simulation:
             self._settled = self.world.received
         return self._settled < self.world.received
 
-    def _is_due(self) -> bool:
+    def _next_wake(self) -> datetime | None:
+        """By the right time."""
         wake = self.store.next_wake()
+        return wake - self.chaos.ahead if wake is not None else None
+
+    def _is_due(self) -> bool:
+        wake = self._next_wake()
         return wake is not None and wake <= self.chaos.now
+
+    def _looks_anyway(self) -> bool:
+        """Every worker does from time to time: both, soon after the clock was set."""
+        if not self._anyway:
+            return False
+        replica = self._anyway.pop()
+        try:
+            self.processes[replica].turn()
+        except Crash:
+            self.restart(replica)
+        return True
+
+    def set_clock(self, ahead: timedelta) -> None:
+        self.chaos.note(f"the service's clock is {ahead} ahead")
+        self.chaos.ahead = ahead
+
+        def look() -> None:
+            self._anyway = [*self.replicas]
+
+        self.chaos.plan(timedelta(seconds=5), look)
 
     def _count(self) -> None:
         minute = int((self.chaos.now - BEGIN).total_seconds() // 60)

@@ -61,6 +61,12 @@ class Calm(Simulation):
     def is_ready(self, pull: Pull) -> bool:
         return self.world.forge.is_ready(self.world.forge.head(pull))
 
+    def on_its_way(self) -> list[str]:
+        """The states of what is proposed and released."""
+        target = self.store.read_target(TARGET)
+        both = (target.proposal, target.release) if target is not None else ()
+        return [promotion.state.value for promotion in both if promotion is not None]
+
     @property
     def target(self) -> Target:
         found = self.store.read_target(TARGET)
@@ -391,3 +397,24 @@ def test_a_tick_is_found_in_the_history_although_our_clock_is_fast(known: Databa
         world.forge.edit(pull, with_tick(pull.body, item), "maria")
         simulation.minutes(15)
     assert simulation.is_ready(pull), simulation.story()
+
+
+@pytest.mark.parametrize("moment", ["observing", "open", "rolling_out", "verifying"])
+def test_a_clock_that_is_put_back_stalls_nothing(moment: str, known: Database) -> None:
+    """Every event is lost: what was to be done at a time that is over again is done now."""
+    simulation = Calm(known)
+    world, chaos = simulation.world, simulation.chaos
+    world.forge.send = lambda event, body: None
+    world.release("staging", "api", "api-v1.1.0", "ci-bot")
+    ends = chaos.now + timedelta(minutes=60)
+    while simulation.store.promotion("syrf-production-1") is None or simulation.on_its_way():
+        world.tick(every=True)
+        world.merge_ready()
+        simulation.go_on(chaos.now + timedelta(seconds=10))
+        if not chaos.ahead and moment in simulation.on_its_way():
+            simulation.set_clock(-timedelta(hours=3))
+        assert chaos.now < ends, simulation.story()
+    assert chaos.ahead
+    ended = simulation.store.promotion("syrf-production-1")
+    assert ended is not None
+    assert ended.state is State.CONFIRMED, simulation.story()

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ PULL_REQUEST = json.dumps(
     }
 ).encode()
 EDITED = PULL_REQUEST.replace(b'"opened"', b'"edited"')
+HOUR = timedelta(hours=1)
 NOBODY = "http://127.0.0.1:1"
 
 
@@ -149,3 +150,26 @@ def test_a_tick_that_fails_when_its_target_is_somebody_elses_ends_no_worker(
         engine.poke()
         _until(lambda: "d-3" in _notes(store), "what comes later is settled")
         assert engine.alive
+
+
+def test_a_worker_whose_clock_is_put_back_takes_what_would_be_due_much_later(
+    outside: Outside, store: Store
+) -> None:
+    """Running on, and started anew: nobody tells it of anything."""
+    ahead = [HOUR]
+    engine = Engine(outside, store, lambda: utc_now() + ahead[0])
+    engine.register()
+    assert engine.turn("worker")[0]
+    assert _due_in(store) > HOUR / 2
+    ahead[0] = timedelta()
+    assert engine.turn("worker")[0]
+    assert _due_in(store) < HOUR / 2
+    ahead[0] = HOUR
+    assert engine.turn("worker")[0]
+    assert Engine(outside, store).turn("worker")[0]
+
+
+def _due_in(store: Store) -> timedelta:
+    due = store.next_wake()
+    assert due is not None
+    return due - utc_now()

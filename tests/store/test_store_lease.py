@@ -308,3 +308,27 @@ def test_who_knows_that_all_others_are_dead_takes_their_targets_at_once(store: S
     assert taken.fence > lease.fence
     with pytest.raises(LeaseLost):
         store.release(lease)
+
+
+def test_after_the_clock_was_put_back_all_is_due_and_no_lease_lasts_longer_than_a_new_one(
+    store: Store,
+) -> None:
+    """The rows were written by a clock that was an hour ahead."""
+    ahead = NOW + HOUR
+    add_target(store, "blog/production", wake_at=ahead + MINUTE)
+    lease = store.lease("dead", ahead, 5 * MINUTE)
+    assert lease is not None
+    assert lease.target == PRODUCTION
+    assert store.bring_forward(NOW, later_than=NOW, lease_for=5 * MINUTE) == 2
+    taken = store.lease("new", NOW, 5 * MINUTE)
+    assert taken is not None
+    assert taken.target == "blog/production"
+    assert store.lease("new", NOW, 5 * MINUTE) is None
+    assert store.lease("new", NOW + 5 * MINUTE, 5 * MINUTE) is not None
+
+
+def test_what_is_due_soon_or_never_is_not_brought_forward(store: Store) -> None:
+    add_target(store, "blog/production", wake_at=NOW + MINUTE)
+    store.retire_target(PRODUCTION, NOW)
+    assert store.bring_forward(NOW, later_than=NOW + MINUTE, lease_for=MINUTE) == 0
+    assert store.next_wake() == NOW + MINUTE

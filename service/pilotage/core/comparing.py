@@ -62,7 +62,7 @@ def _is_due(known: Answer | None, now: datetime) -> bool:
         case Compared():
             return False
         case NotCompared(until=until):
-            return until is None or now >= until
+            return until is None or not now < until <= now + _LONGEST_PAUSE
 
 
 def remembered(

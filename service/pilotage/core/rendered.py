@@ -84,9 +84,15 @@ def _is_due(known: Answer | None, now: datetime) -> bool:
         case None:
             return True
         case DoesNotRender(until=until) | NotSeen(until=until):
-            return until is None or now >= until
+            # What is further off than the pause was set before the clock was put back.
+            return until is None or not now < until <= now + _pause(known.attempts - 1)
         case Renders() | NotAsked():
             return False
+
+
+def _pause(before: int) -> timedelta:
+    doubled: timedelta = _FIRST_PAUSE * 2 ** min(before, 10)
+    return min(_LONGEST_PAUSE, doubled)
 
 
 def question(wanted: Wanted, sight: Sight | None, head: Sha, base: Sha) -> Question | Answer:
@@ -137,8 +143,7 @@ def _kept(known: Answer | None, found: Answer, now: datetime) -> Answer:
     if not isinstance(found, DoesNotRender | NotSeen):
         return found
     before = known.attempts if isinstance(known, DoesNotRender | NotSeen) else 0
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(before, 10))
-    return replace(found, attempts=before + 1, until=now + pause)
+    return replace(found, attempts=before + 1, until=now + _pause(before))
 
 
 def answers(

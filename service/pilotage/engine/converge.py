@@ -199,7 +199,7 @@ class Convergence:
         gist = (page.heading, page.lead, page.lines, page.advice)
         known = self._mirror.get(key, now, since)
         if isinstance(known, _Told):
-            calm = known.gist == gist and now - known.at < self._calm
+            calm = known.gist == gist and age(known.at, now) < self._calm
             if calm or known.body == body:
                 return 0
         self._mirror.forget(key)

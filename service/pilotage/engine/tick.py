@@ -31,6 +31,7 @@ from pilotage.core.forge import PullRequest
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.results import apply, is_stale, told
+from pilotage.core.rewound import rewound
 from pilotage.core.snapshot import Known, Snapshot
 from pilotage.engine.attention import Attention
 from pilotage.engine.converge import Convergence, Mirror
@@ -136,6 +137,7 @@ class Ticker:
         self, lease: Lease, target: Target, post: Post, pending: Sequence[RecordedAct]
     ) -> Attention | None:
         now = self.clock()
+        target = rewound(target, now)
         snapshot = self._observed(lease, target, post, now)
         if snapshot is None:
             return None
@@ -354,9 +356,10 @@ def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
     settings = ticker.outside.settings
     needed = settings.git_timeout + timedelta(seconds=3 * settings.github.timeout)
     now = ticker.clock()
-    if lease.until - now > needed:
+    longest = max(settings.lease, 2 * needed)
+    if needed < lease.until - now <= longest:
         return lease
-    return ticker.store.renew(lease, now, max(settings.lease, 2 * needed))
+    return ticker.store.renew(lease, now, longest)
 
 
 def _interest(snapshot: Snapshot, target: Target) -> frozenset[str]:

@@ -82,10 +82,14 @@ class WaitingRoom:
 
     def _answered(self) -> bool:
         now = self._clock()
-        told = self._called or now >= self._look_by
+        told = self._called or self._is_late(now)
         if told:
             self._called, self._look_by = False, now + self._longest
         return told
+
+    def _is_late(self, now: datetime) -> bool:
+        """Also after the clock was put back: nobody waits until it has caught up."""
+        return not now < self._look_by <= now + self._longest
 
     def _tell(self, due: datetime | None) -> None:
         if due is not None and (self._due is None or due < self._due):
@@ -101,7 +105,7 @@ class WaitingRoom:
                 if self._due is not None and self._due <= now:
                     self._due = None
                     return True
-                if now >= self._look_by:
+                if self._is_late(now):
                     return False
                 until = self._look_by if self._due is None else min(self._look_by, self._due)
                 self._alarm.wait((until - now).total_seconds())

@@ -21,6 +21,7 @@ from pilotage.engine.alone import Folder
 from pilotage.engine.attention import Listening
 from pilotage.engine.inbox import Inbox
 from pilotage.engine.outside import Outside
+from pilotage.engine.setback import Setback
 from pilotage.engine.tick import Ticker
 from pilotage.engine.waiting import WaitingRoom
 from pilotage.store import Lease, LeaseLost, Store, StoreUnavailable
@@ -43,6 +44,7 @@ class Engine:
         self._listening = Listening(clock)
         self._inbox = Inbox(outside, store, self._listening.heard)
         self._room = WaitingRoom(clock)
+        self._setback = Setback(store, outside.settings)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._folder: Folder | None = None
@@ -157,6 +159,7 @@ class Engine:
 
     def turn(self, owner: str) -> tuple[bool, datetime | None]:
         """Does one tick, if one is due; whether it did, and when the next is due."""
+        self._setback.look(self._clock())
         lease = self._store.lease(owner, self._clock(), self._outside.settings.lease)
         due = self._store.next_wake()
         if lease is not None:

@@ -208,6 +208,12 @@ class Store:
         with self._database.write() as connection:
             return targets.free(connection, now)
 
+    def bring_forward(self, now: datetime, *, later_than: datetime, lease_for: timedelta) -> int:
+        """After the clock was put back: what would be due after `later_than` is due now, and no
+        lease lasts longer than one that begins now; how many they were."""
+        with self._database.write() as connection:
+            return targets.bring_forward(connection, now, later_than, lease_for)
+
     # A tick
 
     def load(self, lease: Lease) -> Loaded:

@@ -242,6 +242,21 @@ def record(
         raise lost(lease)
 
 
+def bring_forward(
+    connection: Connection, now: datetime, later_than: datetime, lease_for: timedelta
+) -> int:
+    """Due now, what is free and due after `later_than`; a lease ends after `lease_for`."""
+    brought = connection.execute(
+        update(target)
+        .where(target.c.due_at > later_than)
+        .values(
+            wake_at=case((_FREE, now), else_=target.c.wake_at),
+            due_at=case((_FREE, now), else_=now + lease_for),
+        )
+    )
+    return brought.rowcount
+
+
 def free(connection: Connection, now: datetime) -> int:
     """End every lease; who held one and still lives is refused at the next write."""
     freed = connection.execute(

@@ -159,6 +159,14 @@ def test_whoever_waits_looks_after_the_longest_time_at_the_latest() -> None:
     assert room.rest(None)
 
 
+def test_nobody_waits_until_a_clock_that_was_put_back_has_caught_up() -> None:
+    now = [NOW]
+    room = WaitingRoom(lambda: now[0], longest=timedelta(seconds=5))
+    now[0] = NOW - HOUR
+    assert room.rest(NOW + HOUR)
+    assert not room.answer(), "from here on it is the time that counts"
+
+
 def test_nobody_waits_in_a_closed_room() -> None:
     room = WaitingRoom(lambda: NOW)
     room.close()

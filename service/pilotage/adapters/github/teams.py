@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pilotage.adapters.github.answers import Login, read
 from pilotage.adapters.github.calls import Calls
 from pilotage.adapters.github.paths import segment
+from pilotage.clock import age
 
 _REMEMBERED = timedelta(minutes=5)
 
@@ -28,7 +29,7 @@ class Teams:
         now = self._clock()
         with self._lock:
             at, members = self._known.get(key, (None, frozenset[str]()))
-        if at is not None and now - at < _REMEMBERED:
+        if at is not None and age(at, now) < _REMEMBERED:
             return members
         path = f"/orgs/{segment(organization)}/teams/{segment(team)}/members"
         what = f"reading the members of {organization}/{team}"

@@ -94,7 +94,10 @@ def row_5_controller_stuck(case: Case) -> Finding | None:
     if not case.refresh_refused():
         return None
     since = case.application.reconciled_at
-    why = f"the application controller does not answer: last comparison at {since:%H:%M:%S} UTC"
+    why = (
+        f"the application controller does not answer: last comparison at {since:%H:%M:%S} UTC "
+        f"(if that is just now, this machine's clock is wrong: it says {case.now:%H:%M:%S})"
+    )
     return Finding(5, None, why, blind=True, refresh=True)
 
 
