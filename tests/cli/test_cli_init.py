@@ -244,6 +244,22 @@ class TestOtherShapes:
             found["config"]
         )
 
+    def test_so_is_one_of_the_files_that_a_person_names(self, tmp_path: Path, run: Run) -> None:
+        """What could never be promoted is not proposed because somebody said where it stands."""
+        files = side_by_side("env/{environment}.yaml", "A_TAG: '{version}'\nB_TAG: '{version}'\n")
+        files["env/dev.yaml"] = "A_TAG: latest\nB_TAG: latest\n"
+        clone = a_clone(tmp_path, {**files}, config=None)
+        options = ("--files", "env/{environment}.yaml", "--promote", "A_TAG", "--promote", "B_TAG")
+        ran = run("init", clone, *options, "--print", "--json")
+        (pipeline,) = ran.json["pipelines"]
+        assert [each["name"] for each in pipeline["environments"]] == ["staging", "production"]
+        said = flowing(ran.json["config"])
+        assert "dev is left out: none of 2 values there is a version; others say" in said
+        assert "The version is the value of the service's name (1.9.4 in that one)." in said
+        commit(clone, {f"env/{name}.yaml": "A_TAG: latest\nB_TAG: latest\n" for name in STEPS})
+        ran = run("init", clone, *options, "--print")
+        assert (ran.code, "A_TAG is `latest` in dev" in flowing(ran.out)) == (1, True)
+
     def test_a_file_without_an_environments_name_is_asked_about(
         self, tmp_path: Path, run: Run
     ) -> None:
@@ -409,6 +425,25 @@ class TestWriting:
         assert run("init", clone).code == 0
 
 
+class TestOneSide:
+    def test_a_service_that_one_environment_has_is_not_called_silent(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        """It says its version there: `check` names it as new, and nothing else is said of it."""
+        files = {
+            f"charts/{service}/values-{name}.yaml": IMAGE_TAG.format(version=version)
+            for service in ("api", "web")
+            for name, version in (("dev", "2.0.0"), ("prod", "1.0.0"))
+        }
+        files |= {
+            "charts/new/values-dev.yaml": IMAGE_TAG.format(version="2.0.0"),
+            "charts/new/values.yaml": "port: 80\n",
+        }
+        ran = run("init", a_clone(tmp_path, {**files}, config=None), "--print")
+        assert "files: charts/{service}/values-{environment}.yaml" in ran.out
+        assert "Nothing is promoted for" not in ran.out
+
+
 class TestNotRecognised:
     def test_no_environments(self, tmp_path: Path, run: Run) -> None:
         clone = a_clone(tmp_path, {"app/values.yaml": "image: { tag: 1.0.0 }\n"}, config=None)
@@ -428,6 +463,38 @@ class TestNotRecognised:
         assert "no value there looks like a version" in flowing(ran.out)
         assert "--files 'helm/values-{environment}.yaml' --promote PATH" in ran.out
         assert "`PATH` is where the version stands, such as image.tag" in flowing(ran.out)
+
+    def test_a_file_for_all_is_called_as_it_is(self, tmp_path: Path, run: Run) -> None:
+        """No environment is invented for it, and no pattern offered that one alone has."""
+        files = {"a/values.yaml": "host: x\n", "a/values-prod.yaml": "host: y\n"}
+        said = flowing(run("init", a_clone(tmp_path, {**files}, config=None)).out)
+        assert "a/values-{environment}.yaml (prod, values.yaml): no value there" in said
+        assert "--files 'apps/{service}/{environment}/values.yaml'" in said
+        files |= {f"b/values-{name}.yaml": "host: x\n" for name in ("staging", "prod")}
+        commit(tmp_path, {**files})
+        said = flowing(run("init", tmp_path).out)
+        assert "such as b/values-{environment}.yaml (prod, staging)" in said
+        assert "--files 'b/values-{environment}.yaml' --promote PATH" in said
+
+    def test_files_of_other_endings_that_are_yaml(self, tmp_path: Path, run: Run) -> None:
+        """`staging.env` of helmfile: it is not said that there are no environments."""
+        env = 'API_DOCKER_TAG: "{version}"\nHOST: x\n'
+        files = side_by_side("helmfile/{environment}.env", env)
+        files |= side_by_side("docs/{environment}.md", "# {environment}\n\nText\n")
+        clone = a_clone(tmp_path, files, config=None)
+        ran = run("init", clone)
+        assert ran.code == 1
+        said = flowing(ran.out)
+        assert "such as dev, staging and production. Are" not in said
+        assert "These do, and can be read as such: helmfile/{environment}.env (dev," in said
+        assert "--files 'helmfile/{environment}.env' --promote PATH" in said
+        again = run("init", clone, "--files", "helmfile/{environment}.env", "--print")
+        assert "copy: API_DOCKER_TAG" in again.out
+
+    def test_other_endings_that_are_no_yaml(self, tmp_path: Path, run: Run) -> None:
+        files = side_by_side("tf/{environment}.tfvars", 'tag = "{version}"\nhost = "x"\n')
+        said = flowing(run("init", a_clone(tmp_path, files, config=None)).out)
+        assert "No two files differ only in the name of an environment, such as dev" in said
 
     def test_names_that_move(self, tmp_path: Path, run: Run) -> None:
         files = side_by_side("{environment}/values.yaml", "image: {{ tag: {environment} }}\n")
@@ -506,24 +573,24 @@ class TestSayingWhere:
     def test_from_and_to_name_any_environments(self, tmp_path: Path, run: Run) -> None:
         files: dict[str, str | bytes] = {
             f"{name}/values.yaml": IMAGE_TAG.format(version=version)
-            for name, version in (("alpha", "2.0"), ("omega", "1.0"), ("staging", "3.0"))
+            for name, version in (("atlas", "2.0"), ("omega", "1.0"), ("staging", "3.0"))
         }
         clone = a_clone(tmp_path / "shop", files, config=None)
         assert run("init", clone).code == 1
-        ran = run("init", clone, "--from", "alpha", "--to", "omega", "--print", "--json")
+        ran = run("init", clone, "--from", "atlas", "--to", "omega", "--print", "--json")
         (pipeline,) = ran.json["pipelines"]
         graph = {each["name"]: each["from"] for each in pipeline["environments"]}
-        assert graph == {"alpha": None, "omega": "alpha"}
+        assert graph == {"atlas": None, "omega": "atlas"}
         assert [each["after"] for each in pipeline["changes"]] == ["2.0"]
 
     def test_unknown_names_ask_for_the_order(self, tmp_path: Path, run: Run) -> None:
         files: dict[str, str | bytes] = {
-            f"{name}/values.yaml": IMAGE_TAG.format(version="1.0") for name in ("alpha", "omega")
+            f"{name}/values.yaml": IMAGE_TAG.format(version="1.0") for name in ("atlas", "omega")
         }
         clone = a_clone(tmp_path, files, config=None)
         ran = run("init", clone, "--files", "{environment}/values.yaml")
         assert ran.code == 1
-        assert "--from alpha --to omega" in ran.err
+        assert "--from atlas --to omega" in ran.err
 
     def test_a_pattern_that_matches_nothing(self, tmp_path: Path, run: Run) -> None:
         clone = a_clone(tmp_path, LAYOUTS["helm-values"], config=None)

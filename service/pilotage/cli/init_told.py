@@ -126,6 +126,11 @@ def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iter
     misses = findings.misses
     if files is not None and not findings.side_by_side:
         yield f"No two environments have a file that matches {files}."
+    elif findings.otherwise is not None:
+        yield (
+            "No files that are called YAML or JSON differ only in the name of an environment. "
+            f"These do, and can be read as such: {_group(findings.otherwise)}."
+        )
     elif not findings.side_by_side and findings.names.given:
         yield f"No two files differ only in the names {' and '.join(findings.names.given)}."
     elif not findings.side_by_side:
@@ -135,13 +140,16 @@ def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iter
         )
     if misses.moving:
         group, place, values = misses.moving[0]
-        said = ", ".join(f"`{_cut(value)}` in {name}" for name, value in values.items())
+        said = ", ".join(
+            f"`{_cut(value)}` in {_called(group, name)}" for name, value in values.items()
+        )
         yield (
             f"{_files(len(misses.moving), group)}: {_cut(place.path)} is {said}. A name that "
             "moves is no version. Let CI write the version that it built, and ask again."
         )
     if misses.silent:
-        these = _files(len(misses.silent), misses.silent[0])
+        example = next((each for each in misses.silent if each.plain is None), misses.silent[0])
+        these = _files(len(misses.silent), example)
         asked = f"not two environments have {', '.join(promote)}"
         yield f"{these}: {asked if promote else 'no value there looks like a version'}."
     if findings.suggested:
@@ -153,14 +161,26 @@ def _seen(findings: Findings, files: str | None, promote: Sequence[str]) -> Iter
 
 def _files(count: int, example: Group) -> str:
     many = counted(count, "group of files", "groups of files")
-    return f"{many}, such as {_cut(example.key)} ({', '.join([*example.files][:6])})"
+    return f"{many}, such as {_group(example)}"
+
+
+def _group(group: Group) -> str:
+    names = (_called(group, name) for name in [*group.files][:6])
+    return f"{_cut(group.key)} ({', '.join(names)})"
+
+
+def _called(group: Group, name: str) -> str:
+    """The environment; or its file, where no name in it says which environment it is of."""
+    return group.files[name].rpartition("/")[2] if name == group.plain else name
 
 
 def _example(findings: Findings, files: str | None, promote: Sequence[str]) -> str:
     """Options that can be pasted as soon as what they say is true; PATH where nobody knows it."""
     groups = [group for group, _, _ in findings.misses.moving] or [*findings.misses.silent]
-    known = min((group.key for group in groups if "values" in group.key), default=None)
-    pattern = findings.nearest or files or known
+    named = [group.key for group in groups if group.plain is None]
+    known = min((key for key in named if "values" in key), default=None)
+    other = findings.otherwise.key if findings.otherwise is not None else None
+    pattern = findings.nearest or files or known or other
     if pattern is None:
         return f"--files '{_PATTERN}' --promote image.tag"
     if findings.nearest is not None:

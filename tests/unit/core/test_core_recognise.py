@@ -38,6 +38,8 @@ def keys(*paths: str) -> dict[str, dict[str, str]]:
         ("eu-dev/x.yaml", "eu-prod/x.yaml", "{environment}/x.yaml", ("eu-dev", "eu-prod")),
         ("v-test-eu.yaml", "v-prod-eu.yaml", "v-{environment}.yaml", ("test-eu", "prod-eu")),
         ("envs/int-gpu/x.yaml", "envs/prod-x/x.yaml", "envs/{environment}/x.yaml", None),
+        ("v-alpha.yaml", "v-prod.yaml", "v-{environment}.yaml", ("alpha", "prod")),
+        ("a/beta/x.yaml", "a/live/x.yaml", "a/{environment}/x.yaml", ("beta", "live")),
         ("tags/dev/api", "tags/prod/api", "tags/{environment}/api", ("dev", "prod")),
     ],
 )
@@ -95,6 +97,7 @@ def test_a_service_that_is_called_as_an_environment() -> None:
         ("prod staging dev", {"dev": "", "staging": "dev", "prod": "staging"}),
         ("prd tst pre dev", {"dev": "", "tst": "dev", "pre": "tst", "prd": "pre"}),
         ("uat prod", {"uat": "", "prod": "uat"}),
+        ("prod beta alpha dev", {"dev": "", "alpha": "dev", "beta": "alpha", "prod": "beta"}),
         (
             "integration load staging production",
             {
@@ -200,6 +203,8 @@ def test_what_moves(value: str) -> None:
             "spec: {chart: {spec: {version: 1.2.0}}}",
             Place("spec.chart.spec.version"),
         ),
+        ("v.yaml", "API_DOCKER_TAG: f3d0498\n", Place("API_DOCKER_TAG")),
+        ("v.yaml", "data: { VERSION: v1.2.3 }\n", Place("data.VERSION")),
     ],
 )
 def test_where_versions_stand(path: str, text: str, place: Place) -> None:
@@ -218,6 +223,7 @@ def test_where_versions_stand(path: str, text: str, place: Place) -> None:
         "image: nothing that is one 1.0",
         "kubeVersion: 1.20.0",
         '"image.tag": 1.0',
+        "token: ENC[x]\nsops: { version: 3.9.4, kms: [{ version: 1.0 }] }",
         "",
     ],
 )

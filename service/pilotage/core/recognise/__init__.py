@@ -19,6 +19,7 @@ from pilotage.core.recognise.groups import (
     Reader,
     chosen,
     grouped,
+    otherwise,
     read,
 )
 from pilotage.core.recognise.places import FileKind, Place, Rank
@@ -57,4 +58,5 @@ def recognise(paths: Sequence[str], reader: Reader, names: Names) -> Findings:
         families=tuple(families(found, misses.silent)),
         misses=misses,
         names=names,
+        otherwise=None if groups else otherwise(paths, reader, names),
     )

@@ -21,7 +21,7 @@ from pilotage.core.recognise.groups import (
     grouped,
     read,
 )
-from pilotage.core.recognise.places import FileKind, Place, Rank
+from pilotage.core.recognise.places import FileKind, Place, Rank, is_settled
 from pilotage.core.wording import nearest
 from pilotage.edit import image
 
@@ -115,30 +115,22 @@ class _Given:
     ) -> tuple[list[ReadGroup], Misses]:
         texts = reader(sorted({path for group in groups for path in group.files.values()}))
         good: list[ReadGroup] = []
-        silent = []
+        moving, silent = [], []
         for group in groups:
-            versions = {
+            found = {
                 name: values
                 for name, path in group.files.items()
                 if (values := self._values(texts.get(path), self.services[group.key]))
             }
-            if names.side_by_side(versions):
-                places = tuple(next(iter(versions.values())))
-                good.append(
-                    ReadGroup(
-                        group=group,
-                        kind=FileKind.VALUES,
-                        places=places,
-                        rank=Rank.CERTAIN,
-                        also=(),
-                        versions=versions,
-                        indexed={place: place.path for place in places},
-                        moving={},
-                    )
-                )
-            else:
+            settled = {name: each for name, each in found.items() if _are_settled(each)}
+            if not names.side_by_side(found):
                 silent.append(group)
-        return good, Misses(silent=tuple(silent))
+            elif names.side_by_side(settled):
+                good.append(_read(group, settled, found))
+            else:
+                place = next(iter(next(iter(found.values()))))
+                moving.append((group, place, {name: each[place] for name, each in found.items()}))
+        return good, Misses(moving=tuple(moving), silent=tuple(silent))
 
     def _values(self, text: str | None, service: str) -> dict[Place, str]:
         """Empty unless all of the places are there."""
@@ -151,6 +143,33 @@ class _Given:
             return {}
         values = [_placed(path, each) for path, each in found.items() if isinstance(each, str)]
         return dict(values) if len(values) == len(found) else {}
+
+
+def _are_settled(values: Mapping[Place, str]) -> bool:
+    return all(map(is_settled, values.values()))
+
+
+def _read(
+    group: Group,
+    settled: Mapping[str, Mapping[Place, str]],
+    found: Mapping[str, Mapping[Place, str]],
+) -> ReadGroup:
+    places = tuple(next(iter(settled.values())))
+    moving = {
+        name: next(value for value in values.values() if not is_settled(value))
+        for name, values in found.items()
+        if name not in settled
+    }
+    return ReadGroup(
+        group=group,
+        kind=FileKind.VALUES,
+        places=places,
+        rank=Rank.CERTAIN,
+        also=(),
+        versions=settled,
+        indexed={place: place.path for place in places},
+        moving=moving,
+    )
 
 
 def _placed(path: str, value: str) -> tuple[Place, str]:

@@ -92,10 +92,13 @@ def families(read: Sequence[ReadGroup], silent: Iterable[Group]) -> list[Family]
     """The surest and largest first. Each file belongs to one family only.
 
     `silent` are groups that say no version: some will have the shape of a family."""
-    services = _by_template(group.key for group in silent)
+    every = [*silent]
+    services = _by_template(group.key for group in every)
+    # A service that one environment alone has a file of may well say its version there.
+    complete = _by_template(group.key for group in every if group.plain is None)
     rest = {each.group.key: each for each in read}
     found = [
-        replace(family, without=tuple(sorted(services.get(family.files, ()))))
+        replace(family, without=_without(family, services if family.plain else complete))
         for family in _shared(rest)
     ]
     for key in sorted(rest, key=lambda each: (-len(rest[each].versions), len(each), each)):
@@ -104,6 +107,10 @@ def families(read: Sequence[ReadGroup], silent: Iterable[Group]) -> list[Family]
             _leave(rest, family)
             found.append(family)
     return sorted(found, key=_order)
+
+
+def _without(family: Family, services: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(sorted(services.get(family.files, ())))
 
 
 def family_of(files: str, services: Mapping[str, ReadGroup], silent: Iterable[str]) -> Family:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pilotage.core.recognise.environments import Names
 from pilotage.core.recognise.families import Family
-from pilotage.core.recognise.groups import Misses
+from pilotage.core.recognise.groups import Group, Misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +28,5 @@ class Findings:
     """Values that look like versions, where those that a person named are not there."""
     nearest: str | None = None
     """The pattern of files that are there, where no file matches what a person named."""
+    otherwise: Group | None = None
+    """Where nothing is side by side: files of other endings that are, and are YAML or JSON."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from pilotage import edit
 from pilotage.core.recognise import places
 from pilotage.core.recognise.environments import Names, Step
 from pilotage.core.recognise.places import FileKind, Found, Place, Rank
@@ -15,6 +16,9 @@ from pilotage.core.recognise.words import IGNORED_FOLDERS
 MOST_PATHS = 100_000
 MOST_FILES = 4_000
 """That are read, of those that could say a version."""
+
+_MOST_OTHERS = 20
+"""Groups of other endings that are looked into, where there is nothing else."""
 
 Reader = Callable[[Sequence[str]], Mapping[str, str | None]]
 """Texts by path; None for what is too large, or no text."""
@@ -64,12 +68,13 @@ class Misses:
     """Not one value that looks like a version stands in two environments."""
 
 
-def grouped(paths: Iterable[str], names: Names) -> list[Group]:
-    """Every group of at least two environments, in the order of their keys."""
+def grouped(paths: Iterable[str], names: Names, *, other_endings: bool = False) -> list[Group]:
+    """Every group of at least two environments, in the order of their keys: of the files that are
+    YAML or JSON by their names, or of the others."""
     found: dict[str, dict[str, str]] = {}
     plain: set[str] = set()
     for path in islice(paths, MOST_PATHS):
-        if _may_promote(path):
+        if _is_ours(path) and _is_data(path) is not other_endings:
             plain.add(path)
             for spot in names.spots(path):
                 found.setdefault(spot.key, {})[spot.name] = path
@@ -94,11 +99,38 @@ def without_environment(pattern: str) -> str:
     return f"{folder}{slash}{found}" if found != name and "{environment}" not in folder else ""
 
 
-def _may_promote(path: str) -> bool:
-    *folders, name = path.split("/")
-    if "{" in path or "}" in path or not path.isprintable() or IGNORED_FOLDERS & set(folders):
+def _is_ours(path: str) -> bool:
+    folders = path.split("/")[:-1]
+    return (
+        "{" not in path
+        and "}" not in path
+        and path.isprintable()
+        and not (IGNORED_FOLDERS & set(folders))
+    )
+
+
+def _is_data(path: str) -> bool:
+    """YAML or JSON, or without an ending in a folder."""
+    folder, _, name = path.rpartition("/")
+    return _ENDINGS.search(name) is not None or ("." not in name and folder != "")
+
+
+def otherwise(paths: Sequence[str], reader: Reader, names: Names) -> Group | None:
+    """Files of other endings that are YAML or JSON mappings all the same, such as `staging.env`
+    of helmfile."""
+    groups = [each for each in grouped(paths, names, other_endings=True) if each.plain is None]
+    some = groups[:_MOST_OTHERS]
+    texts = reader(sorted({path for group in some for path in group.files.values()}))
+    return next(
+        (each for each in some if all(map(_is_mapping, map(texts.get, each.files.values())))), None
+    )
+
+
+def _is_mapping(text: str | None) -> bool:
+    try:
+        return any(scalar.path != "." for scalar in edit.scalars(text or ""))
+    except edit.EditRefused:
         return False
-    return _ENDINGS.search(name) is not None or ("." not in name and bool(folders))
 
 
 def chosen(groups: Sequence[Group]) -> tuple[list[Group], int]:

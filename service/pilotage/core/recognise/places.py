@@ -13,6 +13,7 @@ from enum import Enum
 from pilotage import edit
 from pilotage.core.recognise.words import (
     DEPENDENCIES,
+    ENCRYPTION,
     OTHER_VERSION_KEYS,
     TAG_KEYS,
     VERSION_KEYS,
@@ -152,8 +153,11 @@ def _ranked(kind: FileKind, steps: tuple[Step, ...], value: str) -> tuple[Rank, 
     """How surely this is a version, and whether it is inside an image string."""
     keys = [step.name for step in steps if isinstance(step, Key)]
     last = keys[-1] if keys and isinstance(steps[-1], Key) else ""
+    if last.isupper():
+        last = last.lower()
     if (
         not last
+        or keys[0] in ENCRYPTION
         or last in OTHER_VERSION_KEYS
         or {"labels", "annotations", "metadata"} & set(keys[:-1])
     ):

@@ -105,6 +105,8 @@ def reason(proposed: Proposed) -> str:
     value = _cut(member.versions[environment], 40)
     if any(family.has_own(each) for each in family.members):
         version = f"The version is {_cut(member.places[0].path)} there ({value})"
+    elif family.rules[0].path == "{service}":
+        version = f"The version is the value of the service's name ({value} in that one)"
     else:
         version = (
             f"The version is {_cut(family.rules[0].path)} in all of them ({value} in that one)"
@@ -173,7 +175,10 @@ def _environments(proposed: Proposed, *, first: bool) -> Iterator[str]:
         ]
         said = f"; others say a name that moves, such as `{_cut(moving[0])}`" if moving else ""
         few = "none" if versions == 0 else f"{versions}"
-        text = f"{name} is left out: {few} of {files} files there say a version{said}."
+        shared = len(proposed.family.members) > 1 and not proposed.family.names_services
+        what = counted(files, "value" if shared else "file")
+        are = "is a version" if shared else "say a version"
+        text = f"{name} is left out: {few} of {what} there {are}{said}."
         yield from _comment(text)
     for name, source in proposed.sources.items():
         yield f"{_scalar(name)}:"

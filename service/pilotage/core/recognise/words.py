@@ -42,6 +42,8 @@ VERSION_KEYS = words("""
     targetRevision revision release sha
 """)
 OTHER_VERSION_KEYS = words("apiVersion kubeVersion kubernetesVersion schemaVersion minVersion")
+ENCRYPTION = words("sops")
+"""What stands below is the encryption's own: its version is nobody's release."""
 DEPENDENCIES = words("""
     postgresql postgres postgresqlHa pgbouncer mysql mariadb mongodb redis valkey keydb memcached
     rabbitmq kafka zookeeper nats elasticsearch opensearch clickhouse cassandra minio etcd consul
