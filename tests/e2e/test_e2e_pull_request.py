@@ -100,6 +100,39 @@ def test_a_robots_tick_does_not_count(tmp_path: Path) -> None:
         service.until_ready(pull)
 
 
+@pytest.mark.parametrize("left", ["", "<!-- pilotage:promotion:syrf-production-9 -->"])
+def test_nobody_opens_the_gate_by_what_they_write_into_the_body(tmp_path: Path, left: str) -> None:
+    """Without its hidden line it is still ours: no box of ours is left out, not for a moment."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        pull = _opened(world, service)
+        world.github.edit_body(pull, left, "li")
+        service.until(lambda: "- [ ] Feature" in pull.body, "the body stands there again")
+        service.look_again()
+        assert "success" not in _every_ready(world, pull.head_sha)
+
+
+def test_another_pull_request_of_the_same_commit_does_not_open_our_gate(tmp_path: Path) -> None:
+    """A status belongs to the commit; the stricter pull request speaks, and nothing flaps."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        pull = _opened(world, service)
+        git = world.repository.git
+        git.put_ref("refs/heads/mine", pull.head_sha)
+        mine = world.github.open_pull_request_as(
+            "sam", world.repository, "mine", "Mine", "Please.", "main"
+        )
+        assert mine.head_sha == pull.head_sha
+        for _ in range(3):
+            service.look_again()
+        assert set(_every_ready(world, pull.head_sha)) == {"pending"}
+        assert len(_every_ready(world, pull.head_sha)) <= 2
+
+
+def _every_ready(world: World, sha: str) -> list[str]:
+    """The states of `pilotage/ready` that this commit ever had."""
+    found = world.repository.statuses.get(sha, [])
+    return [status.state for status in found if status.context == "pilotage/ready"]
+
+
 # Commands
 
 

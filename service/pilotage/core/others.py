@@ -12,10 +12,11 @@ from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Mode
 from pilotage.core.decision import Draft
 from pilotage.core.forge import READY, Status, StatusState
+from pilotage.core.model import Sha
 from pilotage.core.outputs import Outputs
 from pilotage.core.proof import in_quarantine, obstacle
 from pilotage.core.prose import clipped
-from pilotage.core.snapshot import OtherPullRequest
+from pilotage.core.snapshot import Known, OtherPullRequest
 from pilotage.core.version_rules import is_older
 
 
@@ -24,8 +25,10 @@ def others(draft: Draft) -> None:
         return
     judged = dict(draft.target.ready_for)
     for other in draft.seen.others:
-        status = _status(draft, other)
         brief = other.brief
+        if brief.head == _own_head(draft):
+            continue  # a status belongs to the commit: that of our pull request asks for more
+        status = _status(draft, other)
         statuses = {(brief.head, READY): status}
         for queued in draft.seen.queued:
             if queued.pull_request == brief.number:
@@ -35,6 +38,14 @@ def others(draft: Draft) -> None:
             judged[brief.number] = brief.head
     newest = dict(sorted(judged.items())[-500:])
     draft.target = replace(draft.target, ready_for=newest)
+
+
+def _own_head(draft: Draft) -> Sha | None:
+    match draft.seen.pull_request:
+        case Known(value=pull_request) if pull_request.open:
+            return pull_request.head
+        case _:
+            return None
 
 
 def _status(draft: Draft, other: OtherPullRequest) -> Status:

@@ -57,7 +57,16 @@ def with_others(look: Look, snapshot: Snapshot) -> Snapshot:
 
 
 def _our_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
-    if row.author != look.own or row.body_marker is None:
+    """By what its body says; by its number where a person took that out, or wrote something else:
+    nobody may make a stranger of it, for whom fewer gates are asked."""
+    if row.author != look.own:
+        return None
+    named = _named_promotion(look, row)
+    return named or look.store.promotion_by_pull_request(look.target.id, row.number)
+
+
+def _named_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
+    if row.body_marker is None:
         return None
     kind, _, promotion = row.body_marker.partition(":")
     if kind != "promotion":
