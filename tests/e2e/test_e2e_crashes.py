@@ -157,11 +157,11 @@ def test_dying_around_any_act_does_nothing_twice(
     perform = Performer.perform
     died: list[str] = []
 
-    def dying(self: Performer, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+    def dying(self: Performer, act: Act, outputs: Sequence[Outputs]) -> Result:
         if act.kind in died:
-            return perform(self, act, outputs, now)
+            return perform(self, act, outputs)
         if when == "after":
-            perform(self, act, outputs, now)
+            perform(self, act, outputs)
         died.append(act.kind)
         raise Died(act.key)
 

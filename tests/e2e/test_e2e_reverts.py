@@ -199,11 +199,11 @@ def test_a_revert_that_loses_the_race_for_the_branch_is_planned_anew(
     raced: list[str] = []
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
 
-        def racing(self: Performer, act: Act, outputs: Sequence[Outputs], now: object) -> Result:
+        def racing(self: Performer, act: Act, outputs: Sequence[Outputs]) -> Result:
             if isinstance(act, RevertCommit) and not raced:
                 raced.append(act.key)
                 world.github.commit(world.repository, "main", {"NOTES": "1\n"}, "Race", "li")
-            return perform(self, act, outputs, now)  # type: ignore[arg-type]
+            return perform(self, act, outputs)
 
         monkeypatch.setattr(Performer, "perform", racing)
         service.until_settled()

@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -173,15 +172,15 @@ def test_another_replica_makes_the_same_commit(
         Service(world, tmp_path) as service,
     ):
 
-        def twice(self: Performer, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+        def twice(self: Performer, act: Act, outputs: Sequence[Outputs]) -> Result:
             if isinstance(act, RevertCommit):
                 outside = Outside(world.settings(tmp_path / "other"))
                 stack.callback(outside.close)
                 repository = outside.repository(REPOSITORY)
                 repository.trees.git.fetch()
                 other = Performer(outside, repository, BOT, "main")
-                made.append((act, perform(other, act, outputs, now)))
-            result = perform(self, act, outputs, now)
+                made.append((act, perform(other, act, outputs)))
+            result = perform(self, act, outputs)
             if isinstance(act, RevertCommit):
                 made.append((act, result))
             return result

@@ -135,6 +135,5 @@ def _time_to_a_decision(world: World, service: Service, number: int) -> float:
         world.argocd.store.publish(app)
     assert decided.wait(10), f"no look followed frame {number}\n{service.story()}"
     taken = time.monotonic() - begun
-    service.engine.unlisten(heard)
     service.until_idle()
     return taken

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 
@@ -86,14 +85,14 @@ def test_a_tree_that_comes_out_differently_is_decided_anew(
     perform = Performer.perform
     results: list[Result] = []
 
-    def differing(self: Performer, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+    def differing(self: Performer, act: Act, outputs: Sequence[Outputs]) -> Result:
         if isinstance(act, RevertCommit):
             assert isinstance(act.contents, ReverseMerge)
             if not results:
                 act = replace(act, contents=replace(act.contents, tree="0" * 40))
-            results.append(perform(self, act, outputs, now))
+            results.append(perform(self, act, outputs))
             return results[-1]
-        return perform(self, act, outputs, now)
+        return perform(self, act, outputs)
 
     monkeypatch.setattr(Performer, "perform", differing)
     simulation = Calm(known, outside_gate="revert")

@@ -82,7 +82,7 @@ class Performer:
     def _github(self) -> GitHub:
         return self._outside.github
 
-    def perform(self, act: Act, outputs: Sequence[Outputs], now: datetime) -> Result:
+    def perform(self, act: Act, outputs: Sequence[Outputs]) -> Result:
         """Raises GitHubError, RemoteError or NotYet when it may be tried again."""
         match act:
             case CommitBranch():
@@ -94,7 +94,7 @@ class Performer:
             case RevertCommit():
                 return self._revert(act)
             case SyncApplication() | TerminateOperation():
-                return self._argocd(act, now)
+                return self._argocd(act)
             case Notify():
                 return self._notify(act)
             case AnswerComment():
@@ -286,7 +286,7 @@ class Performer:
         others = [each for each in refusals if _METHOD_REFUSED not in str(each)]
         raise (others or refusals)[0]
 
-    def _argocd(self, act: SyncApplication | TerminateOperation, now: datetime) -> Result:
+    def _argocd(self, act: SyncApplication | TerminateOperation) -> Result:
         server = self._outside.argocd.get(self._server)
         if server is None:
             return Refused(f"the settings know no Argo CD named {self._server}")

@@ -243,7 +243,7 @@ class _Work:
             self._finished(act, Outrun("its branch is not ours"))
             return True
         try:
-            result = self._performer().perform(act, self._decision.outputs, ticker.clock())
+            result = self._performer().perform(act, self._decision.outputs)
         except (GitHubError, GitError, NotYet) as error:
             return self._failed(act, attempts, error)
         self._finished(act, result)

@@ -63,9 +63,6 @@ class Engine:
         """`listener` hears, from a worker's thread, of each target that was just looked at."""
         self._listeners.append(listener)
 
-    def unlisten(self, listener: Callable[[str], None]) -> None:
-        self._listeners.remove(listener)
-
     def register(self) -> None:
         """The rows of the repositories themselves; their looks bring in the targets."""
         for repository in self._outside.settings.repositories:

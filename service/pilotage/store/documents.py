@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Discriminator, JsonValue, TypeAdapter, ValidationError
 
 from pilotage.core.acts import Act, Result
-from pilotage.core.model import BodyEdit, Command, Promotion, Target
+from pilotage.core.model import Command, Promotion, Target
 from pilotage.store.errors import UnreadableDocument
 
 T = TypeVar("T")
@@ -68,7 +68,6 @@ ACT: Document[Act] = Document(TypeAdapter(Annotated[Act, Discriminator("kind")])
 RESULT: Document[Result] = Document(TypeAdapter(Annotated[Result, Discriminator("kind")]))
 COMMAND: Document[Command] = Document(TypeAdapter(Command))
 """For mail: `COMMAND.payload(command)` and back by `COMMAND.from_payload(mail.payload, where)`."""
-BODY_EDIT: Document[BodyEdit] = Document(TypeAdapter(BodyEdit))
 PAYLOAD: Document[Payload] = Document(TypeAdapter(Payload))
 
 

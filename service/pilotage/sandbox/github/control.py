@@ -400,10 +400,6 @@ class GitHub:
         with self.state.lock:
             return ci.report_check(self.state, repo, sha, name, conclusion)
 
-    def finish_workflow_run(self, repo: Repository, run: WorkflowRun, conclusion: str) -> None:
-        with self.state.lock:
-            ci.finish_run(self.state, repo, run, conclusion)
-
     def rerun_workflow(self, repo: Repository, run: WorkflowRun, conclusion: str | None) -> None:
         """The same run once more: its id stays, the attempt counts up."""
         with self.state.lock:

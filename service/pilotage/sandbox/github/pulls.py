@@ -198,7 +198,7 @@ def read(state: State, pull: PullRequest) -> Json:
         if pull.unread > 0:
             pull.unread -= 1
         else:
-            _compute(state, pull)
+            _compute(pull)
     return shown(state, pull)
 
 
@@ -207,7 +207,7 @@ def shown(state: State, pull: PullRequest) -> Json:
     return render_pulls.pull(state, pull, rules.mergeable_state(state, pull.repository, pull))
 
 
-def _compute(state: State, pull: PullRequest) -> None:
+def _compute(pull: PullRequest) -> None:
     git = pull.repository.git
     try:
         tree = git.merge_trees(pull.base_sha, pull.head_sha)
