@@ -116,11 +116,16 @@ class TerminateOperation:
     kind: Literal["terminate_operation"] = "terminate_operation"
 
 
+MessageKind: TypeAlias = Literal[
+    "opened", "confirmed", "held", "reverted", "outside_gate", "blocked"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Notify:
     key: str
     promotion: str
-    event: Literal["opened", "confirmed", "held", "reverted", "closed", "outside_gate", "blocked"]
+    event: MessageKind
     channels: tuple[str, ...]
     title: str
     text: str

@@ -18,7 +18,7 @@ from pilotage.core.config.policy import ArtifactRules, Permission
 from pilotage.core.model import Sha
 from pilotage.core.places import shown
 from pilotage.core.version import cut
-from pilotage.core.wording import counted
+from pilotage.core.wording import counted, verb
 
 _READABLE = (".yaml", ".yml", ".json")
 _NAMED = 3
@@ -185,7 +185,7 @@ def _unlike(service: str, write: Write, seen: Artifacts) -> Problem:
 def evidence(seen: Artifacts, rules: ArtifactRules) -> str:
     """What was found good: "2 files parse; 3 Deployments fit Kubernetes 1.31; the same build …"."""
     read = [file for file in seen.files if is_readable(file.path)]
-    told = [f"{counted(len(read), 'file')} {'parses' if len(read) == 1 else 'parse'}"]
+    told = [f"{counted(len(read), 'file')} {verb(len(read), 'parses', 'parse')}"]
     if len(read) < len(seen.files):
         told.append(f"{counted(len(seen.files) - len(read), 'file')} of another kind not read")
     kinds = Counter(

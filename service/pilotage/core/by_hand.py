@@ -10,18 +10,11 @@ from pilotage.core.distance import Step, distance
 from pilotage.core.holding import quarantine
 from pilotage.core.merged import released_by_person
 from pilotage.core.model import Origin, Outcome, Quarantined
-from pilotage.core.plan import Plan
 from pilotage.core.results import revert_key
-from pilotage.core.snapshot import Known, Written
+from pilotage.core.snapshot import Known, Unknown, Written
 from pilotage.core.version import cut
 
 _REMEMBERED = 10
-
-
-def running_now(plan: Plan) -> dict[str, str]:
-    """What the target's files say now, service to version."""
-    before = {name: found.change.before for name, found in plan.services.items()}
-    return {**plan.unchanged, **{name: found for name, found in before.items() if found}}
 
 
 def noticed(draft: Draft) -> None:
@@ -30,7 +23,7 @@ def noticed(draft: Draft) -> None:
     A person's rollback is never fought: the version that they took away is quarantined.
     """
     seen, target = draft.seen, draft.target
-    now = running_now(seen.plan)
+    now = seen.plan.versions_in_target
     moved = {
         service: (target.running[service], found)
         for service, found in now.items()
@@ -104,7 +97,7 @@ def _may_be_our_merge(draft: Draft, service: str, found: str) -> bool:
     match draft.seen.pull_request:
         case Known(value=pull_request):
             return pull_request.merged
-        case _:
+        case Unknown() | None:
             return True
 
 

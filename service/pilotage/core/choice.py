@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pilotage.core import prose
-from pilotage.core.by_hand import running_now
 from pilotage.core.change import versions_of
 from pilotage.core.config.policy import NewServices, Roll
 from pilotage.core.decision import Draft, EventKind
@@ -18,7 +17,7 @@ from pilotage.core.proof import hopeless, in_question, obstacle, select
 from pilotage.core.rolling import ours, touched
 from pilotage.core.snapshot import Known
 from pilotage.core.version import short
-from pilotage.core.wording import listed, nearest
+from pilotage.core.wording import listed, nearest, verb
 
 CANCEL = "--cancel"
 
@@ -52,7 +51,7 @@ def promote(draft: Draft, command: Command) -> Answer:
     if refused is not None:
         return _no(refused)
     draft.target = replace(draft.target, choice=Choice(names, command.by, command.at))
-    text = f"only {listed(names)} {_is(names)} promoted now"
+    text = f"only {_are(names)} promoted now"
     draft.tell(EventKind.CHOSEN, f"{command.by}: {text}", by=command.by)
     draft.wake(draft.now)
     return Answer("; ".join([text, *_awaited(draft, names)]))
@@ -75,10 +74,10 @@ def add(draft: Draft, command: Command) -> Answer:
     draft.target = replace(target, admitted=admitted)
     draft.wake(draft.now)
     if back:
-        text = f"{listed(names)} {_is(names)} left out again"
+        text = f"{_are(names)} left out again"
     else:
         source = draft.seen.policy.source_name
-        text = f"{listed(names)} {_is(names)} let in, once proven in {source}"
+        text = f"{_are(names)} let in, once proven in {source}"
     draft.tell(EventKind.ADMITTED, f"{command.by}: {text}", by=command.by)
     return Answer(text)
 
@@ -92,7 +91,7 @@ def followed(draft: Draft) -> None:
     over = _over(draft, choice)
     if over is None:
         others = draft.seen.plan.services.keys() - set(choice.services)
-        rest = f"; {listed(sorted(others))} waits" if others else ""
+        rest = f"; {listed(sorted(others))} {verb(len(others), 'waits', 'wait')}" if others else ""
         text = f"{choice.by} asked for {listed(choice.services)} only{rest}"
         draft.explain("asked", text, f"pilotage promote {_where(draft)} {CANCEL}")
         return
@@ -111,8 +110,8 @@ def _no(text: str) -> Answer:
     return Answer(text, done=False)
 
 
-def _is(names: tuple[str, ...]) -> str:
-    return "is" if len(names) == 1 else "are"
+def _are(names: tuple[str, ...]) -> str:
+    return f"{listed(names)} {verb(len(names), 'is', 'are')}"
 
 
 def _where(draft: Draft) -> str:
@@ -151,7 +150,7 @@ def _not_new(draft: Draft, name: str) -> str | None:
         return None
     if name in plan.services and plan.services[name].change.new:
         return None
-    if name in running_now(plan) or name in plan.problems:
+    if name in plan.versions_in_target or name in plan.problems:
         return f"{draft.target.environment} has {name} already"
     return _unknown(draft, name)
 
@@ -245,7 +244,7 @@ def _over(draft: Draft, choice: Choice) -> str | None:
         return None
     if not plan.services:
         return "nothing of it differs any more"
-    selection = select(draft.seen, draft.target, draft.now)
+    selection = select(draft.seen, draft.target)
     if hopeless(plan, selection):
         return selection.obstacles[0].reason
     return _refused(draft, tuple(plan.services))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from pilotage.core.acts import Act, Notify
-from pilotage.core.config.policy import Mode
+from pilotage.core.acts import Act, MessageKind, Notify
+from pilotage.core.config.policy import Mode, Policy
 from pilotage.core.model import Promotion, Reason, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.snapshot import Snapshot
@@ -121,6 +121,30 @@ class Draft:
     ) -> None:
         of = promotion.id if promotion is not None else None
         self.events.append(Event(of, self.now, kind, text, by, data))
+
+    def notify(
+        self,
+        promotion: Promotion,
+        policy: Policy,
+        event: MessageKind,
+        title: str,
+        text: str,
+        *,
+        key: str,
+        url: str | None = None,
+    ) -> None:
+        """One message to the policy's channels; `key` tells it from others of the promotion."""
+        self.acts.append(
+            Notify(
+                key=f"{promotion.id}/notify/{key}",
+                promotion=promotion.id,
+                event=event,
+                channels=policy.environment.notify,
+                title=title,
+                text=text,
+                url=promotion.pull_request_url if url is None else url,
+            )
+        )
 
     def explain(self, subject: str, text: str, next_step: str = "") -> None:
         self.because.append(Reason(subject, text, next_step))

@@ -15,6 +15,7 @@ from pilotage.core.artifacts import evidence, findings, next_step
 from pilotage.core.manifests import DoesNotRender, NotAsked, NotSeen, Renders
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
+from pilotage.core.prose import moment
 from pilotage.core.snapshot import Known, Snapshot, Unknown
 from pilotage.core.version import short
 from pilotage.core.wording import counted
@@ -96,7 +97,7 @@ def proof(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
             return Gate("proof", Verdict.FAIL, found.reason, found.next_step)
     proofs = [find(target.proofs, change.service, change.after) for change in promotion.changes]
     times = [found.proven_at for found in proofs if found is not None and found.proven_at]
-    since = f" since {max(times):%d %b %H:%M UTC}" if times else ""
+    since = f" since {moment(max(times))}" if times else ""
     return Gate(
         "proof", Verdict.PASS, f"every version is proven in {seen.policy.source_name}{since}"
     )
@@ -195,7 +196,7 @@ def approved(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     if len(given) >= wanted.count:
         return Gate("approvers", Verdict.PASS, f"approved by {', '.join(given)}")
     missing = wanted.count - len(given)
-    text = f"{missing} approval{'s' if missing > 1 else ''} missing"
+    text = f"{counted(missing, 'approval')} missing"
     return Gate("approvers", Verdict.WAIT, text, f"approved by {who}")
 
 
@@ -204,7 +205,7 @@ def alone(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     release = target.release
     if release is None or release.id == promotion.id:
         return Gate("alone", Verdict.PASS, f"nothing else is on its way to {target.environment}")
-    doing = release.state.value.replace("_", " ")
+    doing = release.state.words
     held = f", held: {release.hold.reason}" if release.hold else ""
     reason = f"{target.environment} is {doing} {release.id}{held}"
     return Gate("alone", Verdict.WAIT, reason, "wait for its verdict")

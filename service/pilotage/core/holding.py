@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilotage.core.acts import Notify
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import Hold, Promotion, Quarantined, Subject
 from pilotage.core.version import short
@@ -35,17 +34,10 @@ def _announce(draft: Draft, promotion: Promotion) -> None:
     assert hold is not None
     draft.tell(EventKind.HELD, hold.reason, promotion=promotion, subject=hold.subject.value)
     policy = draft.seen.release_policy or draft.seen.policy
-    draft.acts.append(
-        Notify(
-            key=f"{promotion.id}/notify/held/{hold.subject.value}/{promotion.retries}",
-            promotion=promotion.id,
-            event="held",
-            channels=policy.environment.notify,
-            title=f"{promotion.id} is held and needs a person",
-            text=f"{hold.reason}\nIt goes on when somebody comments {hold.next_step}",
-            url=promotion.pull_request_url,
-        )
-    )
+    title = f"{promotion.id} is held and needs a person"
+    text = f"{hold.reason}\nIt goes on when somebody comments {hold.next_step}"
+    key = f"held/{hold.subject.value}/{promotion.retries}"
+    draft.notify(promotion, policy, "held", title, text, key=key)
 
 
 def quarantine(draft: Draft, entry: Quarantined, promotion: Promotion | None) -> None:

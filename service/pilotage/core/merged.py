@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilotage.core import prose
-from pilotage.core.acts import Notify
 from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import OutsideGate
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.discovery.names import pinned
-from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
     Hold,
     Merge,
@@ -31,10 +29,9 @@ from pilotage.core.release_page import merged_word
 from pilotage.core.snapshot import Known, MergeSeen, Unknown, Written
 
 
-def merged(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None:
+def merged(draft: Draft, promotion: Promotion) -> None:
     """Whoever merged it, and even past a closed gate."""
-    seen = draft.seen.merged
-    match seen:
+    match draft.seen.merged:
         case None:
             draft.explain("merge", "the merge commit has not been read yet")
             draft.wake(draft.now + draft.seen.rhythm.look)
@@ -102,17 +99,8 @@ def _judged_gate(draft: Draft, release: Promotion, merge: Merge) -> Promotion:
     text = f"{merge.by} merged past a closed gate: {merge.outside_gate}"
     draft.tell(EventKind.OUTSIDE_GATE, text, promotion=release, by=merge.by)
     policy = draft.seen.policy
-    draft.acts.append(
-        Notify(
-            key=f"{release.id}/notify/outside-gate",
-            promotion=release.id,
-            event="outside_gate",
-            channels=policy.environment.notify,
-            title=f"{release.id} was merged past a closed gate",
-            text=text,
-            url=release.pull_request_url,
-        )
-    )
+    title = f"{release.id} was merged past a closed gate"
+    draft.notify(release, policy, "outside_gate", title, text, key="outside-gate")
     match policy.environment.outside_gate:
         case OutsideGate.NOTE:
             return release

@@ -35,6 +35,11 @@ class State(StrEnum):
     CLOSED = "closed"
     SUPERSEDED = "superseded"
 
+    @property
+    def words(self) -> str:
+        """`rolling out`."""
+        return self.value.replace("_", " ")
+
 
 PROPOSED = frozenset({State.OBSERVING, State.OPEN})
 RELEASING = frozenset({State.ROLLING_OUT, State.VERIFYING, State.REVERTING})

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilotage.core import prose
-from pilotage.core.acts import Notify, OpenPullRequest
+from pilotage.core.acts import OpenPullRequest
 from pilotage.core.branch import commit_branch, planned, show_first
 from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.model import Promotion, State
 from pilotage.core.plan import Plan
 from pilotage.core.proof import Selection, hopeless, in_question, select
-from pilotage.core.wording import listed
+from pilotage.core.wording import listed, verb
 
 
 def observing(draft: Draft) -> None:
     """Something differs, or may: propose it when it is proven and nothing forbids it."""
     seen = draft.seen
-    selection = select(seen, draft.target, draft.now)
+    selection = select(seen, draft.target)
     for obstacle in selection.obstacles:
         draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
         draft.wake(obstacle.until)
@@ -47,7 +47,7 @@ def _together(draft: Draft, plan: Plan, selection: Selection) -> None:
     stopped = {obstacle.service for obstacle in selection.obstacles}
     waiting = [service for service in plan.services if service not in stopped]
     if waiting and stopped and not selection.changes:
-        waits = "waits" if len(waiting) == 1 else "wait"
+        waits = verb(len(waiting), "waits", "wait")
         text = f"{listed(waiting)} {waits} for {listed(sorted(stopped))}: `together` is `all`"
         draft.explain("together", text)
 
@@ -93,17 +93,9 @@ def _blocked(draft: Draft, promotion: Promotion) -> Promotion:
         "request until it is closed or merged"
     )
     draft.tell(EventKind.BLOCKED, text, promotion=promotion)
-    draft.acts.append(
-        Notify(
-            key=f"{promotion.id}/notify/blocked/{number}",
-            promotion=promotion.id,
-            event="blocked",
-            channels=draft.seen.policy.environment.notify,
-            title=f"{promotion.id} waits for #{number}",
-            text=text,
-            url=foreign.url,
-        )
-    )
+    title, key = f"{promotion.id} waits for #{number}", f"blocked/{number}"
+    policy = draft.seen.policy
+    draft.notify(promotion, policy, "blocked", title, text, key=key, url=foreign.url)
     return replace(promotion, blocked_by=number)
 
 

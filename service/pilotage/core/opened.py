@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilotage.core import comparing, prose, rendered
-from pilotage.core.acts import ClosePullRequest, CommitBranch, Notify
+from pilotage.core.acts import ClosePullRequest, CommitBranch
 from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
@@ -41,7 +41,7 @@ def opened(draft: Draft) -> None:
             draft.explain("pull request", f"#{promotion.pull_request} cannot be read: {reason}")
             draft.wake(until)
         case Known(value=pull_request) if pull_request.merged:
-            merged(draft, promotion, pull_request)
+            merged(draft, promotion)
         case Known(value=pull_request) if not pull_request.open:
             _closed(draft, promotion, pull_request)
         case Known(value=pull_request):
@@ -81,7 +81,7 @@ def _kept(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None
     if promotion.ended_at is not None:
         _close(draft, promotion)
         return
-    selection = select(seen, draft.target, draft.now)
+    selection = select(seen, draft.target)
     for obstacle in selection.obstacles:
         draft.explain(obstacle.service, obstacle.reason, obstacle.next_step)
         draft.wake(obstacle.until)
@@ -136,25 +136,13 @@ def _with_renders(draft: Draft, promotion: Promotion, pull_request: PullRequest)
 def _announce(draft: Draft, promotion: Promotion) -> None:
     """The message that a pull request waits for people goes out once: its key sees to that."""
     policy = draft.seen.policy
-    draft.acts.append(
-        Notify(
-            key=f"{promotion.id}/notify/opened",
-            promotion=promotion.id,
-            event="opened",
-            channels=policy.environment.notify,
-            title=prose.title(policy, promotion),
-            text=prose.opened_message(policy, promotion),
-            url=promotion.pull_request_url,
-        )
-    )
+    text = prose.opened_message(policy, promotion)
+    draft.notify(promotion, policy, "opened", prose.title(policy, promotion), text, key="opened")
 
 
 def _nothing_left(promotion: Promotion, plan: Plan) -> bool:
     """The target has every value of the set already, whoever brought it there."""
-    now = {
-        **plan.unchanged,
-        **{name: found.change.before for name, found in plan.services.items()},
-    }
+    now = plan.versions_in_target
     return all(now.get(service) == wanted for service, wanted in promotion.versions)
 
 

@@ -57,7 +57,7 @@ def _status(draft: Draft, other: OtherPullRequest) -> Status:
     if target.pause is not None:
         return Status(StatusState.FAILURE, clipped(f"paused: {target.pause.reason}"))
     if draft.release is not None:
-        doing = draft.release.state.value.replace("_", " ")
+        doing = draft.release.state.words
         return Status(
             StatusState.PENDING, clipped(f"{target.environment} is {doing} {draft.release.id}")
         )

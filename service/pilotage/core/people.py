@@ -184,7 +184,7 @@ def _again(draft: Draft, revert: Revert) -> Revert:
             return revert
         case Unknown():
             return revert
-        case _:
+        case Known() | None:
             return replace(revert, attempt=revert.attempt + 1, pull_request=None)
 
 

@@ -76,6 +76,12 @@ class Plan:
     def changes(self) -> tuple[ServiceChange, ...]:
         return tuple(found.change for found in self.services.values())
 
+    @property
+    def versions_in_target(self) -> dict[str, str]:
+        """What the target's files say now, service to version."""
+        before = {name: found.change.before for name, found in self.services.items()}
+        return {**self.unchanged, **{name: found for name, found in before.items() if found}}
+
     def only(self, services: Collection[str]) -> Plan:
         """What promoting these alone would do."""
         return replace(

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pilotage.core.application import Gone
 from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import Policy, Together
 from pilotage.core.discovery.names import source_names
 from pilotage.core.model import Proof, Target
 from pilotage.core.plan import Plan
+from pilotage.core.prose import second
 from pilotage.core.rollout.judge import judge_value
-from pilotage.core.rollout.watch import Failed, Held, Live, Pending, State, Watch
+from pilotage.core.rollout.watch import Failed, Held, Live, Overtaken, Pending, State, Watch
 from pilotage.core.snapshot import Sight, Snapshot
 from pilotage.core.version import short
 from pilotage.core.version_rules import Refused, refused
@@ -130,7 +132,7 @@ def _not_live(watches: Mapping[str, Watch | None]) -> str | None:
                 return f"{name} failed: {resource} {message}".rstrip()
             case Held(message=message):
                 return f"{name}: {message}"
-            case _:
+            case Overtaken() | Gone():
                 return f"{name}: {watch.message}"
     return None
 
@@ -140,17 +142,17 @@ def in_question(plan: Plan, target: Target) -> Plan:
     return plan if target.choice is None else plan.only(target.choice.services)
 
 
-def select(snapshot: Snapshot, target: Target, now: datetime) -> Selection:
+def select(snapshot: Snapshot, target: Target) -> Selection:
     """The set that the policy would promote now, and what stands in the way of the rest."""
     changes: list[ServiceChange] = []
     obstacles: list[Obstacle] = []
     plan = in_question(snapshot.plan, target)
-    for service, planned in plan.services.items():
+    for planned in plan.services.values():
         found = obstacle(planned.change, snapshot.policy, target)
         if found is None:
             changes.append(planned.change)
         else:
-            obstacles.append(replace(found, service=service))
+            obstacles.append(found)
     for service, problem in plan.problems.items():
         obstacles.append(Obstacle(service, str(problem), "mend the file"))
     if obstacles and snapshot.policy.pipeline.together is Together.ALL:
@@ -202,8 +204,4 @@ def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Ob
     if proof.live_since is None or proof.obstacle is not None:
         return Obstacle(name, f"{label} is not live in {policy.source_name}: {proof.obstacle}")
     until = proof.live_since + policy.environment.gates.soak
-    return Obstacle(name, f"{label} soaks in {policy.source_name} until {_time(until)}", "", until)
-
-
-def _time(at: datetime) -> str:
-    return at.strftime("%d %b %H:%M:%S UTC")
+    return Obstacle(name, f"{label} soaks in {policy.source_name} until {second(until)}", "", until)

@@ -86,7 +86,13 @@ def span(duration: timedelta) -> str:
 
 
 def moment(at: datetime) -> str:
+    """`3 Nov 12:00 UTC`."""
     return at.astimezone(UTC).strftime("%d %b %H:%M UTC").lstrip("0")
+
+
+def second(at: datetime) -> str:
+    """`3 Nov 12:00:30 UTC`, for an end that somebody may wait for."""
+    return at.astimezone(UTC).strftime("%d %b %H:%M:%S UTC").lstrip("0")
 
 
 def _filled(template: str, policy: Policy, promotion: Promotion) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from pilotage.core import prose, verification
-from pilotage.core.acts import Notify
+from pilotage.core.acts import MessageKind
 from pilotage.core.application import Gone
 from pilotage.core.config.policy import OnFailure, Policy, Together
 from pilotage.core.decision import Draft, EventKind
@@ -127,7 +127,7 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
         release = replace(release, live_at=live_at)
         draft.tell(
             EventKind.VERIFYING,
-            f"live everywhere; verifying until {draft.now + period.for_:%H:%M:%S UTC}",
+            f"live everywhere; verifying until {prose.second(draft.now + period.for_)}",
             promotion=release,
         )
     release = replace(release, checks=verification.take(release.checks, draft.seen.readings))
@@ -267,17 +267,9 @@ def _ended(draft: Draft, release: Promotion, state: State) -> Promotion:
     draft.tell(EventKind.ENDED, conclusion, promotion=release)
     policy = draft.seen.release_policy or draft.seen.policy
     if state is not State.SUPERSEDED:
-        draft.acts.append(
-            Notify(
-                key=f"{release.id}/notify/{state.value}/{len(release.reverts)}",
-                promotion=release.id,
-                event="confirmed" if state is State.CONFIRMED else "reverted",
-                channels=policy.environment.notify,
-                title=f"{release.id} {state.value}",
-                text=conclusion,
-                url=release.pull_request_url,
-            )
-        )
+        event: MessageKind = "confirmed" if state is State.CONFIRMED else "reverted"
+        key = f"{state.value}/{len(release.reverts)}"
+        draft.notify(release, policy, event, f"{release.id} {state.value}", conclusion, key=key)
     return release
 
 

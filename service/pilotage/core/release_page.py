@@ -95,7 +95,7 @@ def _lead(policy: Policy, release: Promotion) -> str:
 def _story(target: Target, policy: Policy, release: Promotion) -> StoryPage:
     merge = release.merge
     assert merge is not None
-    heading = release.state.value.replace("_", " ").capitalize()
+    heading = release.state.words.capitalize()
     lead = _lead(policy, release).removeprefix(f"{heading} ")
     if release.ended_at is not None:
         lead = f"{moment(release.ended_at)}, {lead}"

@@ -7,12 +7,10 @@ from datetime import datetime
 
 from pilotage.core.acts import (
     Act,
-    AnswerComment,
     ClosePullRequest,
     CommitBranch,
     Committed,
     Done,
-    Notify,
     Opened,
     OpenPullRequest,
     Outrun,
@@ -20,7 +18,6 @@ from pilotage.core.acts import (
     Result,
     RevertCommit,
     Reverted,
-    SyncApplication,
     TerminateOperation,
 )
 from pilotage.core.change import files_of
@@ -76,9 +73,7 @@ def _promotion(target: Target, promotion: str) -> Promotion | None:
     return None
 
 
-def _changed(  # noqa: C901 - one row for each pair that means something
-    promotion: Promotion, act: Act, result: Result, now: datetime
-) -> Promotion:
+def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> Promotion:
     match act, result:
         case (CommitBranch(), Committed(sha=sha)):
             return replace(promotion, branch_head=sha)
@@ -105,8 +100,6 @@ def _changed(  # noqa: C901 - one row for each pair that means something
             Refused(reason=reason),
         ):
             return _held(promotion, act, reason, now)
-        case ((SyncApplication() | TerminateOperation() | Notify() | AnswerComment()), _):
-            return promotion
         case _:
             return promotion
 

@@ -20,6 +20,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"1 {one}" if count == 1 else f"{count:,} {many or one + 's'}"
 
 
+def verb(count: int, one: str, many: str) -> str:
+    """`waits` of one, `wait` of several."""
+    return one if count == 1 else many
+
+
 def listed(names: Iterable[str], most: int = _NAMED, *, between: str = ", ") -> str:
     """`a, b, c`, or the first few and how many more."""
     every = list(names)

@@ -436,6 +436,17 @@ def test_live_everywhere_begins_the_verification() -> None:
     assert decision.acts == ()
 
 
+def test_the_end_of_the_verification_is_told_with_its_day() -> None:
+    """It may last for days: a time of day alone would be taken for today's."""
+    fresh = release(
+        state=State.ROLLING_OUT,
+        outcomes=dict.fromkeys(STAGING, Outcome.ROLLING_OUT),
+        live_at=None,
+    )
+    events = {event.kind: event.text for event in decide(releasing(fresh), NOW).events}
+    assert events[EventKind.VERIFYING] == "live everywhere; verifying until 20 Nov 12:30:00 UTC"
+
+
 def test_one_pending_application_keeps_it_rolling_out() -> None:
     fresh = release(
         state=State.ROLLING_OUT,

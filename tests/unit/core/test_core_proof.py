@@ -306,16 +306,16 @@ def test_the_end_of_a_soak_is_known_beforehand() -> None:
 @pytest.mark.runbook("SYRF-2")
 def test_together_all_is_all_or_nothing() -> None:
     seen = snapshot(target=target(proofs=proofs(API)))
-    found = select(seen, seen.target, NOW)
+    found = select(seen, seen.target)
     assert found.changes == ()
     assert [each.service for each in found.obstacles] == ["web"]
     every = snapshot()
-    assert {each.service for each in select(every, every.target, NOW).changes} == set(STAGING)
+    assert {each.service for each in select(every, every.target).changes} == set(STAGING)
 
 
 def test_together_proven_leaves_out_and_names() -> None:
     seen = snapshot(policy=pipeline(together="proven"), target=target(proofs=proofs(API)))
-    found = select(seen, seen.target, NOW)
+    found = select(seen, seen.target)
     assert [each.service for each in found.changes] == ["api"]
     assert [each.service for each in found.obstacles] == ["web"]
 
@@ -327,7 +327,7 @@ def test_a_file_that_cannot_be_edited_is_an_obstacle(together: str, chosen: set[
     problem = snapshot(staging={"api": "x: [\n"}).plan.problems["api"]
     services = {name: each for name, each in planned.services.items() if name != "api"}
     seen = replace(seen, plan=replace(planned, services=services, problems={"api": problem}))
-    found = select(seen, seen.target, NOW)
+    found = select(seen, seen.target)
     assert {each.service for each in found.changes} == chosen
     assert found.obstacles[0].next_step == "mend the file"
     assert found.obstacles[0].reason.startswith("syrf/environments/staging/api/config.yaml:")

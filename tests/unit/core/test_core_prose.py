@@ -182,6 +182,8 @@ def test_moments_are_absolute_and_in_utc() -> None:
     assert prose.moment(NOW) == "20 Nov 12:00 UTC"
     elsewhere = NOW.astimezone(timezone(timedelta(hours=-5)))
     assert prose.moment(elsewhere) == "20 Nov 12:00 UTC"
+    assert prose.second(elsewhere) == "20 Nov 12:00:00 UTC"
+    assert prose.moment(NOW.replace(day=3)) == "3 Nov 12:00 UTC"
 
 
 @given(st.text(max_size=300))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from pilotage.adapters.git import UnknownCommit
 from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
-from pilotage.core.by_hand import running_now
 from pilotage.core.change import ServiceChange
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Sha
@@ -50,7 +49,7 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
     if since is None or since == look.base:
         return snapshot
     snapshot = replace(snapshot, passed=_passed(look, since))
-    now = running_now(look.plan)
+    now = look.plan.versions_in_target
     before = look.target.running
     moved = [name for name, found in now.items() if before.get(name, found) != found]
     if not moved:

@@ -10,7 +10,6 @@ from pilotage.adapters.github import GitHub, GitHubError
 from pilotage.adapters.kubernetes import NoSchemas
 from pilotage.core import checklist, manifests, rendered
 from pilotage.core.artifacts import Artifacts
-from pilotage.core.by_hand import running_now
 from pilotage.core.change import files_of
 from pilotage.core.discovery.find import Found
 from pilotage.core.discovery.names import target_names, why_unknown
@@ -136,7 +135,7 @@ def _set_by_people(look: Look, promotion: Promotion, head: Sha) -> dict[str, str
     trees, pipeline = look.repository.trees, look.policy.pipeline
     environment = look.policy.environment_name
     bases = (
-        running_now(look.plan),
+        look.plan.versions_in_target,
         versions(pipeline, trees.tree(pipeline, environment, promotion.base)),
     )
     found = {}
