@@ -110,6 +110,28 @@ def test_where_no_name_can_be_a_services_it_is_said_why(tmp_path: Path, run: Run
     assert 'note: syrf/production: no service, because of the name: "my app"' in ran.out
 
 
+@pytest.mark.parametrize("version", ["staging-4be19f2", "1.4.0-staging.3", "Staging_12"])
+def test_a_version_that_names_its_environment_is_asked_about(
+    tmp_path: Path, run: Run, version: str
+) -> None:
+    """Some teams build an image for each environment: another registry may not have this one."""
+    files = two_services()
+    for service in ("api", "web"):
+        files[file("staging", service)] = values("staging", version)
+    clone = a_clone(tmp_path, files)
+    said = f"api {version} and 1 more service: the version names staging; is that the build"
+    assert run("check", clone).out.count(f"note: syrf/production: {said}") == 1
+    assert f"  {said} which production is to run?" in run("plan", clone).out
+
+
+@pytest.mark.parametrize("version", ["production-4be19f2", "stagingold-1", "v2.0.0"])
+def test_other_words_in_a_version_are_nobodys_environment(
+    tmp_path: Path, run: Run, version: str
+) -> None:
+    files = two_services() | {file("staging", "api"): values("staging", version)}
+    assert "the version names" not in run("check", a_clone(tmp_path, files)).out
+
+
 UMBRELLA = """\
 version: 1
 pipelines:

@@ -244,6 +244,12 @@ class TestOtherShapes:
             found["config"]
         )
 
+    def test_what_is_left_out_is_named_by_its_keys(self, tmp_path: Path, run: Run) -> None:
+        files = side_by_side("envs/{environment}.json", '{{"aVersion": "1.0", "bVersion": "1.0"}}')
+        files |= LAYOUTS["helm-values"]
+        ran = run("init", a_clone(tmp_path, {**files}, config=None), "--print")
+        assert "#   --files 'envs/{environment}.json'\n  #     (aVersion, bVersion)" in ran.out
+
     def test_so_is_one_of_the_files_that_a_person_names(self, tmp_path: Path, run: Run) -> None:
         """What could never be promoted is not proposed because somebody said where it stands."""
         files = side_by_side("env/{environment}.yaml", "A_TAG: '{version}'\nB_TAG: '{version}'\n")

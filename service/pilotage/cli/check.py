@@ -20,7 +20,7 @@ from pilotage.cli.clone import (
     open_clone,
     reads_clone,
 )
-from pilotage.cli.fit import in_order, misfits, unknown_services, written_twice
+from pilotage.cli.fit import in_order, misfits, own_builds, unknown_services, written_twice
 from pilotage.cli.output import AsJson, Exit, print_json, say
 from pilotage.core.wording import counted
 
@@ -84,6 +84,7 @@ def _read(clone: Clone) -> tuple[list[Problem], list[str]]:
         notes += [f"{target.id}: {note}" for note in untold]
         problems += misfits(clone, target, found)
         notes += [*_alone(target, found), *_stale_locks(clone, target)]
+        notes += [f"{target.id}: {note}" for note in own_builds(target, found)]
         numbers |= dict.fromkeys(_numbers(clone, target))
     problems += [*unknown_services(clone), *written_twice(clone)]
     return in_order(problems), [*notes, *numbers]

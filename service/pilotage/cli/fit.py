@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from os.path import commonpath
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pilotage.cli.clone import Clone, Target
-from pilotage.core.wording import nearest
+from pilotage.core.version import cut
+from pilotage.core.wording import counted, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -105,6 +107,21 @@ def _nearest_file(entries: Sequence[Entry], pattern: str) -> str | None:
     if len(alike) > _MOST_PATHS:
         alike.sort(key=lambda path: len(commonpath((path, pattern))), reverse=True)
     return nearest(pattern, alike[:_MOST_PATHS], 0.5)
+
+
+def own_builds(target: Target, found: Plan) -> list[str]:
+    """Versions that name the environment that they come from: some teams build one for each, and
+    then what `dev-4be19f2` names in one registry may not be there in another."""
+    word = re.compile(rf"(?<![^\W_]){re.escape(target.source)}(?![^\W_])", re.IGNORECASE)
+    named = [each for each in found.changes if word.search(each.after)]
+    if not named:
+        return []
+    example = f"{named[0].service} {cut(named[0].after)}"
+    more = f" and {counted(len(named) - 1, 'more service')}" if named[1:] else ""
+    return [
+        f"{example}{more}: the version names {target.source}; is that the build which "
+        f"{target.environment} is to run?"
+    ]
 
 
 def unknown_services(clone: Clone) -> list[Problem]:

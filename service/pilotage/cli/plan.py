@@ -18,7 +18,7 @@ from pilotage.cli.clone import (
     reads_clone,
 )
 from pilotage.cli.diff import print_diff, unified
-from pilotage.cli.fit import in_order, misfits
+from pilotage.cli.fit import in_order, misfits, own_builds
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
 from pilotage.core.wording import counted, listed, nearest
 
@@ -170,7 +170,9 @@ def _notes(target: Target, plan: Plan, against: Mapping[str, str]) -> list[str]:
     from pilotage.core.config.policy import Mode, Together
     from pilotage.core.layout import misnamed_text
 
-    notes = [misnamed_text(plan.misnamed)] if plan.misnamed else []
+    notes = [*own_builds(target, plan)]
+    if plan.misnamed:
+        notes.append(misnamed_text(plan.misnamed))
     some = plan.services.keys() - against.keys()
     if (plan.problems or against) and some and target.pipeline.together is Together.ALL:
         notes.append("`together: all`: nothing is promoted while one service cannot be")

@@ -62,6 +62,8 @@ def test_paths_that_differ_only_in_an_environment(
         (".github/dev/v.yaml", ".github/prod/v.yaml"),
         ("chart/templates/dev.yaml", "chart/templates/prod.yaml"),
         ("a/dev/main.tf", "a/prod/main.tf"),
+        ("tests/dev/v.yaml", "tests/prod/v.yaml"),
+        ("a/expected/dev.yaml", "a/expected/prod.yaml"),
         ("{service}/dev/v.yaml", "{service}/prod/v.yaml"),
     ],
 )

@@ -11,12 +11,13 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from pilotage.core.recognise import Findings, Member, Place, Source
+from pilotage.core.recognise import Family, Findings, Member, Place, Source
 from pilotage.core.recognise.proposal import Proposal, Proposed
 from pilotage.core.recognise.words import words
 from pilotage.core.wording import counted, listed
 
 WIDTH = 80
+_SERVICE = "{service}"
 _MOST_NAMED = 4
 _MOST_LEFT_OUT = 10
 _APPLICATIONS = "`auto`: the Argo CD applications that read a service's files."
@@ -64,10 +65,16 @@ def _left_out(proposed: Sequence[Proposed]) -> Iterator[str]:
     )
     for each in proposed[:_MOST_LEFT_OUT]:
         yield f"  #   --files '{each.family.files}'"
-        yield f"  #     ({_cut(each.family.rules[0].path, 60)})"
+        yield f"  #     ({_cut(_where(each.family), 60)})"
     if len(proposed) > _MOST_LEFT_OUT:
         more = len(proposed) - _MOST_LEFT_OUT
         yield from _comment(f"and {more} more, which `pilotage init --json` lists.", 2)
+
+
+def _where(family: Family) -> str:
+    """The path of the version; the keys themselves where each is a service's name."""
+    path = family.rules[0].path
+    return listed(each.places[0].path for each in family.members) if path == _SERVICE else path
 
 
 def _pipeline(proposed: Proposed, *, first: bool) -> list[str]:
@@ -105,7 +112,7 @@ def reason(proposed: Proposed) -> str:
     value = _cut(member.versions[environment], 40)
     if any(family.has_own(each) for each in family.members):
         version = f"The version is {_cut(member.places[0].path)} there ({value})"
-    elif family.rules[0].path == "{service}":
+    elif family.rules[0].path == _SERVICE:
         version = f"The version is the value of the service's name ({value} in that one)"
     else:
         version = (
@@ -178,7 +185,8 @@ def _environments(proposed: Proposed, *, first: bool) -> Iterator[str]:
         shared = len(proposed.family.members) > 1 and not proposed.family.names_services
         what = counted(files, "value" if shared else "file")
         are = "is a version" if shared else "say a version"
-        text = f"{name} is left out: {few} of {what} there {are}{said}."
+        told = f"{few} of {what} there {are}" if files > 1 else "its file says no version"
+        text = f"{name} is left out: {told}{said}."
         yield from _comment(text)
     for name, source in proposed.sources.items():
         yield f"{_scalar(name)}:"

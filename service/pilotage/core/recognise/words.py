@@ -9,7 +9,7 @@ def words(text: str) -> frozenset[str]:
 
 IGNORED_FOLDERS = words("""
     .git .github .gitlab .circleci .vscode .idea .devcontainer node_modules vendor testdata
-    fixtures .fixtures templates __tests__ terraform
+    fixtures .fixtures templates tests __tests__ __snapshots__ expected terraform
 """)
 """No version is promoted in these; `templates` are Helm's, which are no YAML."""
 
