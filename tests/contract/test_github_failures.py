@@ -277,7 +277,7 @@ READINGS: dict[str, Callable[[GitHub], object]] = {
     "labels": lambda g: g.labels(REPO),
     "text_of": lambda g: g.text_of(REPO, "a.yaml", "main"),
     "create_comment": lambda g: g.create_comment(REPO, 1, "x"),
-    "create_deployment": lambda g: g.create_deployment(REPO, "1" * 40, "production"),
+    "create_deployment": lambda g: g.create_deployment(REPO, "1" * 40, "eu", production=True),
     "merge": lambda g: g.merge_pull_request(REPO, 1, "1" * 40, "merge"),
     "edit": lambda g: g.edit_pull_request(REPO, 1, title="t"),
     "add_assignees": lambda g: g.add_assignees(REPO, 1, ["maria"]),

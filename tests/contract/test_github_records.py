@@ -165,13 +165,25 @@ def test_a_deployment_is_recorded_past_missing_checks(world: World, github: GitH
     head = world.repo.git.branch("main") or ""
     world.github.protect(world.repo, "main", [READY])
     assert github.deployment(REPO, head, "production") is None
-    made = github.create_deployment(REPO, head, "production", description="x" * 200)
+    made = github.create_deployment(
+        REPO, head, "production", production=True, description="x" * 200
+    )
     assert github.counts.writes == 1
     assert github.deployment(REPO, head, "production") == forge.ForgeDeployment(made.id, "")
     for state in ("in_progress", "success"):
         github.set_deployment_state(REPO, made.id, state, url="https://example.com/run")
     assert github.deployment(REPO, head, "production") == forge.ForgeDeployment(made.id, "success")
     assert github.deployment(REPO, head, "staging") is None
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_what_is_production_is_said_and_not_guessed_from_the_name(
+    world: World, github: GitHub, production: bool
+) -> None:
+    head = world.repo.git.branch("main") or ""
+    github.create_deployment(REPO, head, "production", production=production)
+    (recorded,) = world.repo.deployments
+    assert recorded.production_environment is production
 
 
 def test_the_deployments_of_others_are_not_ours(world: World, github: GitHub) -> None:

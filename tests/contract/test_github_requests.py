@@ -50,7 +50,9 @@ def everything(github: GitHub, head: str) -> None:
     github.react(REPO, comment.id, "eyes")
     github.delete_comment(REPO, comment.id)
     merged = github.merge_pull_request(REPO, number, head, "squash", title="t", message="m")
-    deployment = github.create_deployment(REPO, merged, "production", description="d")
+    deployment = github.create_deployment(
+        REPO, merged, "production", production=True, description="d"
+    )
     github.set_deployment_state(
         REPO, deployment.id, "success", description="d", url="https://x.org"
     )

@@ -68,8 +68,7 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
     draft.tell(EventKind.MERGED, text, promotion=release, by=merge.by, commit=merge.sha)
     draft.propose(None)
     draft.follow(_judged_gate(draft, release, merge))
-    landed = (merge.sha, *draft.target.landed)[:20]
-    draft.target = replace(draft.target, landed=landed)
+    draft.target = draft.target.with_landed(merge.sha)
     draft.wake(draft.now)
 
 

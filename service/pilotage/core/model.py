@@ -41,6 +41,7 @@ class State(StrEnum):
         return self.value.replace("_", " ")
 
 
+_LANDED_REMEMBERED = 20
 PROPOSED = frozenset({State.OBSERVING, State.OPEN})
 RELEASING = frozenset({State.ROLLING_OUT, State.VERIFYING, State.REVERTING})
 ENDED = frozenset(State) - PROPOSED - RELEASING
@@ -404,3 +405,6 @@ class Target:
     blind: str | None = None
     """Why nothing could be decided at the last look; it is tried again."""
     wake_at: datetime | None = None
+
+    def with_landed(self, sha: Sha) -> Target:
+        return replace(self, landed=(sha, *self.landed)[:_LANDED_REMEMBERED])

@@ -143,6 +143,8 @@ class DeploymentRecord:
 
     sha: Sha
     environment: str
+    production: bool
+    """Whether GitHub is to show it apart from test environments."""
     state: DeploymentState
     description: str
 

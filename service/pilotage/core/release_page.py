@@ -69,7 +69,9 @@ def _deployment(policy: Policy, release: Promotion, sha: Sha) -> DeploymentRecor
             state, said = "inactive", release.conclusion
         case _:
             state, said = "in_progress", f"Rolling out {changes}"
-    return DeploymentRecord(sha, policy.environment_name, state, clipped(said))
+    name, environments = policy.environment_name, policy.pipeline.environments.values()
+    goes_further = any(each.from_ == name for each in environments)
+    return DeploymentRecord(sha, name, not goes_further, state, clipped(said))
 
 
 def _lead(policy: Policy, release: Promotion) -> str:

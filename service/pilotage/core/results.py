@@ -42,7 +42,7 @@ def apply(target: Target, act: Act, result: Result, now: datetime) -> Target:
     if target.release is not None and target.release.id == changed.id:
         target = replace(target, release=changed)
         if isinstance(result, Reverted) and result.sha is not None:
-            target = replace(target, landed=(result.sha, *target.landed)[:20])
+            target = target.with_landed(result.sha)
         return target
     return replace(target, proposal=changed)
 

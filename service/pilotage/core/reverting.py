@@ -168,7 +168,7 @@ def _committed(
 def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
     """The revert waits in a pull request: for the rules, or for a person."""
     revert = release.reverts[index]
-    number = revert.pull_request
+    number, environment = revert.pull_request, draft.target.environment
     planned = _planned(draft, release, revert)
     match draft.seen.revert_request:
         case None:
@@ -181,25 +181,27 @@ def _requested(draft: Draft, release: Promotion, index: int) -> Promotion:
             return landed(draft, release, index, request.merged)
         case Known(value=request) if isinstance(planned, Nothing):
             if request.open and number is not None:
-                draft.acts.append(_no_longer_needed(release, index, number))
+                draft.acts.append(_no_longer_needed(draft, release, index, number))
             return _all(release, revert.services, Outcome.OVERTAKEN, planned.reason)
         case Known(value=request) if request.open:
             why = f" ({revert.why_waiting})" if revert.why_waiting else ""
-            reason = f"merge #{number} to put production back{why}"
+            reason = f"merge #{number} to put {environment} back{why}"
             return hold(draft, release, Subject.REVERT, reason)
         case Known():
-            reason = f"#{number}, which would put production back, was closed"
+            reason = f"#{number}, which would put {environment} back, was closed"
             if release.hold is not None and release.hold.subject is Subject.REVERT:
                 return replace(release, hold=replace(release.hold, reason=reason))
             return hold(draft, release, Subject.REVERT, reason)
 
 
-def _no_longer_needed(release: Promotion, index: int, number: int) -> ClosePullRequest:
+def _no_longer_needed(
+    draft: Draft, release: Promotion, index: int, number: int
+) -> ClosePullRequest:
     return ClosePullRequest(
         key=f"{release.id}/close-revert/{index + 1}",
         promotion="",
         number=number,
-        comment="Somebody has put production back already.",
+        comment=f"Somebody has put {draft.target.environment} back already.",
     )
 
 
@@ -208,7 +210,7 @@ def landed(draft: Draft, release: Promotion, index: int, sha: Sha) -> Promotion:
     revert = replace(release.reverts[index], sha=sha, landed_at=draft.now)
     text = f"{', '.join(revert.services)} put back by {sha[:7]}"
     draft.tell(EventKind.REVERT_LANDED, text, promotion=release, commit=sha)
-    draft.target = replace(draft.target, landed=(sha, *draft.target.landed)[:20])
+    draft.target = draft.target.with_landed(sha)
     draft.wake(draft.now)
     kept = release.hold
     if kept is not None and kept.subject is Subject.REVERT:

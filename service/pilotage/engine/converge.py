@@ -246,7 +246,11 @@ class Convergence:
         writes = 0
         if found is None:
             found = self._github.create_deployment(
-                repository, wanted.sha, wanted.environment, description=wanted.description
+                repository,
+                wanted.sha,
+                wanted.environment,
+                production=wanted.production,
+                description=wanted.description,
             )
             writes += 1
         if found.state != wanted.state:

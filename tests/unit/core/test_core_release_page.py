@@ -11,7 +11,18 @@ from pilotage.core.decide import decide
 from pilotage.core.model import Hold, Outcome, Quarantined, Revert, State, Subject
 from pilotage.core.outputs import Advice, StoryPage
 from pilotage.rendering import render_story
-from tests.unit.core.worlds import MERGED, NOW, SOURCE, STAGING, ago, release, releasing, target
+from tests.unit.core.worlds import (
+    CONFIG,
+    MERGED,
+    NOW,
+    SOURCE,
+    STAGING,
+    ago,
+    policy,
+    release,
+    releasing,
+    target,
+)
 
 
 def story_of(before: Any) -> StoryPage:
@@ -96,6 +107,19 @@ def test_while_it_is_put_back_no_rollback_is_offered() -> None:
     )
     assert page.heading == "Reverting"
     assert page.advice == ()
+
+
+@pytest.mark.parametrize(
+    ("further", "is_production"), [("", True), ("      canary: { from: production }\n", False)]
+)
+def test_only_where_nothing_goes_further_is_recorded_as_production(
+    further: str, is_production: bool
+) -> None:
+    """GitHub shows what is recorded so apart from test environments."""
+    chosen = policy(CONFIG + further)
+    outputs = decide(releasing(release_policy=chosen), NOW).outputs
+    (record,) = (each.deployment for each in outputs if each.deployment is not None)
+    assert record.production is is_production
 
 
 @pytest.mark.parametrize("over", [False, True])

@@ -201,3 +201,15 @@ def test_a_revert_that_waits_in_a_pull_request_says_what_refused_it() -> None:
     text, _, step = act_of(decision, Notify).text.partition("\n")
     assert text == f"merge #9 to put production back ({why})"
     assert step == "It goes on when somebody comments /pilotage resume"
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_revert_in_a_pull_request_names_its_own_environment(is_open: bool) -> None:
+    aim = target(release=reverting(), running=STAGING, environment="europe")
+    waiting = apply(aim, revert_act(), Reverted(None, 9, ""), NOW)
+    assert waiting.release is not None
+    revert_request = Known(RevertSeen(None, is_open), NOW)
+    before = releasing(waiting.release, target=waiting, revert_request=revert_request)
+    told = act_of(decide(before, NOW), Notify).text
+    assert "europe" in told
+    assert "production" not in told

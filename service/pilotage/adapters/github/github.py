@@ -367,8 +367,8 @@ class GitHub:
         sha: Sha,
         environment: str,
         *,
+        production: bool,
         description: str = "",
-        production: bool = True,
     ) -> forge.ForgeDeployment:
         """Record it as it is: no merging of branches, no waiting for anybody's checks."""
         payload = {
