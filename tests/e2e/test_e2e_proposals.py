@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pilotage.clock import utc_now
@@ -244,6 +245,36 @@ def test_reopened_while_a_newer_one_is_open(tmp_path: Path, touched: bool) -> No
             assert len(said) == 1
             assert "superseded by #1, which was reopened" in said[0]
         assert len(world.pulls()) == 2
+
+
+def test_another_base_closes_the_gate_and_its_merge_releases_nothing(tmp_path: Path) -> None:
+    """A merge into a branch that nobody deploys holds no later promotion up."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_reviewed()
+        world.repository.git.put_ref("refs/heads/other", pull.base_sha)
+        _set_base(world, pull, "other")
+        service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
+        assert service.why(pull).startswith("it goes into other, not main; set its base branch")
+        world.github.merge(pull, "maria", bypass=True)
+        ended = service.until_state(1)
+        assert ended.state is State.SUPERSEDED
+        assert ended.conclusion == "merged by maria into other, not main: nothing is released"
+        service.until(lambda: "into other, not main" in pull.body, "the body says so")
+        second = service.until_open(2)
+        service.review_and_merge(second)
+        assert service.until_state(2).state is State.CONFIRMED
+
+
+def _set_base(world: World, pull: PullRequest, base: str) -> None:
+    """As a person does it at the top of the page."""
+    answer = httpx.patch(
+        f"{world.github.api_url}/repos/{world.repository.full_name}/pulls/{pull.number}",
+        headers={"Authorization": f"Bearer {world.github.token_for('maria')}"},
+        json={"base": base},
+    )
+    assert answer.status_code == 200, answer.text
 
 
 # Commits by people

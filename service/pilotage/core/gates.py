@@ -68,7 +68,15 @@ def not_held(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
 
 
 def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
-    """The head really holds the set that is shown: a person may have committed to the branch."""
+    """The head really holds the set that is shown: a person may have committed to the branch.
+    And it goes where it is meant to go: a person may have chosen another base."""
+    match seen.pull_request:
+        case Known(value=pull_request) if pull_request.base_branch != seen.base_branch:
+            reason = f"it goes into {pull_request.base_branch}, not {seen.base_branch}"
+            step = f"set its base branch to {seen.base_branch} again"
+            return Gate("contents", Verdict.FAIL, reason, step)
+        case _:
+            pass
     match seen.versions_on_head:
         case None:
             return Gate("contents", Verdict.WAIT, "the branch has not been read yet")

@@ -25,6 +25,7 @@ from pilotage.core.model import (
     Subject,
 )
 from pilotage.core.outputs import Outputs
+from pilotage.core.proposal_page import superseded_outputs
 from pilotage.core.release_page import merged_word
 from pilotage.core.snapshot import Known, MergeSeen, Unknown, Written
 
@@ -40,6 +41,18 @@ def merged(draft: Draft, promotion: Promotion) -> None:
             draft.wake(until or draft.now + draft.seen.rhythm.look)
         case Known(value=found):
             _take_over(draft, promotion, found)
+
+
+def merged_elsewhere(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> None:
+    """A person had given it another base: nothing of it is on the branch that is watched."""
+    by, into = pull_request.merged_by or "somebody", pull_request.base_branch
+    conclusion = f"merged by {by} into {into}, not {draft.seen.base_branch}: nothing is released"
+    ended = replace(promotion, state=State.SUPERSEDED, ended_at=draft.now, conclusion=conclusion)
+    draft.ended.append(ended)
+    draft.propose(None)
+    draft.tell(EventKind.ENDED, conclusion, promotion=ended, by=by)
+    draft.outputs.append(superseded_outputs(ended, draft.now))
+    draft.wake(draft.now)
 
 
 def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:

@@ -10,7 +10,7 @@ from pilotage.core.branch import show_first
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.forge import PullRequest
 from pilotage.core.gates import blockers, judge_gates
-from pilotage.core.merged import merged
+from pilotage.core.merged import merged, merged_elsewhere
 from pilotage.core.model import (
     Promotion,
     Refusal,
@@ -41,7 +41,10 @@ def opened(draft: Draft) -> None:
             draft.explain("pull request", f"#{promotion.pull_request} cannot be read: {reason}")
             draft.wake(until)
         case Known(value=pull_request) if pull_request.merged:
-            merged(draft, promotion)
+            if pull_request.base_branch == draft.seen.base_branch:
+                merged(draft, promotion)
+            else:
+                merged_elsewhere(draft, promotion, pull_request)
         case Known(value=pull_request) if not pull_request.open:
             _closed(draft, promotion, pull_request)
         case Known(value=pull_request):

@@ -95,6 +95,17 @@ def test_the_default_branch_is_the_servers(world: World) -> None:
     assert world.store().default_branch() == "trunk"
 
 
+def test_a_default_branch_that_is_renamed_is_followed(world: World) -> None:
+    """As a team goes from master to main, while the service runs."""
+    store = world.store()
+    store.fetch()
+    assert store.default_branch() == "main"
+    world.git("branch", "--move", "main", "trunk", at=world.origin)
+    world.git("symbolic-ref", "HEAD", "refs/heads/trunk", at=world.origin)
+    store.fetch()
+    assert store.default_branch() == "trunk"
+
+
 def test_a_retried_commit_has_the_same_sha_even_in_another_store(world: World) -> None:
     """A crash between commit and push is repaired by making the commit again."""
     one, other = world.store(), world.store()

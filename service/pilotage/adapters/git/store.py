@@ -117,7 +117,10 @@ class GitStore:
             self._shared.heads = None
             if len(list(self.path.glob("objects/pack/*.pack"))) > _PACKS:
                 self.repack()
-            return self.heads()
+            heads = self.heads()
+            if self._default_branch not in heads:
+                self._default_branch = None  # renamed, say: the server is asked anew
+            return heads
 
     def heads(self) -> Mapping[str, Sha]:
         """The heads as of the last fetch or push; costs nothing after it."""
@@ -134,7 +137,8 @@ class GitStore:
         return self._server().head(branch, self.timeouts.network)
 
     def default_branch(self) -> str | None:
-        """As given to ``open``, else as the server says (asked once); None for an empty repository.
+        """As given to ``open``, else as the server says (asked once, and again when that branch is
+        gone); None for an empty repository.
         For a local clone: the server's default as the clone knows it, else the current branch."""
         if self._default_branch is None:
             if self._remote is not None:
