@@ -13,6 +13,7 @@ from pilotage.core.change import ServiceChange
 from pilotage.core.config.policy import OutsideGate
 from pilotage.core.decision import Draft, EventKind
 from pilotage.core.discovery.names import pinned
+from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
     Hold,
     Merge,
