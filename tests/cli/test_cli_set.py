@@ -187,6 +187,44 @@ class TestImage:
         assert text_of(manifests) == MANIFESTS
 
 
+NEAR = """\
+metadata: { labels: { app.kubernetes.io/name: shop } }
+spec:
+  containers:
+    - { name: app, image: "a:1" }
+    - { name: side, image: "b:1" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("spec.container[name=app].image", "spec.containers[name=app].image"),
+        ("spec.containers[name=sid].image", "spec.containers[name=side].image"),
+        ("spec.containers[7].image", "spec.containers[1].image"),
+        ("spec.containers.0.image", "spec.containers[0].image"),
+        ("spec/containers[0].image", "spec.containers[0].image"),
+        ("metadata.labels.app.kubernetes.io/name", 'metadata.labels["app.kubernetes.io/name"]'),
+        ("metadata.annotations", ""),
+        ("spec.replicas", ""),
+    ],
+)
+def test_a_path_that_is_not_there_names_the_nearest(
+    tmp_path: Path, run: Run, path: str, meant: str
+) -> None:
+    file = written(tmp_path / "a.yaml", NEAR)
+    ran = run("set", file, path, "x")
+    assert (ran.code, text_of(file)) == (1, NEAR)
+    assert ("did you mean" in ran.err) is bool(meant), ran.err
+    assert f"(did you mean `{meant}`?)" in ran.err or not meant
+    assert run("set", file, meant, "x").code == 0 or not meant
+
+
+def test_items_are_counted_from_the_first(tmp_path: Path, run: Run) -> None:
+    ran = run("set", written(tmp_path / "a.yaml", NEAR), "spec.containers[-1].image", "x")
+    assert "on: items are counted from the first, which is [0]" in ran.err
+
+
 class TestInsertAndDelete:
     def test_a_missing_key_is_added_only_when_asked(self, values: Path, run: Run) -> None:
         ran = run("set", values, "image.pullPolicy", "Always")

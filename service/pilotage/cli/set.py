@@ -15,13 +15,21 @@ import typer
 from pilotage.cli.diff import print_diff, unified
 from pilotage.cli.file import MOST_BYTES, TextFile, decoded, read_file
 from pilotage.cli.output import AsJson, Exit, fail, print_json, say
+from pilotage.core.wording import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pilotage.edit import Allowed, EditRefused, Missing, Where
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,14})")
 _BOOLEAN = re.compile(r"true|false")
+_QUOTED_WORD = re.compile(r'="([A-Za-z0-9_-]+)"\]')
 _SHOWN = 80
+_ALIKE = 0.75
+"""Below that, a key that is to be added looks like its neighbours."""
+_MOST_COMPARED = 2000
+"""Values whose paths are compared with one that is not there."""
 
 
 class Part(Enum):
@@ -147,7 +155,44 @@ def _edit(name: str, text: str, change: _Change) -> _Edited:
     except EditRefused as refused:
         line = f":{refused.line}" if refused.line else ""
         path = f"{refused.path}: " if refused.path else ""
-        fail(f"{name}{line}: {path}{refused.reason}{_way_out(refused, change)}", Exit.NO)
+        way_out = f"{_meant(refused, text, change)}{_way_out(refused, change)}"
+        fail(f"{name}{line}: {path}{refused.reason}{way_out}", Exit.NO)
+
+
+def _meant(refused: EditRefused, text: str, change: _Change) -> str:
+    """The path of a value that is there and is most like the one that is not."""
+    from pilotage import edit
+
+    if refused.nearest is None or change.insert:
+        return ""
+    try:
+        values = {
+            (each.document, each.path): each.value
+            for each in edit.scalars(text, language=change.allowed.get("language"))
+        }
+    except edit.EditRefused:
+        return ""
+    paths = dict.fromkeys(
+        path for at in [*values][:_MOST_COMPARED] for path in (_by_name(*at, values), at[1])
+    )
+    near = nearest(refused.path, paths, _ALIKE)
+    return f" (did you mean `{near}`?)" if near else ""
+
+
+def _by_name(document: int, path: str, values: Mapping[tuple[int, str], str]) -> str:
+    """The path with the names of items in place of their indexes, where they have one."""
+    from pilotage.edit.path import Index, Match, format_path, parse_path
+
+    steps = parse_path(path)
+    named = [
+        Match(("name",), values[document, at])
+        if isinstance(step, Index)
+        and (at := f"{format_path(steps[: count + 1])}.name") != path
+        and (document, at) in values
+        else step
+        for count, step in enumerate(steps)
+    ]
+    return _QUOTED_WORD.sub(r"=\1]", format_path(named))
 
 
 def _way_out(refused: EditRefused, change: _Change) -> str:

@@ -23,6 +23,9 @@ _STEP = re.compile(
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
+_NEGATIVE = re.compile(r"\[-\d+\]")
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """The value of this key in a mapping."""
@@ -66,10 +69,11 @@ def parse_path(path: str) -> tuple[Step, ...]:
     while at < len(path):
         found = _STEP.match(path, at)
         if not found or (found["key"] is not None and (found["dot"] is None) != (at == 0)):
+            how = 'write a.b[0].c, a[name=value].b, or a["a key with dots"]'
+            if _NEGATIVE.match(path, at):
+                how = "items are counted from the first, which is [0]"
             raise EditRefused(
-                f"the path cannot be read from {path[at : at + 20]!r} on: write a.b[0].c,"
-                ' a[name=value].b, or a["a key with dots"]',
-                path=path,
+                f"the path cannot be read from {path[at : at + 20]!r} on: {how}", path=path
             )
         steps.append(_step(found))
         at = found.end()
