@@ -468,6 +468,52 @@ def test_a_wrong_configuration_is_told_on_its_commit_and_mended(tmp_path: Path) 
         assert len(world.pulls()) == 1
 
 
+def test_while_the_configuration_is_wrong_nothing_is_ready_but_what_mends_it(
+    tmp_path: Path,
+) -> None:
+    """Nobody would watch a merge; and whoever mends it must get through the same branch rules."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_reviewed()
+        wrong = config_text(FAST).replace("        checklist:\n", "        cheklist:\n")
+        world.github.commit(world.repository, "main", {".pilotage.yaml": wrong}, "ci: x", "maria")
+        service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
+        assert service.why(pull).startswith("the configuration cannot be used: .pilotage.yaml:")
+        mended = {".pilotage.yaml": config_text(FAST)}
+        world.github.commit(world.repository, "mend", mended, "ci: mend", "sam")
+        mend = world.github.open_pull_request_as("sam", world.repository, "mend", "Mend it", "")
+        service.until(lambda: service.ready(mend) == "success", "what mends it may be merged")
+        world.github.merge(mend, "sam")
+        service.until_ready(pull)
+
+
+def test_a_proposal_of_a_target_that_is_gone_cannot_be_merged(tmp_path: Path) -> None:
+    """A renamed pipeline: its merge would be watched by nobody under the old name."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_reviewed()
+        renamed = config_text(FAST).replace("\n  syrf:\n", "\n  surf:\n")
+        world.github.commit(world.repository, "main", {".pilotage.yaml": renamed}, "ci: x", "maria")
+        service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
+        assert service.why(pull) == "syrf/production is not promoted any more; close this one"
+        back = {".pilotage.yaml": config_text(FAST)}
+        world.github.commit(world.repository, "main", back, "ci: back", "maria")
+        service.until_ready(pull)
+
+
+def test_a_file_that_is_removed_meanwhile_closes_the_gate(tmp_path: Path) -> None:
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_reviewed()
+        file = path_of("production", "api")
+        world.github.commit(world.repository, "main", {file: None}, "drop api", "maria")
+        service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
+        assert f"{file} is not on main any more" in pull.body
+
+
 @pytest.mark.parametrize("how", ["broken", "without the pipeline"])
 def test_a_release_is_watched_to_its_verdict_whatever_becomes_of_the_configuration(
     tmp_path: Path, how: str

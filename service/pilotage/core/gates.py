@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pilotage.core import checklist, rendered
 from pilotage.core.artifacts import evidence, findings, next_step
+from pilotage.core.change import files_of
 from pilotage.core.manifests import DoesNotRender, NotAsked, NotSeen, Renders
 from pilotage.core.model import Promotion, Target
 from pilotage.core.proof import find, obstacle
@@ -77,6 +78,11 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
             return Gate("contents", Verdict.FAIL, reason, step)
         case _:
             pass
+    for file in _gone(promotion, seen):
+        reason = f"{file} is not on {seen.base_branch} any more"
+        return Gate(
+            "contents", Verdict.FAIL, reason, "close this pull request, or restore the file"
+        )
     match seen.versions_on_head:
         case None:
             return Gate("contents", Verdict.WAIT, "the branch has not been read yet")
@@ -95,6 +101,14 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
                 reason = f"the branch also sets {service} to {found}, not in this set"
                 return Gate("contents", Verdict.FAIL, reason, "take back the commit")
             return Gate("contents", Verdict.PASS, "the branch holds the set that is shown")
+
+
+def _gone(promotion: Promotion, seen: Snapshot) -> list[str]:
+    """Files to edit that somebody removed meanwhile, with the whole service, say."""
+    if not seen.edited_on_base:
+        return []
+    there = [change for change in promotion.changes if change.before is not None]
+    return [file for file in files_of(there) if seen.proposal_at_head.get(file) is None]
 
 
 def proof(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:

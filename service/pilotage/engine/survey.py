@@ -8,21 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
+
 from pilotage.adapters.git import RemoteError
 from pilotage.adapters.github import GitHubError, RateLimited
 from pilotage.core.config.load import ConfigError
-from pilotage.core.config.policy import Config, Mode
-from pilotage.core.forge import READY, Status, StatusState
+from pilotage.core.config.policy import Config, Mode, policy_for
+from pilotage.core.forge import READY, PullRequestBrief, Status, StatusState
 from pilotage.core.model import Sha, Target
 from pilotage.core.outputs import Outputs
 from pilotage.engine.mail import Post
 from pilotage.engine.observe import CannotObserve
 from pilotage.engine.outside import Asked, Outside, Repository
 from pilotage.engine.touched import touched_targets
-from pilotage.engine.trees import NoConfigError
+from pilotage.engine.trees import FILE, NoConfigError
 from pilotage.store import Store
 
+log = structlog.get_logger()
+
 CONFIG = "pilotage/config"
+_UNTOUCHED = Status(StatusState.SUCCESS, "no promoted file touched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +57,55 @@ class Survey:
         try:
             config = trees.config(head)
         except NoConfigError as error:
-            return Surveyed(replace(target, config_problem=str(error)), ())
+            outputs = self._meanwhile(target, repository, str(error), post, now)
+            return Surveyed(replace(target, config_problem=str(error)), outputs)
         except ConfigError as error:
-            status = Status(StatusState.FAILURE, error.problems[0].brief)
-            outputs = Outputs(promotion="", statuses={(head, CONFIG): status})
-            return Surveyed(replace(target, config_problem=str(error)), (outputs,))
+            brief = error.problems[0].brief
+            told = Outputs("", statuses={(head, CONFIG): Status(StatusState.FAILURE, brief)})
+            outputs = self._meanwhile(target, repository, brief, post, now)
+            return Surveyed(replace(target, config_problem=str(error)), (told, *outputs))
         problem = self._register(target, config, now)
         mended = self._config_mended(target, head, problem)
         looked = replace(target, config_problem=problem, blind=None)
         if all(found.mode is Mode.OBSERVE for found in config.pipelines.values()):
             return Surveyed(looked, ())
         return self._others(looked, repository, config, post, now, mended)
+
+    def _meanwhile(
+        self, target: Target, repository: Repository, problem: str, post: Post, now: datetime
+    ) -> tuple[Outputs, ...]:
+        """Nothing can be judged: what is proposed waits, and only what mends it gets through."""
+        if not any(row.pipeline for row in self._store.targets(target.repository)):
+            return ()
+        closed = Status(StatusState.FAILURE, f"the configuration cannot be used: {problem}")
+        outputs = []
+        asked = Asked(now, self._outside.settings.compare, post.newest_hint)
+        try:
+            for row in repository.pull_requests(asked):
+                if self._proposed_for(target, row) is not None:
+                    outputs.append(Outputs("", statuses={(row.head, READY): closed}))
+                elif repository.changed_files(row.number, row.head) == frozenset({FILE}):
+                    outputs.append(Outputs("", statuses={(row.head, READY): _UNTOUCHED}))
+        except GitHubError as error:
+            log.warning("pull requests cannot be read", reason=str(error))
+        return tuple(outputs)
+
+    def _proposed_for(self, target: Target, row: PullRequestBrief) -> str | None:
+        """The target that a pull request of ours was opened for, retired ones too."""
+        if row.author != self._outside.github.identity():
+            return None
+        named = self._store.promotion((row.body_marker or "").removeprefix("promotion:"))
+        if named is not None and named.pull_request == row.number:
+            return named.target
+        known = self._store.targets(target.repository, retired=True)
+        return next(
+            (
+                each.id
+                for each in known
+                if each.pipeline and self._store.promotion_by_pull_request(each.id, row.number)
+            ),
+            None,
+        )
 
     def _register(self, target: Target, config: Config, now: datetime) -> str | None:
         """Makes the store's targets those of the configuration."""
@@ -116,12 +159,14 @@ class Survey:
         try:
             rows = repository.pull_requests(asked)
             judged: dict[int, Sha] = {}
-            status = Status(StatusState.SUCCESS, "no promoted file touched")
             for row in rows:
-                if target.ready_for.get(row.number) == row.head:
+                orphaned = self._orphaned(target, config, row)
+                if orphaned is not None:
+                    outputs = (*outputs, Outputs("", statuses={(row.head, READY): orphaned}))
+                elif target.ready_for.get(row.number) == row.head:
                     judged[row.number] = row.head
                 elif not touched_targets(config, repository.changed_files(row.number, row.head)):
-                    found = Outputs(promotion="", statuses={(row.head, READY): status})
+                    found = Outputs(promotion="", statuses={(row.head, READY): _UNTOUCHED})
                     outputs = (*outputs, found)
                     judged[row.number] = row.head
         except GitHubError as error:
@@ -129,6 +174,14 @@ class Survey:
             raise CannotObserve(str(error), until) from None
         for queued in post.queued:
             if queued.pull_request in judged:
-                found = Outputs(promotion="", statuses={(queued.sha, READY): status})
+                found = Outputs(promotion="", statuses={(queued.sha, READY): _UNTOUCHED})
                 outputs = (*outputs, found)
         return Surveyed(replace(target, ready_for=judged), outputs)
+
+    def _orphaned(self, target: Target, config: Config, row: PullRequestBrief) -> Status | None:
+        """Nobody would watch its merge: the target that it was opened for is gone."""
+        of = self._proposed_for(target, row)
+        pipeline, _, environment = (of or "").partition("/")
+        if of is None or policy_for(config, pipeline, environment, "") is not None:
+            return None
+        return Status(StatusState.FAILURE, f"{of} is not promoted any more; close this one")
