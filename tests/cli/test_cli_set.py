@@ -414,3 +414,23 @@ class TestTheFile:
 def test_used_wrongly(values: Path, run: Run, arguments: list[str]) -> None:
     assert run("set", values, *arguments).code == 2
     assert text_of(values) == VALUES
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n  // why\n  "a": 1\n}\n', ":2: not JSON: it has a comment, and JSON has none"),
+        ('{"a": 1 /* why */}\n', ":1: not JSON: it has a comment, and JSON has none"),
+        ('{"a": 1,\n}\n', ":2: not JSON: a comma stands before }"),
+        ('{"a": [1,]}\n', ":1: not JSON: a comma stands before ]"),
+        ('{"a": 1}\n{"a": 2}\n', ":2: not JSON: expected nothing more after the first value"),
+        ('{"a" 1}\n', ":1: not JSON: expected a colon"),
+    ],
+)
+def test_what_only_looks_like_json_is_told_apart(
+    tmp_path: Path, run: Run, text: str, said: str
+) -> None:
+    file = written(tmp_path / "a.json", text)
+    ran = run("set", file, "a", "x")
+    assert (ran.code, text_of(file)) == (1, text)
+    assert ran.err == f"pilotage: {file}{said}\n"

@@ -23,7 +23,7 @@ class _Expect(Enum):
     COLON = "a colon"
     NEXT_ITEM = "a comma or ]"
     NEXT_KEY = "a comma or }"
-    END = "nothing more"
+    END = "nothing more after the first value"
 
 
 # A token is a sign, "s" for a string, "l" for a literal, "$" for the end, "?" for anything else.
@@ -50,6 +50,9 @@ _TOKEN = re.compile(
 )
 
 
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
 def json_events(text: str) -> Iterator[Event]:
     """The events of `text`. Raises NotJsonError."""
     inside: list[str] = []
@@ -57,7 +60,8 @@ def json_events(text: str) -> Iterator[Event]:
     yield Event(Kind.DOCUMENT)
     for sign, value, start, end, line in _tokens(text):
         if sign not in _ACCEPTED[expect]:
-            raise NotJsonError(f"not JSON: expected {expect.value}", line=line + 1)
+            what = _told(text, sign, start, expect)
+            raise NotJsonError(f"not JSON: {what}", line=line + 1)
         if sign == ":":
             expect = _Expect.VALUE
         elif sign == ",":
@@ -78,6 +82,15 @@ def json_events(text: str) -> Iterator[Event]:
             yield Event(kind, "", "", None, None, start, end, line)
             expect = _next(inside)
     yield Event(Kind.DOCUMENT_END)
+
+
+def _told(text: str, sign: str, at: int, expect: _Expect) -> str:
+    """What is wrong at `at`; what editors' own dialects of JSON allow is called by its name."""
+    if sign == "?" and text.startswith(("//", "/*", "#"), at):
+        return "it has a comment, and JSON has none"
+    if sign in "}]" and expect in (_Expect.KEY, _Expect.VALUE):
+        return f"a comma stands before {sign}"
+    return f"expected {expect.value}"
 
 
 def json_difference(text: str, wanted: Sequence[Event]) -> int | None:
@@ -101,6 +114,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int, int, int]]:
         found = _TOKEN.match(text, at)
         name = found.lastgroup if found else None
         if not found or not name:
+            at = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
             yield "?", "", at, at, line + text.count("\n", counted, at)
             return
         start, at = found.span(name)

@@ -119,6 +119,8 @@ def _refusal(text: str, error: YAMLError) -> EditRefused:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
         problem = getattr(error, "problem", None) or "a syntax error"
+        if text[mark.index : mark.index + 1] == "\t":
+            problem = "a tab stands where only spaces may"
         what = ", but a template ({{ }})" if "{{" in _around(text, mark.index) else ""
         return EditRefused(f"not YAML{what}: {problem}", line=mark.line + 1)
     position = getattr(error, "position", None)

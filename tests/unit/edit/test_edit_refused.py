@@ -42,7 +42,7 @@ REFUSED = [
     ),
     ("a: 1\nb: [1, 2\n", "a", 3, "not YAML"),
     ("a: 1\nb: {{ .x }}:{{ .y }}\n", "a", 2, "not YAML"),
-    ("a: 1\n\tb: 2\n", "a", 2, "not YAML"),
+    ("a: 1\n\tb: 2\n", "a", 2, "not YAML: a tab stands where only spaces may$"),
     ("a: 1\nb: \x00\n", "a", 2, "not YAML"),
     ("a: 1\nb: \ud800\n", "a", 2, "surrogate"),
     ("", "a", None, "the text is empty"),
