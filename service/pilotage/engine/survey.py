@@ -12,7 +12,7 @@ import structlog
 
 from pilotage.adapters.git import RemoteError
 from pilotage.adapters.github import GitHubError, RateLimited
-from pilotage.core.config.load import ConfigError
+from pilotage.core.config.load import FILE, ConfigError
 from pilotage.core.config.policy import Config, Mode, policy_for
 from pilotage.core.forge import READY, PullRequestBrief, Status, StatusState
 from pilotage.core.model import Sha, Target
@@ -21,7 +21,7 @@ from pilotage.engine.mail import Post
 from pilotage.engine.observe import CannotObserve
 from pilotage.engine.outside import Asked, Outside, Repository
 from pilotage.engine.touched import touched_targets
-from pilotage.engine.trees import FILE, NoConfigError
+from pilotage.engine.trees import NoConfigError
 from pilotage.store import Store
 
 log = structlog.get_logger()
