@@ -34,6 +34,8 @@ class Odds:
     event_lost: float = 0.0
     event_doubled: float = 0.0
     event_late: float = 0.0
+    stale: float = 0.0
+    """How often GitHub answers with what it answered a moment before."""
 
     @classmethod
     def drawn(cls, random: Random) -> Odds:
@@ -43,6 +45,7 @@ class Odds:
             event_lost=random.choice((0.0, 0.1, 0.5, 1.0)),
             event_doubled=random.choice((0.0, 0.2)),
             event_late=random.choice((0.0, 0.3)),
+            stale=random.choice((0.0, 0.0, 0.1, 0.3)),
         )
 
 

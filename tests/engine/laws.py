@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pilotage.core.checklist import set_in
+from pilotage.core.forge import READY, Status, StatusState
 from tests.engine.chaos import Chaos
 from tests.engine.simulated_git import MAIN, Made, Server
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 OWN = "pilotage[bot]"
 SERVICES = ("api", "web")
+_SECOND = timedelta(seconds=1)
 
 
 class Broken(AssertionError):
@@ -42,6 +46,8 @@ class Laws:
         self._rolled_back: dict[tuple[str, str], str] = {}
         self._put_back: set[tuple[str, str]] = set()
         self._merges: set[str] = set()
+        self._deeds: dict[tuple[int, str | None, str], tuple[bool, datetime]] = {}
+        """Pull request, set and box to what a person last did to it, and when."""
 
     def _break(self, text: str) -> None:
         self.chaos.note(f"BROKEN: {text}")
@@ -72,7 +78,25 @@ class Laws:
         if self.git.commits[pull.last_head].author == OWN:
             self._refused[self._set(pull.last_head)] = pull
 
+    def deed(self, pull: Pull, item: str, *, ticked: bool) -> None:
+        self._deeds[pull.number, set_in(pull.body), item] = ticked, self.chaos.now
+
     # What the service did
+
+    def status(self, forge: Forge, sha: str, context: str, status: Status) -> None:
+        """The merge is not opened over a box that the service has seen a person clear."""
+        if context != READY or status.state is not StatusState.SUCCESS:
+            return
+        for pull in forge.pulls.values():
+            if not pull.open or forge.head(pull) != sha or pull.marker is None:
+                continue
+            for (number, set_, item), (ticked, at) in self._deeds.items():
+                mine = (number, set_) == (pull.number, set_in(pull.body))
+                known = pull.read_at is not None and pull.read_at > at
+                stamp = at - forge.slow
+                overwritten = any(e.editor == OWN and e.at >= stamp - _SECOND for e in pull.edits)
+                if mine and not ticked and known and not overwritten:
+                    self._break(f"#{number} is ready over {item}, which was cleared at {at:%X}")
 
     def pushed(self, branch: str, old: str | None, new: str | None, by: str) -> None:
         if by != OWN or new is None:

@@ -62,6 +62,9 @@ class Running:
     operation: Operation | None = None
     wanted: str = ""
     ends_at: datetime | None = None
+    automated: bool = True
+    born: int = 1
+    gone_until: datetime | None = None
 
 
 class Cluster:
@@ -74,6 +77,7 @@ class Cluster:
         """Environment and value to how it behaves; good when nothing is said."""
         self.blind_until = chaos.now
         self.stuck_until = chaos.now
+        self.application_set = chaos.random.choice(("", "syrf"))
         self.seen_bad: set[tuple[str, str]] = set()
         """Service and value that the service was shown as failing in production."""
 
@@ -100,15 +104,25 @@ class Cluster:
         desired = self._version(app.compared, app.environment, app.service)
         idle = app.ends_at is None
         tried = app.operation is not None and app.operation.revisions == (app.compared,)
-        if idle and desired != app.value and not tried:
-            app.wanted, app.ends_at = desired, now + _SYNC
-            app.operation = Operation(
-                Phase.RUNNING,
-                "syncing",
-                (app.compared,),
-                automated=True,
-                started_at=now.replace(microsecond=0),
-            )
+        if idle and desired != app.value and not tried and app.automated:
+            self.start(app)
+
+    def start(self, app: Running) -> None:
+        now = self.chaos.now
+        app.wanted = self._version(app.compared, app.environment, app.service)
+        app.ends_at = now + _SYNC
+        app.operation = Operation(
+            Phase.RUNNING,
+            "syncing",
+            (app.compared,),
+            automated=app.automated,
+            started_at=now.replace(microsecond=0),
+        )
+
+    def born_again(self, app: Running, after: timedelta) -> None:
+        """It is deleted, and an ApplicationSet makes it anew."""
+        app.born, app.gone_until = app.born + 1, self.chaos.now + after
+        app.operation, app.ends_at = None, None
 
     def _finish(self, app: Running, at: datetime) -> None:
         assert app.operation is not None
@@ -156,7 +170,7 @@ class Cluster:
         message = "containers restart" if health is Health.DEGRADED else ""
         return Application(
             ref=ApplicationRef("main", "default", "argocd", app.name),
-            uid=f"uid-{app.name}",
+            uid=f"uid-{app.name}-{app.born}",
             sources=(source,),
             compared_to=(source,),
             sync=sync,
@@ -165,8 +179,12 @@ class Cluster:
             last_operation=app.operation,
             reconciled_at=app.compared_at.replace(microsecond=0),
             resources=(Resource(key, sync, health, message),),
-            automated=True,
+            automated=app.automated,
+            application_set=self.application_set,
         )
+
+    def is_there(self, app: Running) -> bool:
+        return app.gone_until is None or app.gone_until <= self.chaos.now
 
     def tree(self, app: Running) -> ResourceTree:
         crashes = self.temper(app, app.value) is Temper.CRASHES
@@ -198,7 +216,8 @@ class Client:
             if blind is not None:
                 return blind
             cluster = self._cluster
-            return tuple(cluster.application(app).ref for app in cluster.running.values())
+            there = [app for app in cluster.running.values() if cluster.is_there(app)]
+            return tuple(cluster.application(app).ref for app in there)
 
         return self._chaos.around("list applications", do)
 
@@ -206,7 +225,7 @@ class Client:
         def do() -> Look:
             blind, cluster = self._blind(), self._cluster
             app = cluster.running.get(ref.name)
-            if blind is not None or app is None:
+            if blind is not None or app is None or not cluster.is_there(app):
                 return Look(blind or Gone("not found"), requests.refresh)
             cluster.advance(app, requests.refresh is not None)
             return Look(
@@ -233,6 +252,8 @@ class Client:
                 return Refused(400, "another operation is already in progress")
             app.operation = None
             self._cluster.advance(app, True)
+            if app.operation is None:
+                self._cluster.start(app)
             return Done()
 
         return self._chaos.around(f"sync {ref.name}", do, write=True)

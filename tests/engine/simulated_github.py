@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from pilotage.adapters.github import (
     GitHubError,
@@ -29,6 +29,8 @@ OWN = "pilotage[bot]"
 WRITERS = frozenset({"maria", "li"})
 
 T = TypeVar("T")
+
+_BEHIND = timedelta(seconds=6)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class Pull:
     labels: set[str] = field(default_factory=set)
     edits: list[BodyEdit] = field(default_factory=list)
     reviews: list[forge.Review] = field(default_factory=list)
+    read_at: datetime | None = None
+    """When the service last read it, and got what was true then."""
     reopened: bool = False
     """A person opened it again after it was closed."""
 
@@ -89,6 +93,7 @@ class Forge:
         self.send: Callable[[str, dict[str, Any]], None] = lambda event, body: None
         self.on_opened: Callable[[Pull], None] = lambda pull: None
         self.on_closed: Callable[[Pull], None] = lambda pull: None
+        self.on_status: Callable[[str, str, forge.Status], None] = lambda sha, context, status: None
         self.slow = timedelta()
         """How much GitHub's clock is behind the service's."""
         self._ids = itertools.count(1)
@@ -219,6 +224,7 @@ class Client:
     def __init__(self, forge: Forge) -> None:
         self._forge = forge
         self._chaos = forge.chaos
+        self._answered: dict[str, tuple[datetime, Any]] = {}
         self.merges_itself = True
         """Whether the rules let the service merge a pull request of its own."""
 
@@ -237,6 +243,21 @@ class Client:
             return self._limited(what)
 
         return self._chaos.around(what, do, error=error)
+
+    def _may_be_stale(self, what: str, do: Callable[[], T]) -> T:
+        """GitHub's copies are a few seconds behind each other."""
+
+        def answer() -> T:
+            at, before = self._answered.get(what, (None, None))
+            recent = at is not None and self._chaos.now - at < _BEHIND
+            if recent and self._chaos.chance(self._chaos.odds.stale):
+                self._chaos.note(f"{what} is answered as before")
+                return cast(T, before)
+            found = do()
+            self._answered[what] = self._chaos.now, found
+            return found
+
+        return self._read(what, answer)
 
     def _limited(self, what: str) -> RateLimited:
         until = self._chaos.now + timedelta(seconds=self._chaos.random.choice((5, 60)))
@@ -277,7 +298,12 @@ class Client:
         return OWN
 
     def pull_request(self, repository: str, number: int) -> forge.PullRequest:
-        return self._read(f"GET pull {number}", lambda: self._value(self._pull(number)))
+        def do() -> forge.PullRequest:
+            pull = self._pull(number)
+            pull.read_at = self._chaos.now
+            return self._value(pull)
+
+        return self._may_be_stale(f"GET pull {number}", do)
 
     def find_pull_request(
         self, repository: str, branch: str, base: str
@@ -307,7 +333,7 @@ class Client:
                 if pull.open
             )
 
-        return self._read("GET pulls", do)
+        return self._may_be_stale("GET pulls", do)
 
     def reviews(self, repository: str, number: int) -> tuple[forge.Review, ...]:
         return self._read(
@@ -459,6 +485,7 @@ class Client:
     def set_status(self, repository: str, sha: str, context: str, status: forge.Status) -> None:
         def do() -> None:
             self._forge.statuses[sha, context] = status
+            self._forge.on_status(sha, context, status)
 
         what = f"status {context} of {sha[:7]}: {status.state} {status.description}"
         self._call(what, do, write=True)

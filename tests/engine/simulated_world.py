@@ -106,11 +106,14 @@ class World:
             for service in SERVICES:
                 self.cluster.add(service, environment, path(environment, service))
         self.laws.cluster = self.cluster
+        self.forge.slow = timedelta(seconds=random.choice((0, 0, 0, 2, 45, -45)))
+        self.set_clock: Callable[[timedelta], None] = lambda ahead: None
         self.protected = random.random() < 0.25
         """People protected the branch: not even the service may push to it."""
         self.git.protects = self._protects
         self.forge.send = self._send
         self.forge.on_opened = self.laws.opened
+        self.forge.on_status = lambda *given: self.laws.status(self.forge, *given)
         self.forge.on_closed = self.laws.closed
         moved = self.git.on_push
 
@@ -249,9 +252,63 @@ class World:
         if older is None or _number(older) > _number(now):
             return
         self.release("production", service, older, "li")
+        self._rolled_back(service, now)
+
+    def _rolled_back(self, service: str, value: str) -> None:
         target = self.store.read_target(TARGET) if self.store is not None else None
         if target is not None and target.running_at is not None:  # else nobody saw it before
-            self.laws.rolled_back(service, now, self.git.refs[MAIN])
+            self.laws.rolled_back(service, value, self.git.refs[MAIN])
+
+    def revert_by_pull_request(self) -> None:
+        """GitHub's button: a pull request of a person, which is merged at once."""
+        service = self.chaos.random.choice(SERVICES)
+        older, now = self._earlier("production", service), self.now_in("production")[service]
+        if older is None or _number(older) > _number(now):
+            return
+        branch = f"revert-{next(self._branches)}"
+        self.git.refs[branch] = self.git.refs[MAIN]
+        files = {path("production", service): file_text("production", service, older)}
+        self.git.commit(branch, files, f"Revert {service}\n", "li")
+        pull = self.forge.open(f"Revert {service}", "It is slow", branch, "li")
+        if self.forge.merge(pull, "li", "squash") is not None:
+            self._rolled_back(service, now)
+
+    def quarantine_is_lifted(self) -> None:
+        target = self.store.read_target(TARGET) if self.store is not None else None
+        if target is not None and target.quarantine:
+            found = self.chaos.random.choice(target.quarantine)
+            self.laws.released_by_person(found.service, found.version)
+            self.operator("lift", f"{found.service} {found.version}")
+
+    def configuration_breaks(self) -> None:
+        """Somebody writes it wrong, and mends it."""
+        self.git.commit(MAIN, {".pilotage.yaml": "version: 1\npipelines: 7\n"}, "Oops\n", "li")
+        minutes = self.chaos.random.choice((1, 5))
+
+        def mend() -> None:
+            self.git.commit(MAIN, {".pilotage.yaml": self.config}, "Mend it\n", "li")
+
+        self.chaos.plan(timedelta(minutes=minutes), mend)
+
+    def clock_is_set(self) -> None:
+        """That of the service's machine; more than a few minutes ahead it would be blind."""
+        minutes = self.chaos.random.choice((0, 0, 3, -2, -40, -180))
+        self.set_clock(timedelta(minutes=minutes))
+
+    def sync_is_switched_off(self) -> None:
+        app = self.chaos.random.choice(list(self.cluster.running.values()))
+        self.chaos.note(f"{app.name} is not synced automatically")
+        app.automated = False
+
+        def on() -> None:
+            app.automated = True
+
+        self.chaos.plan(timedelta(minutes=self.chaos.random.choice((2, 10))), on)
+
+    def application_is_made_anew(self) -> None:
+        app = self.chaos.random.choice(list(self.cluster.running.values()))
+        self.chaos.note(f"{app.name} is deleted and made anew")
+        self.cluster.born_again(app, timedelta(seconds=self.chaos.random.choice((1, 20, 50))))
 
     def person_releases(self) -> None:
         service = self.chaos.random.choice(SERVICES)
@@ -281,9 +338,21 @@ class World:
             if boxes.get(item) or not (every or self.chaos.random.random() < 0.6):
                 continue
             body = with_tick(body, item)
+            self.laws.deed(pull, item, ticked=True)
         if body != pull.body:
             self.chaos.note(f"maria ticks #{pull.number}")
             self.forge.edit(pull, body, "maria")
+
+    def untick(self) -> None:
+        pull = self.our_open()
+        if pull is None:
+            return
+        ticked = [item for item in ITEMS if read_boxes(pull.body).get(item)]
+        if ticked:
+            item = self.chaos.random.choice(ticked)
+            self.chaos.note(f"maria takes her tick of {item} in #{pull.number} back")
+            self.laws.deed(pull, item, ticked=False)
+            self.forge.edit(pull, with_tick(pull.body, item, " "), "maria")
 
     def tick_and_merge(self) -> None:
         self.tick(every=True)
@@ -357,6 +426,8 @@ class World:
             )
         )
         self.forge.comment(pull.number, f"/pilotage {text}", by)
+        if text.startswith("tick"):
+            self.laws.deed(pull, "feature", ticked=True)
         if text.startswith("rollback") and by in simulated_github.WRITERS:
             self.laws.rollback_asked = True
 
@@ -427,6 +498,14 @@ class World:
             self.argocd_goes_blind,
             self.argocd_gets_stuck,
             self.pause,
+            self.untick,
+            self.revert_by_pull_request,
+            self.quarantine_is_lifted,
+            self.configuration_breaks,
+            self.clock_is_set,
+            self.clock_is_set,
+            self.sync_is_switched_off,
+            self.application_is_made_anew,
             self.person_rolls_back,
             self.person_rolls_back,
             self.person_releases,
@@ -441,9 +520,9 @@ def _number(tag: str) -> int:
     return int(tag.split(".")[1])
 
 
-def with_tick(body: str, item: str) -> str:
+def with_tick(body: str, item: str, mark: str = "x") -> str:
     lines = body.split("\n")
     for index, line in enumerate(lines):
         if f"<!-- item:{item} -->" in line:
-            lines[index] = line.replace("- [ ]", "- [x]", 1)
+            lines[index] = re.sub(r"- \[.\]", f"- [{mark}]", line, count=1)
     return "\n".join(lines)

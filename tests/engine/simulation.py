@@ -226,6 +226,7 @@ class Simulation:
         self._clones = {name: Clone(self.world.git, OWN) for name in ("a", "b")}
         self._started = 0
         self._settled = 0
+        self.world.set_clock = self.set_clock
         self.replicas: tuple[str, ...] = ("a", "b")
         """Those that are up."""
         self.processes = {name: self._start(name) for name in ("a", "b")}
@@ -285,7 +286,8 @@ class Simulation:
     def _shape(self) -> object:
         """What changes while anything is still on its way."""
         target = self.store.read_target(TARGET)
-        assert target is not None
+        if target is None:
+            return None
         release, proposal = target.release, target.proposal
         return (
             release and (release.id, release.state, release.hold, dict(release.outcomes)),

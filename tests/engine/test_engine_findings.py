@@ -418,3 +418,27 @@ def test_a_clock_that_is_put_back_stalls_nothing(moment: str, known: Database) -
     ended = simulation.store.promotion("syrf-production-1")
     assert ended is not None
     assert ended.state is State.CONFIRMED, simulation.story()
+
+
+def test_an_application_that_a_person_made_anew_is_watched_when_a_person_says_so(
+    known: Database,
+) -> None:
+    """Another one under its name is not taken for it, but nothing may wait for the old one for
+    ever."""
+    simulation = Calm(known)
+    world = simulation.world
+    world.cluster.application_set = ""
+    pull = simulation.until_ready()
+    world.merge_ready()
+    simulation.minutes(0.5)
+    world.cluster.born_again(world.cluster.running["api-production"], timedelta(seconds=20))
+    simulation.minutes(8)
+    release = simulation.target.release
+    assert release is not None, simulation.story()
+    assert release.hold is not None
+    assert "another application has taken its name" in release.hold.reason
+    world.forge.comment(pull.number, "/pilotage resume", "maria")
+    simulation.minutes(20)
+    ended = simulation.store.promotion(release.id)
+    assert ended is not None
+    assert ended.state is State.CONFIRMED, simulation.story()

@@ -119,8 +119,16 @@ def test_row_22_an_older_failure_is_not_ours() -> None:
     waits(watch, 27, State.WAITING_FOR_SYNC)
 
 
-def test_row_22_a_person_stopped_it() -> None:
-    stopped = operation(Phase.FAILED, message="Operation terminated (retried 1 times).")
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        (Phase.FAILED, "Operation terminated (retried 1 times)."),
+        (Phase.ERROR, "Operation termination had errors"),
+    ],
+)
+def test_row_22_a_person_stopped_it(phase: Phase, message: str) -> None:
+    """Argo CD says so in other words where it could not delete a hook that was running."""
+    stopped = operation(phase, message=message)
     held(Watcher().see(0, out_of_sync(last_operation=stopped)), 22, HoldReason.STOPPED_BY_PERSON)
 
 

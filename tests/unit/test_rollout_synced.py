@@ -82,6 +82,16 @@ def test_row_13_a_failed_hook_is_a_failure_although_all_is_synced_and_healthy(
     assert failed(watch, 13, FailureReason.HOOK_FAILED).resource == "Job/smoke"
 
 
+def test_row_13_a_hook_that_was_running_when_a_person_stopped_the_operation_has_not_failed() -> (
+    None
+):
+    """Argo CD says so of one that it could not delete."""
+    undeleted = replace(FAILED_SMOKE, message="Failed to delete: forbidden")
+    ended = operation(Phase.ERROR, message="Operation termination had errors", results=(undeleted,))
+    watch = Watcher().see(0, replace(LIVE, last_operation=ended))
+    waits(watch, 15, State.LIVE)
+
+
 def test_row_13_by_policy_a_failed_hook_is_a_note() -> None:
     watcher = Watcher(budgets=Budgets(hook_failure_is_warning=True))
     ended = replace(LIVE, last_operation=operation(Phase.FAILED, results=(FAILED_SMOKE,)))

@@ -102,7 +102,9 @@ def test_row_2_a_404_is_looked_for_again_for_a_minute_and_then_held() -> None:
     assert watch.look_again_at <= at(20)
     watch = watcher.keep_seeing(15, 60, Gone("not found"))
     assert watch.outcome == Gone("not found")
-    held(watcher.see(71, Gone("not found")), 2, HoldReason.GONE)
+    watch = watcher.see(71, Gone("not found"))
+    held(watch, 2, HoldReason.GONE)
+    assert watch.look_again_at == at(71 + 15), "from here on a person is waited for"
 
 
 def test_row_2_an_application_that_is_being_deleted_is_gone() -> None:

@@ -146,7 +146,8 @@ def _hold(draft: Draft, command: Command) -> str | None:
 def _resume(draft: Draft, command: Command) -> str | None:
     """Both take the hold away; what was watched is watched afresh, with whole budgets.
 
-    What did not render is rendered again.
+    What did not render is rendered again. An application that somebody made anew is taken for the
+    one that it replaced: the person who says so has looked.
     """
     promotion = _addressed(draft, command)
     if promotion is None:
@@ -163,12 +164,17 @@ def _resume(draft: Draft, command: Command) -> str | None:
         hold=None,
         renders=(),
         watches={},
+        picture={name: replace(each, uid="") for name, each in promotion.picture.items()},
+        live_at=None,
         checks={},
         reverts=reverts,
         outcomes=outcomes,
         retries=promotion.retries + 1,
     )
     _put(draft, resumed)
+    # This look was made for the watches that are over.
+    draft.seen = replace(draft.seen, sights={}, revert_sights={})
+    draft.wake(draft.now)
     draft.tell(
         EventKind.RESUMED, f"{command.by}: {command.name}", promotion=promotion, by=command.by
     )

@@ -294,7 +294,9 @@ def test_rollback_goes_on_while_it_is_held() -> None:
 
 
 def test_resume_gives_a_failed_release_whole_budgets_again() -> None:
+    """The time for which it has to stay live and its checks have to hold begins again, too."""
     held = release(
+        live_at=ago(hours=2),
         hold=Hold(Subject.FAILURE, "crashed", NOW),
         outcomes={"api": Outcome.FAILED, "web": Outcome.LIVE},
         watches={"api-production": crash_loop(), "web-production": watch()},
@@ -304,6 +306,7 @@ def test_resume_gives_a_failed_release_whole_budgets_again() -> None:
     assert decision.target.release is not None
     assert decision.target.release.hold is None
     assert decision.target.release.watches == {}
+    assert decision.target.release.live_at is None
     assert decision.target.release.outcomes["api"] is Outcome.ROLLING_OUT
     assert not acts_of(decision, RevertCommit)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pilotage.core.application import Application, Operation, Pod, ResourceTree
+from pilotage.core.application import Application, Operation, Pod, ResourceResult, ResourceTree
 from pilotage.core.rollout.case import STAMP_TOLERANCE, Case
 from pilotage.core.rollout.watch import Image
 
@@ -23,6 +23,18 @@ def worst_result(operation: Operation) -> tuple[str, str]:
         if result.failed:
             return str(result.key), result.message or operation.message
     return "", operation.message or f"the sync operation is {operation.phase.value}"
+
+
+def stopped(operation: Operation) -> bool:
+    """Somebody ended it."""
+    return operation.message.startswith(
+        ("Operation terminated", "Operation termination had errors")
+    )
+
+
+def undeleted(result: ResourceResult) -> bool:
+    """A hook that ran when its operation was stopped: Argo CD calls it failed."""
+    return result.message.startswith("Failed to delete")
 
 
 def unhealthy(case: Case) -> tuple[str, str]:

@@ -142,9 +142,10 @@ def _refreshed(watch: Watch, seen: Look, now: datetime) -> Watch:
 def _pinned(
     watch: Watch, application: Application, expectation: Expectation, now: datetime
 ) -> Watch:
-    """Follows one uid. What an ApplicationSet made again under the same name is followed afresh."""
+    """Follows one uid. What an ApplicationSet made again under the same name is followed afresh,
+    and so is whatever has the name when neither watch nor picture knows of a uid."""
     before = watch.application or expectation.picture
-    uid = watch.uid or (before.uid if before is not None else application.uid)
+    uid = watch.uid or (before.uid if before is not None else "") or application.uid
     owner = before.application_set if before is not None else ""
     if application.uid == uid or not owner or owner != application.application_set:
         return replace(watch, uid=uid)

@@ -20,6 +20,7 @@ from pilotage.core.rollout.case import (
     retrying,
 )
 from pilotage.core.rollout.evidence import (
+    stopped,
     worst_result,
 )
 from pilotage.core.rollout.synced import judge_health
@@ -61,7 +62,7 @@ def row_22_sync_failed(case: Case) -> Finding | None:
     if operation is None or not operation.phase.bad or not case.operation_relation.ours:
         return None
     resource, message = worst_result(operation)
-    if not operation.message.startswith("Operation terminated"):
+    if not stopped(operation):
         failure = Failed(FailureReason.SYNC_FAILED, resource, message)
         return Finding(22, State.SYNC_FAILED, message, failure)
     if operation.identity in case.expectation.terminated:

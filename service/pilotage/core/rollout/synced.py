@@ -20,6 +20,7 @@ from pilotage.core.rollout.evidence import (
     failing_pod,
     image_is_there,
     image_workload,
+    undeleted,
     unhealthy,
     worst_result,
 )
@@ -192,7 +193,7 @@ def hook_failed(case: Case) -> bool:
     operation = case.operation
     if operation is None or not operation.phase.bad or not case.operation_relation.ours:
         return False
-    return any(result.failed_hook for result in operation.results)
+    return any(result.failed_hook and not undeleted(result) for result in operation.results)
 
 
 HEALTH_ROWS: tuple[Row, ...] = (

@@ -62,10 +62,10 @@ def row_2_gone(case: Case) -> Finding | None:
 def gone_for(watch: Watch, step: timedelta, why: str, budgets: Budgets) -> Finding:
     """Row 2: looked for again for a while, since an ApplicationSet may make it anew."""
     elapsed = watch.timers["gone"] + step if "gone" in watch.timers else timedelta()
-    outcome: Gone | Held = Gone(why)
-    if elapsed >= budgets.gone:
-        outcome = Held(HoldReason.GONE, f"the application is gone: {why}")
-    return Finding(2, State.GONE, why, outcome, timers=("gone",), within=budgets.gone / 6)
+    finding = Finding(2, State.GONE, why, timers=("gone",))
+    if elapsed < budgets.gone:
+        return replace(finding, outcome=Gone(why), within=budgets.gone / 6)
+    return replace(finding, outcome=Held(HoldReason.GONE, f"the application is gone: {why}"))
 
 
 def row_3_withdrawn(case: Case) -> Finding | None:
