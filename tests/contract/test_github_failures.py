@@ -267,7 +267,6 @@ READINGS: dict[str, Callable[[GitHub], object]] = {
     "open_pull_requests": lambda g: g.open_pull_requests(REPO, "main"),
     "reviews": lambda g: g.reviews(REPO, 1),
     "statuses": lambda g: g.statuses(REPO, "1" * 40),
-    "comments_since": lambda g: g.comments_since(REPO, 1),
     "body_edits": lambda g: g.body_edits(REPO, 1),
     "pull_request_commits": lambda g: g.pull_request_commits(REPO, 1),
     "changed_files": lambda g: g.changed_files(REPO, 1),

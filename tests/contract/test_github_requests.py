@@ -53,9 +53,7 @@ def everything(github: GitHub, head: str) -> None:
     deployment = github.create_deployment(
         REPO, merged, "production", production=True, description="d"
     )
-    github.set_deployment_state(
-        REPO, deployment.id, "success", description="d", url="https://x.org"
-    )
+    github.set_deployment_state(REPO, deployment.id, "success", description="d")
     github.close_pull_request(REPO, number)
     github.identity()
     github.default_branch(REPO)

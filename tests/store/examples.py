@@ -78,7 +78,6 @@ def a_promotion(
         changes=(ServiceChange("shop", "1.2.2", "1.2.3", (write,)),),
         source_commit="a" * 40,
         base="b" * 40,
-        policy_commit="c" * 40,
         run="42",
         pull_request=pull_request,
     )

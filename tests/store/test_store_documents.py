@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pilotage.core.acts import Act, Result
-from pilotage.core.model import Command, Promotion, State, Target
+from pilotage.core.model import Promotion, State, Target
 from pilotage.core.rollout.watch import Watch
+from pilotage.engine.mail import Letter, opened, posted
 from pilotage.store import UnreadableDocument
 from pilotage.store.documents import (
     ACT,
-    COMMAND,
     PAYLOAD,
     PROMOTION,
     RESULT,
@@ -81,10 +81,11 @@ def test_every_result_comes_back_unchanged(kind: type[Result], data: Any) -> Non
 
 
 @relaxed
-@given(values(Command))
-def test_commands_travel_as_payloads_of_mail(command: Command) -> None:
-    stored = and_back(PAYLOAD, COMMAND.payload(command))
-    assert COMMAND.from_payload(stored, "mail 1") == command
+@given(values(Letter))
+def test_every_letter_travels_as_the_payload_of_mail(letter: Letter) -> None:
+    mail = posted("shop/production", letter, NOW)
+    stored = and_back(PAYLOAD, dict(mail.payload))
+    assert opened(replace(mail, payload=stored)) == letter
 
 
 @relaxed

@@ -9,7 +9,6 @@ import pytest
 from pilotage.store import Store, UnknownTarget
 from tests.store.examples import (
     HOUR,
-    MINUTE,
     NOW,
     PRODUCTION,
     a_delivery,
@@ -133,13 +132,8 @@ def test_old_bodies_are_forgotten_and_their_ids_are_not(store: Store) -> None:
     assert not store.receive(a_delivery("settled"))
 
 
-def test_a_report_of_ci_is_kept_once_and_wakes_its_targets_once(store: Store) -> None:
-    add_target(store, "shop/late", wake_at=NOW + HOUR)
-    leased(store)
-    assert store.add_report(a_report(), wake=["shop/late"])
-    lease = leased(store, "second")
-    store.release(lease, wake_at=NOW + HOUR)
-    assert not store.add_report(a_report(), wake=["shop/late"])
-    assert store.lease("third", NOW, MINUTE) is None
+def test_a_report_of_ci_is_kept_once(store: Store) -> None:
+    assert store.add_report(a_report())
+    assert not store.add_report(a_report())
     assert store.report("r1") == a_report()
     assert store.report("r2") is None

@@ -33,7 +33,6 @@ def a_promotion(state: State = State.OPEN, number: int = 1, **changed: Any) -> P
         "changes": (ServiceChange("api", "api-v1.2.2", "api-v1.2.3", (write,)),),
         "source_commit": SHA,
         "base": SHA,
-        "policy_commit": SHA,
         "run": "42",
         **changed,
     }

@@ -161,7 +161,6 @@ def released_by_person(draft: Draft, changes: tuple[ServiceChange, ...], written
         changes=changes,
         source_commit=written.sha,
         base=written.parent,
-        policy_commit=draft.seen.policy.commit,
         run=written.sha[:7],
         origin=Origin.PERSON,
     )

@@ -211,7 +211,6 @@ class Promotion:
     changes: tuple[ServiceChange, ...]
     source_commit: Sha
     base: Sha
-    policy_commit: Sha
     run: str
     origin: Origin = Origin.SERVICE
     choice: Choice | None = None

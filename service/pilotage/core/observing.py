@@ -67,7 +67,6 @@ def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
             changes=changes,
             source_commit=seen.plan.source,
             base=seen.base,
-            policy_commit=seen.policy.commit,
             run="",
         )
         text = f"{seen.policy.source_name} differs: {prose.list_changes(changes)}"
@@ -77,7 +76,6 @@ def _observed(draft: Draft, changes: tuple[ServiceChange, ...]) -> Promotion:
         changes=changes,
         source_commit=seen.plan.source,
         base=seen.base,
-        policy_commit=seen.policy.commit,
         choice=target.choice,
     )
 

@@ -86,10 +86,9 @@ class Store:
         *,
         ignored: bool = False,
         mail: Sequence[Mail] = (),
-        wake: Collection[str] = (),
         now: datetime,
     ) -> bool:
-        """Be done with a delivery: leave its mail, and wake those that got some and `wake`.
+        """Be done with a delivery: leave its mail, and wake those that got some.
 
         False, and nothing happens, when it was settled before (by another replica).
 
@@ -100,7 +99,6 @@ class Store:
             settled = inbox.settle(connection, delivery_id, note, ignored, now)
             if settled:
                 inbox.post(connection, mail)
-                targets.wake(connection, wake, now)
             return settled
 
     def post(self, mail: Sequence[Mail]) -> None:
@@ -112,13 +110,10 @@ class Store:
         with self._database.write() as connection:
             inbox.post(connection, mail)
 
-    def add_report(self, report: Report, *, wake: Collection[str] = ()) -> bool:
-        """Keep what CI told, and wake; False, and nothing happens, when its id was seen before."""
+    def add_report(self, report: Report) -> bool:
+        """Keep what CI told; False, and nothing happens, when its id was seen before."""
         with self._database.write() as connection:
-            added = inbox.add_report(connection, report)
-            if added:
-                targets.wake(connection, wake, report.received_at)
-            return added
+            return inbox.add_report(connection, report)
 
     def report(self, report_id: str) -> Report | None:
         with self._database.read() as connection:

@@ -182,7 +182,6 @@ def proposal(**changed: Any) -> Promotion:
         changes=changes(),
         source_commit=SOURCE,
         base=BASE,
-        policy_commit=BASE,
         run="18277361",
         branch="production-promotion-18277361",
         branch_head=HEAD,

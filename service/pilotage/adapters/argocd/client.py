@@ -8,7 +8,7 @@ caller that does not know how one ended looks first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 from urllib.parse import quote
@@ -127,14 +127,9 @@ class ArgoCD:
             {at: self.render(ref, at) for at in requests.renders},
         )
 
-    def list(
-        self, *, projects: Iterable[str] = (), namespace: str = "", selector: str = ""
-    ) -> Listing | CannotSee:
+    def list(self) -> Listing | CannotSee:
         """All that the token may see, out of Argo CD's cache: to find names, not to decide."""
-        query = [("projects", project) for project in projects]
-        query += [("appNamespace", namespace)] if namespace else []
-        query += [("selector", selector)] if selector else []
-        reply = self._listed("applications", query)
+        reply = self._listed("applications", [])
         return _read(reply, lambda body: Listing(*answers.applications(body, self.server)))
 
     def names(self) -> tuple[ApplicationRef, ...] | CannotSee:

@@ -59,7 +59,6 @@ class GitStore:
         url: str,
         credentials: Credentials = lambda: None,
         *,
-        default_branch: str | None = None,
         allow_protocols: Sequence[str] = ("https",),
         timeouts: Timeouts | None = None,
     ) -> GitStore:
@@ -67,7 +66,7 @@ class GitStore:
 
         ``credentials`` is called before each command that needs the network. Lock files that a
         killed process left are removed, unless another process has the store open.
-        Raises InvalidName for the URL or branch, and UnsafeEnvironment."""
+        Raises InvalidName for the URL, and UnsafeEnvironment."""
         refuse_leaking_environment()
         names.url(url, allow_protocols)
         timeouts = timeouts or Timeouts()
@@ -79,12 +78,10 @@ class GitStore:
             if not (path / "HEAD").exists():
                 runner.run("init", "--bare", "--quiet", "--template=", timeout=timeouts.local)
         remote = Remote(runner, url, tuple(allow_protocols), credentials)
-        store = cls(runner, remote, shared, timeouts)
-        store._default_branch = names.branch(default_branch) if default_branch else None
-        return store
+        return cls(runner, remote, shared, timeouts)
 
     @classmethod
-    def local(cls, path: Path, *, timeouts: Timeouts | None = None) -> GitStore:
+    def local(cls, path: Path) -> GitStore:
         """Read an existing clone (bare, or a work tree, or a folder inside one) as it is: no
         network, no writing. Its own branches are the heads, and the server's where it has none of
         that name. Raises NotARepository."""
@@ -93,7 +90,7 @@ class GitStore:
                 git_dir = Path(repo.git_dir).resolve()
         except (InvalidGitRepositoryError, NoSuchPathError):
             raise NotARepository(f"{path} is not in a git repository") from None
-        return cls(Runner(git_dir), None, _Shared(git_dir), timeouts or Timeouts())
+        return cls(Runner(git_dir), None, _Shared(git_dir), Timeouts())
 
     @property
     def path(self) -> Path:

@@ -144,21 +144,12 @@ class GitHub:
     def comments(self, repository: str, number: int) -> tuple[forge.Comment, ...]:
         """Our own: written by us and carrying a hidden marker. Oldest first."""
         mine = self.identity()
-        return tuple(
-            comment
-            for comment in self.comments_since(repository, number)
-            if comment.author == mine and comment.marker is not None
-        )
-
-    def comments_since(
-        self, repository: str, number: int, since: datetime | None = None
-    ) -> tuple[forge.Comment, ...]:
-        """Everybody's, written or edited at or after `since`. Oldest first."""
-        params = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}"} if since else None
         what = f"reading the comments of {number}"
         path = f"/issues/{number}/comments"
-        rows = self._in(repository).rows(answers.IssueComment, path, what, params)
-        return tuple(comment.value() for comment in rows)
+        comments = (
+            row.value() for row in self._in(repository).rows(answers.IssueComment, path, what)
+        )
+        return tuple(each for each in comments if each.author == mine and each.marker is not None)
 
     def body_edits(
         self, repository: str, number: int, since: datetime | None = None
@@ -390,11 +381,8 @@ class GitHub:
         state: Literal["in_progress", "success", "failure", "inactive"],
         *,
         description: str = "",
-        url: str | None = None,
     ) -> None:
         payload = {"state": state, "description": description[: forge.DESCRIPTION_LIMIT]}
-        if url is not None:
-            payload["log_url"] = url
         path = f"/deployments/{deployment}/statuses"
         self._in(repository).do("POST", path, f"recording that it is {state}", payload)
 

@@ -13,15 +13,16 @@ from pilotage.sandbox.argocd.store import Store
 
 _TRIES = 3
 _TIMEOUT = 5.0
+_BETWEEN_TRIES = 0.2
+"""Seconds."""
 
 
 class Notifications:
-    """Posts from a thread of its own, in order. `wait` seconds lie between two tries."""
+    """Posts from a thread of its own, in order."""
 
-    def __init__(self, store: Store, url: str, token: str, wait: float = 0.2) -> None:
+    def __init__(self, store: Store, url: str, token: str) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._wait = wait
         self._sent: dict[tuple[str, str], str] = {}
         self._health: dict[str, str] = {}
         self._queue: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
@@ -65,7 +66,7 @@ class Notifications:
                 return True
         except httpx.HTTPError:
             pass
-        return self._closing.wait(self._wait)
+        return self._closing.wait(_BETWEEN_TRIES)
 
 
 def triggers(document: Json, *, degraded_before: bool) -> list[tuple[str, str]]:

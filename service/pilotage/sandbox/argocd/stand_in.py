@@ -172,10 +172,10 @@ class ArgoCD:
             self.controller.add(app, live=live)
         return app
 
-    def add_application_set(self, definition: ApplicationSet, *, live: bool = True) -> None:
-        """Add a set; its Applications exist when this returns."""
+    def add_application_set(self, definition: ApplicationSet) -> None:
+        """Add a set; its Applications exist, and are live, when this returns."""
         with self.store.lock:
-            self.application_sets.add(definition, live=live)
+            self.application_sets.add(definition, live=True)
 
     def application(self, name: str) -> Application:
         """Raises KeyError."""

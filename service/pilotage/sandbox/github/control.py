@@ -136,8 +136,6 @@ class GitHub:
         name: str,
         files: Mapping[str, str] | None = None,
         *,
-        private: bool = True,
-        default_branch: str = "main",
         collaborators: Mapping[str, Permission] | None = None,
         teams: Mapping[str, Permission] | None = None,
     ) -> Repository:
@@ -149,13 +147,11 @@ class GitHub:
                 self.state,
                 account,
                 name,
-                private=private,
-                default_branch=default_branch,
                 collaborators=collaborators or {},
                 teams=teams or {},
             )
             if files:
-                self.commit(repo, default_branch, files, "Initial commit", account.login)
+                self.commit(repo, repo.default_branch, files, "Initial commit", account.login)
             return repo
 
     def add_webhook(
@@ -357,7 +353,6 @@ class GitHub:
         by: str,
         ref: str | None = None,
         payload: object = "",
-        description: str = "",
     ) -> Deployment:
         """CI says how a deployment goes. `ref` is what was asked for (a branch, a tag), `sha` what
         runs."""
@@ -368,7 +363,7 @@ class GitHub:
             required_contexts=(),
             auto_merge=False,
         )
-        said = records.NewDeploymentStatus(state, description)
+        said = records.NewDeploymentStatus(state)
         with self.state.lock:
             account = self.state.account(by)
             return ci.report_deployment(self.state, repo, account, wanted, said, ref or sha)
@@ -382,12 +377,10 @@ class GitHub:
         *,
         by: str,
         path: str = ".github/workflows/ci.yml",
-        branch: str = "",
-        event: str = "push",
     ) -> WorkflowRun:
         """A run of a workflow: asked for, and over if there is a `conclusion`."""
         with self.state.lock:
-            workflow = ci.Workflow(name, path, branch or repo.default_branch, event)
+            workflow = ci.Workflow(name, path, repo.default_branch, "push")
             run = ci.start_run(self.state, repo, self.create_user(by), sha, workflow)
             if conclusion is not None:
                 ci.finish_run(self.state, repo, run, conclusion)

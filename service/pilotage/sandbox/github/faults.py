@@ -98,12 +98,11 @@ class Faults:
         path: str = "*",
         *,
         times: int = 1,
-        status: int = 403,
     ) -> None:
         """Until `reset` nothing is left, says the answer."""
         headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(reset.timestamp()))}
         message = "API rate limit exceeded."
-        self.answer(status, method, path, times=times, message=message, headers=headers)
+        self.answer(403, method, path, times=times, message=message, headers=headers)
 
     def base_was_modified(self, *, times: int = 1) -> None:
         """The transient 405 of a merge."""

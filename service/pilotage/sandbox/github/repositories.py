@@ -15,14 +15,14 @@ from pilotage.sandbox.github.model import (
 )
 from pilotage.sandbox.github.state import State
 
+_BRANCH = "main"
+
 
 def create(
     state: State,
     owner: Account,
     name: str,
     *,
-    private: bool,
-    default_branch: str,
     collaborators: Mapping[str, Permission],
     teams: Mapping[str, Permission],
 ) -> Repository:
@@ -32,10 +32,9 @@ def create(
         id=state.next_id(),
         owner=owner,
         name=name,
-        git=BareRepository.create(path, default_branch),
+        git=BareRepository.create(path, _BRANCH),
         created_at=state.now(),
-        private=private,
-        default_branch=default_branch,
+        default_branch=_BRANCH,
         collaborators={login.lower(): held for login, held in collaborators.items()},
         teams=dict(teams),
     )
