@@ -1,13 +1,18 @@
-"""Which tests `make test` leaves to `make thorough`: those that show more of what others show.
+"""Where tests write logs, and which ones `make test` leaves to `make thorough`.
 
-The usual run is one that people make all day; what has to pass before anything lands is both.
+These are those that show more of what others show: the usual run is one that people make all day,
+and what has to pass before anything lands is both.
 """
 
 from __future__ import annotations
 
+import io
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 THOROUGH = (
     "cli/test_cli_check_live.py",
@@ -24,6 +29,16 @@ THOROUGH = (
     "test_*_properties.py",
     "unit/edit/test_edit_corpus.py",
 )
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Where a test has its log written; afterwards the log goes where it went before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

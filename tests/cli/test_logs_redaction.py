@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ import structlog
 from pilotage import logs
 from pilotage.logs import HIDDEN, Redactor
 from tests.web.served import ARGOCD, DEPLOYMENTS, OPERATOR, SECRET, settings
-
-
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield io.StringIO()
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def _lines(written: io.StringIO) -> list[dict[str, Any]]:

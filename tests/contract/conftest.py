@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.argocd_server import Told, serving
 from tests.contract.github_world import Receiver, Stage, World, staged_world
 
 
@@ -28,3 +29,10 @@ def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
     made.close()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """An Argo CD that answers what it is told to."""
+    with serving(Told()) as told:
+        yield told

@@ -19,18 +19,12 @@ from pilotage.core.discovery.find import discover
 from pilotage.sandbox.argocd import Source
 from tests.contract.argocd_replay import recorded
 from tests.contract.argocd_served import API, Served, served
-from tests.contract.argocd_server import Told, serving
+from tests.contract.argocd_server import Told
 from tests.contract.argocd_world import CONFIG_URL, config
 from tests.contract.test_sandbox_argocd_sets import syrf
 
 TOKEN = SecretStr("a-token")
 QUICK = Timeouts(connect=1, read=0.5)
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    with serving(Told()) as told:
-        yield told
 
 
 @pytest.fixture

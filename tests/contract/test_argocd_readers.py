@@ -23,7 +23,7 @@ from pilotage.engine.readers import Readers
 from pilotage.engine.sights import Applications
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
-from tests.contract.argocd_server import Told, serving
+from tests.contract.argocd_server import Told
 from tests.contract.argocd_world import Repository
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -55,12 +55,6 @@ def application(name: str, path: str = "overlays/production") -> dict[str, Any]:
         "metadata": {"name": name, "namespace": "argocd"},
         "spec": {"project": "shop", "source": {"repoURL": URL, "path": path}},
     }
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    with serving(Told()) as told:
-        yield told
 
 
 @pytest.fixture

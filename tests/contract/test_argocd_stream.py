@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pilotage.adapters.argocd.stream import ApplicationStream, StreamTimes
 from pilotage.core.application import ApplicationKey
 from tests.contract.argocd_replay import recorded
-from tests.contract.argocd_server import Told, serving
+from tests.contract.argocd_server import Told
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.dG9rZW4"
 QUICK = StreamTimes(connect=1, headers=0.3, silence=0.3, first_retry=0.02, last_retry=0.1)
@@ -53,12 +53,6 @@ class Running:
         self.thread.join(timeout=5)
         assert not self.thread.is_alive()
         return time.monotonic() - began
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    with serving(Told()) as told:
-        yield told
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import World, path_of
 from tests.e2e.facts import artifacts_box
-from tests.e2e.harness import FAST, Service, quick_world
+from tests.e2e.harness import FAST, Service, plain, quick_world
 from tests.e2e.layouts import VAPORA
 
 API = path_of("production", "api")
@@ -55,7 +55,7 @@ def test_a_value_that_staging_does_not_have_is_another_build(tmp_path: Path) -> 
         assert text.count("envName:   production") == 1
         _commit(world, pull, text.replace("envName:   production", "envName: canary"))
         other = f"{API}: envName: api has canary; from staging at "
-        service.until(lambda: other in _plain(service.because()), "it is no longer the same build")
+        service.until(lambda: other in plain(service.because()), "it is no longer the same build")
         service.until(lambda: service.ready(pull) == "failure", "the merge is closed")
 
 
@@ -85,7 +85,3 @@ def test_a_generated_file_that_kubernetes_would_refuse_is_shown_to_the_team(tmp_
 
 def _commit(world: World, pull: PullRequest, text: str) -> None:
     world.github.commit(world.repository, pull.head_ref, {API: text}, "Change it", "li")
-
-
-def _plain(markdown: str) -> str:
-    return markdown.replace("\\", "").replace("\u200b", "")

@@ -13,7 +13,7 @@ from pilotage.core.model import Command, Promotion, State
 from pilotage.engine.mail import Commanded, posted
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import BOT, World, config_text, layout, path_of
-from tests.e2e.harness import FAST, TARGET, Service, quick_world
+from tests.e2e.harness import FAST, TARGET, Service, plain, quick_world
 from tests.e2e.meanwhile import meanwhile
 
 
@@ -231,7 +231,7 @@ def test_reopened_while_a_newer_one_is_open(tmp_path: Path, touched: bool) -> No
             service.look_again()
             service.look_again()
             assert second.open
-            assert "#1 was reopened, but #2 is in review" in _plain(service.because())
+            assert "#1 was reopened, but #2 is in review" in plain(service.because())
             assert service.ready(first) == "failure"
             assert service.why(first).endswith("but #2 is in review; close #2 first")
         else:
@@ -343,7 +343,7 @@ def test_together_all_waits_for_a_quarantined_version(tmp_path: Path) -> None:
 
         service.until(proven, "both are proven")
         service.look_again()
-        assert "web v5.0.1 is in quarantine: leaks memory" in _plain(service.because())
+        assert "web v5.0.1 is in quarantine: leaks memory" in plain(service.because())
         assert world.pulls() == []
         _command(service, "lift", "web web-v5.0.1")
         pull = service.until_open()
@@ -365,7 +365,7 @@ def test_together_proven_leaves_a_quarantined_version_out(tmp_path: Path) -> Non
         pull = service.until_open()
         assert pull.title == "Promote syrf to production: api v9.1.1"
         service.until(lambda: "Left out: 1" in pull.body, "what was left out is listed")
-        assert "web v5.0.1 is in quarantine: leaks memory" in _plain(pull.body)
+        assert "web v5.0.1 is in quarantine: leaks memory" in plain(pull.body)
         assert "web-v5.0.0" in _on_branch(world, pull, "web")
         assert len(world.pulls()) == 1
 
@@ -377,10 +377,6 @@ def _layout(together: str = "", **replaced: str) -> dict[str, str]:
         "    preset: cluster-gitops\n", f"    preset: cluster-gitops\n    {together}\n"
     )
     return files | {path_of("production", name): text for name, text in replaced.items()}
-
-
-def _plain(markdown: str) -> str:
-    return markdown.replace("\\", "").replace("\u200b", "")
 
 
 # Pause and observe
@@ -597,7 +593,7 @@ def test_files_that_cannot_be_edited_safely_are_refused(tmp_path: Path) -> None:
 
         service.until(proven, "api is proven")
         service.look_again()
-        said = _plain(service.because())
+        said = plain(service.because())
         for name, (text, line, why) in _BAD.items():
             path = path_of("production", name)
             told = next((each for each in said.splitlines() if f"{path}:{line}" in each), "")

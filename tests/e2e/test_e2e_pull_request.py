@@ -17,7 +17,7 @@ from pilotage.sandbox.github import Permission, PullRequest
 from pilotage.sandbox.github.faults import Asked
 from pilotage.sandbox.github.model import Comment
 from pilotage.sandbox.world import BOT, VERSIONS, World, config_text, file_text, layout, path_of
-from tests.e2e.harness import FAST, Service, quick_world
+from tests.e2e.harness import FAST, Service, plain, quick_world
 from tests.e2e.meanwhile import meanwhile
 
 RARE = {"compare": "60s", "look": "60s", "fetch": "60s"}
@@ -438,11 +438,6 @@ def test_only_the_promoted_lines_change_byte_for_byte(tmp_path: Path) -> None:
             )
 
 
-def _plain(pull: PullRequest) -> str:
-    """The body without what keeps texts of strangers harmless."""
-    return pull.body.translate({0x200B: None, 0x2060: None}).replace("\\", "")
-
-
 @pytest.mark.runbook("SYRF-4")
 def test_it_says_what_is_in_it_and_asks_for_that_once(tmp_path: Path) -> None:
     """Commits and pull requests of the application's repository between the two versions, kept
@@ -454,7 +449,7 @@ def test_it_says_what_is_in_it_and_asks_for_that_once(tmp_path: Path) -> None:
             pull = service.until_open()
             service.until(lambda: "2 commits" in pull.body, "the commits are counted")
             pages = f"{world.github.url}/camaradesuk/syrf"
-            shown = _plain(pull)
+            shown = plain(pull.body)
             assert (
                 f"| [2 commits]({pages}/compare/api-v9.0.4...api-v9.1.1), [#1]({pages}/pull/1) |"
             ) in shown
@@ -463,7 +458,7 @@ def test_it_says_what_is_in_it_and_asks_for_that_once(tmp_path: Path) -> None:
             assert "Answer a search from the index (camaradesuk/syrf#1)" in shown
             service.look_again()
             assert "14 commits" not in service.because()
-            assert "2 commits in camaradesuk/syrf" in service.because().replace("\\", "")
+            assert "2 commits in camaradesuk/syrf" in plain(service.because())
         with Service(world, tmp_path) as service:
             service.look_again()
             service.tick_all(pull)
@@ -479,7 +474,7 @@ def test_a_repository_that_does_not_answer_delays_nothing(tmp_path: Path) -> Non
             world.github.faults.answer(502, "GET", "*/compare/*")
         pull = _opened(world, service)
         service.until(lambda: "Commits not known: 1" in pull.body, "it is said")
-        assert "GitHub gave no usable answer; it is asked again" in _plain(pull)
+        assert "GitHub gave no usable answer; it is asked again" in plain(pull.body)
         service.tick_all(pull)
         service.until_ready(pull)
         # A reading that met a 5xx is repeated at once, and then not for a minute.

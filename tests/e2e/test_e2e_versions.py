@@ -8,7 +8,7 @@ import pytest
 
 from pilotage.core.model import State
 from pilotage.sandbox.world import config_text, path_of
-from tests.e2e.harness import FAST, Service, quick_world
+from tests.e2e.harness import FAST, Service, plain, quick_world
 
 
 @pytest.mark.runbook("SYRF-15")
@@ -33,7 +33,7 @@ def test_versions_from_staging_to_production_and_back(tmp_path: Path) -> None:
         first = service.until_open(2)
         service.until(lambda: "| minor (+2) |" in first.body, "the distance is shown")
         far = "api v9.0.4 to v9.2.3: minor (+2)"
-        service.until(lambda: far in _plain(service.because()), "explain says it too")
+        service.until(lambda: far in plain(service.because()), "explain says it too")
         service.tick_all(first)
         service.until_ready(first)
         world.github.merge(first, "maria")
@@ -48,7 +48,7 @@ def test_versions_from_staging_to_production_and_back(tmp_path: Path) -> None:
         # Staging goes back: said, and not proposed.
         world.deploy("api", "api-v9.0.4")
         older = "api v9.0.4 is older than v9.2.3, which production runs"
-        service.until(lambda: older in _plain(service.because()), "it is refused")
+        service.until(lambda: older in plain(service.because()), "it is refused")
         assert len(world.pulls()) == 2
 
         # Unless the policy allows it: then it says so loudly, and nobody's version is quarantined.
@@ -69,7 +69,3 @@ def test_versions_from_staging_to_production_and_back(tmp_path: Path) -> None:
         target = service.target()
         assert target is not None
         assert target.quarantine == ()
-
-
-def _plain(markdown: str) -> str:
-    return markdown.replace("\\", "").replace("\u200b", "")

@@ -1,4 +1,4 @@
-"""The service's log lines of thousands of simulated faults would drown what a failure says."""
+"""One database for a file of tests, and no log: it would drown what a failure says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from pilotage.store.database import Database
+from tests.engine.simulation import database
+
+
+@pytest.fixture(scope="module")
+def known() -> Iterator[Database]:
+    made = database()
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -15,14 +14,7 @@ from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_git import MAIN
 from tests.engine.simulated_github import OWN, REPOSITORY, Pull
 from tests.engine.simulated_world import ITEMS, TARGET, file_text, path, with_tick
-from tests.engine.simulation import Simulation, database
-
-
-@pytest.fixture(scope="module")
-def known() -> Iterator[Database]:
-    made = database()
-    yield made
-    made.close()
+from tests.engine.simulation import Simulation
 
 
 class Calm(Simulation):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,20 +15,12 @@ from pilotage.store.database import Database
 from tests.engine.simulated_git import MAIN
 from tests.engine.simulated_github import OWN
 from tests.engine.simulated_world import file_text, path
-from tests.engine.simulation import database
 from tests.engine.test_engine_findings import Calm
 
 NEW = path("production", "new")
 EMPTY = "envName: production\nservice:\n"
 FIRST = f"{EMPTY}  chartTag: new-v1.0.0\n"
 """A first version that is the only entry of its mapping: it is not taken out by value."""
-
-
-@pytest.fixture(scope="module")
-def known() -> Iterator[Database]:
-    made = database()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("fault", ["lost before", "lost after", "crash after"])

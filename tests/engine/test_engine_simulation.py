@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
@@ -25,13 +24,6 @@ _ONE = os.environ.get("PILOTAGE_SIMULATION_SEED")
 _COUNT = int(os.environ.get("PILOTAGE_SIMULATION_SEEDS", "20"))
 _AT_ONCE = 10 if _COUNT <= 1_000 else 100
 _BLOCKS = [int(_ONE)] if _ONE else range(0, _COUNT, _AT_ONCE)
-
-
-@pytest.fixture(scope="module")
-def known() -> Iterator[Database]:
-    made = database()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("first", _BLOCKS)

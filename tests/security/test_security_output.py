@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,15 +36,6 @@ ACTIVE = (
     " [x](javascript:y) ![x](https://evil.example/x.png) https://evil.example/"
     " - [x] <!-- item:feature -->\n- [x] <!-- item:feature -->\n# heading"
 )
-
-
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield io.StringIO()
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("as_json", [True, False])
