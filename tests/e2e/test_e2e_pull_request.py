@@ -144,7 +144,8 @@ def _said(world: World, service: Service, pull: PullRequest, text: str, by: str)
 
 
 def _replies(pull: PullRequest, to: Comment) -> list[str]:
-    return [found.body for found in pull.comments if f"answer:{to.id} " in found.body]
+    mine = (f"answer:{to.id} ", f"answer:{to.id}-")
+    return [found.body for found in pull.comments if any(each in found.body for each in mine)]
 
 
 def test_each_command_is_answered_once(tmp_path: Path) -> None:
@@ -165,6 +166,9 @@ def test_each_command_is_answered_once(tmp_path: Path) -> None:
         say("/pilotage tick feature", "maria", "+1")
         assert _ticks(service) == {("feature", "maria")}
         say("/pilotage tick nonsense", "maria", "-1", "there are feature, migrations")
+        say("/Pilotage tick Feature migrations\n/pilotage explain", "maria", "+1", "every box is")
+        assert _ticks(service) == {("feature", "maria"), ("migrations", "maria")}
+        world.github.tick(pull, "migrations", "maria", checked=False)
         say("/pilotage explain", "maria", "+1", "**checklist**: 1 box open")
         say("/pilotage hold wait for the fair", "maria", "+1")
         service.until(lambda: service.ready(pull) == "failure", "it is held")

@@ -9,11 +9,40 @@ import pytest
 from sqlalchemy import select
 
 from pilotage.clock import utc_now
-from pilotage.engine.inbox import Inbox
+from pilotage.engine.inbox import Inbox, spoken
 from pilotage.engine.outside import Outside
 from pilotage.store import Delivery, Store
 from pilotage.store.schema import delivery as deliveries
 from tests.web.served import settings
+
+
+@pytest.mark.parametrize(
+    ("comment", "commands"),
+    [
+        ("/pilotage explain", [("explain", "")]),
+        ("\r\n  /Pilotage\tHOLD  wait  for\r\nthe fair\r\n", [("hold", "wait for the fair")]),
+        ("/pilotage", [("", "")]),
+        (
+            "/pilotage tick feature\n/pilotage tick migrations\nthank you",
+            [("tick", "feature"), ("tick", "migrations thank you")],
+        ),
+        (
+            "/pilotage hold why:\n> /pilotage resume\n```\n/pilotage resume\n```\n  /pilotage x",
+            [("hold", "why: > /pilotage resume ``` /pilotage resume ``` /pilotage x")],
+        ),
+        ("please\n/pilotage hold", []),
+        ("> /pilotage hold", []),
+        ("```\n/pilotage hold\n```", []),
+        ("`/pilotage hold`", []),
+        ("<!-- /pilotage hold -->", []),
+        ("/pilotages hold", []),
+        ("", []),
+        ("/pilotage retry\n" * 500, [("retry", "")] * 10),
+    ],
+)
+def test_what_a_comment_asks_for(comment: str, commands: list[tuple[str, str]]) -> None:
+    """What is quoted or shown as code is not said by whoever wrote the comment."""
+    assert spoken(comment) == commands
 
 
 @pytest.mark.parametrize(

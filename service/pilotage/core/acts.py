@@ -143,6 +143,8 @@ class AnswerComment:
     comment: int
     reaction: Literal["+1", "-1", "eyes"]
     reply: str | None = None
+    part: str = ""
+    """Which command of several in the comment: each has a reply of its own."""
     kind: Literal["answer_comment"] = "answer_comment"
 
 

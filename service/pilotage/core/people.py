@@ -92,6 +92,7 @@ def _answer(draft: Draft, command: Command, outcome: str | Answer | None, once: 
             comment=command.comment,
             reaction="+1" if answer.done else "-1",
             reply=_explained(command) if outcome is None else _reply(outcome),
+            part=command.id.removeprefix(f"comment-{command.comment}"),
         )
     )
 
@@ -207,11 +208,16 @@ def _tick(draft: Draft, command: Command) -> str | None:
     if promotion is None or promotion.state is not State.OPEN:
         return "no pull request is open"
     items = [item.item for item in draft.seen.policy.environment.checklist]
-    item = command.argument.strip()
-    if item not in items:
-        return f"no such box; there are {', '.join(items) or 'none'}"
-    draft.propose(checklist.tick(promotion, item, command.by, command.at))
-    draft.tell(EventKind.TICKED, f"{command.by} ticked {item}", promotion=promotion, by=command.by)
+    wanted = [word.strip("`,.").lower() for word in command.argument.split()]
+    strange = [word for word in wanted if word not in items]
+    if strange or not wanted:
+        named = f"no box {harmless(strange[0])}" if strange else "which box?"
+        return f"{named}; there are {', '.join(items) or 'none'}"
+    for item in dict.fromkeys(wanted):
+        promotion = checklist.tick(promotion, item, command.by, command.at)
+        text = f"{command.by} ticked {item}"
+        draft.tell(EventKind.TICKED, text, promotion=promotion, by=command.by)
+    draft.propose(promotion)
     return None
 
 

@@ -41,6 +41,7 @@ from pilotage.store import Delivery, Store, StoreUnavailable, TargetRow
 log = structlog.get_logger()
 
 _COMMAND = "/pilotage"
+_COMMANDS_OF_A_COMMENT = 10
 _AT_ONCE = 50
 
 
@@ -195,25 +196,19 @@ class Inbox:
         ]
 
     def _comment(self, rows: Sequence[TargetRow], event: IssueComment) -> _Settled:
-        words = event.comment.body.strip().split(maxsplit=2)
-        if event.action != "created" or not words or words[0] != _COMMAND:
+        said = spoken(event.comment.body) if event.action == "created" else []
+        if not said:
             return _Settled("no command")
         if event.issue.pull_request is None:
             return _Settled("a comment on an issue")
-        command = Command(
-            id=f"comment-{event.comment.id}",
-            name=words[1].lower() if len(words) > 1 else "",
-            argument=" ".join(words[2].split()) if len(words) > 2 else "",
-            by=event.comment.user.login,
-            at=event.comment.created_at,
-            comment=event.comment.id,
-            pull_request=event.issue.number,
-        )
         owners = self._owners(rows, event.issue.number)
         letters: tuple[tuple[str, Letter], ...] = tuple(
-            (row.id, Commanded(command)) for row in owners[:1]
+            (row.id, Commanded(_command(event, part, words)))
+            for row in owners[:1]
+            for part, words in enumerate(said, 1)
         )
-        return _Settled(f"command {command.name}" if letters else "no promotion has it", letters)
+        names = ", ".join(words[0] for words in said)
+        return _Settled(f"command {names}" if letters else "no promotion has it", letters)
 
     def _merge_group(self, rows: Sequence[TargetRow], event: MergeGroup) -> _Settled:
         if event.action != "checks_requested":
@@ -300,6 +295,42 @@ class Inbox:
         if letters:
             return _Settled(f"{told.service} {told.value} deployed", tuple(letters))
         return _Settled(f"no pipeline promotes {told.service} from {told.environment}")
+
+
+def spoken(body: str) -> list[tuple[str, str]]:
+    """Name and argument of each command of a comment that begins with one.
+
+    Each begins a line; what follows belongs to it, up to the next. What is quoted or stands in a
+    code block is not said by whoever wrote the comment.
+    """
+    found: list[list[str]] = []
+    fenced = False
+    for line in body.strip().splitlines():
+        fenced ^= line.startswith(("```", "~~~"))
+        begins = line.split(maxsplit=1)[:1] if not fenced and line[:1] == _COMMAND[0] else []
+        if [word.lower() for word in begins] == [_COMMAND]:
+            found.append([])
+            line = line[len(_COMMAND) :]
+        elif not found:
+            return []
+        found[-1] += line.split()
+    return [
+        (words[0].lower() if words else "", " ".join(words[1:]))
+        for words in found[:_COMMANDS_OF_A_COMMENT]
+    ]
+
+
+def _command(event: IssueComment, part: int, words: tuple[str, str]) -> Command:
+    comment, (name, argument) = event.comment, words
+    return Command(
+        id=f"comment-{comment.id}" if part == 1 else f"comment-{comment.id}-{part}",
+        name=name,
+        argument=argument,
+        by=comment.user.login,
+        at=comment.created_at,
+        comment=comment.id,
+        pull_request=event.issue.number,
+    )
 
 
 def _is_same(known: str | None, told: str) -> bool:

@@ -328,7 +328,7 @@ class Performer:
         try:
             self._github.react(name, act.comment, act.reaction)
             if act.reply:
-                self._say_once(act.number, act.reply, f"answer:{act.comment}")
+                self._say_once(act.number, act.reply, f"answer:{act.comment}{act.part}")
         except NotFound:
             return Outrun("the comment is gone")
         return Done()

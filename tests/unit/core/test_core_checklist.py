@@ -224,7 +224,7 @@ def test_a_tick_by_comment_counts_and_an_unknown_box_is_refused() -> None:
     assert ready(done).state is StatusState.SUCCESS
     refused = decide(commanded(opened(given_), command("tick", "migration")), NOW)
     assert ready(refused).state is StatusState.PENDING
-    assert "no such box; there are feature, migrations" in str(refused.acts)
+    assert "no box migration; there are feature, migrations" in str(refused.acts)
 
 
 def test_no_older_edit_takes_back_a_tick() -> None:
