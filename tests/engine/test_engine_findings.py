@@ -434,3 +434,48 @@ def test_an_application_that_a_person_made_anew_is_watched_when_a_person_says_so
     ended = simulation.store.promotion(release.id)
     assert ended is not None
     assert ended.state is State.CONFIRMED, simulation.story()
+
+
+def test_a_rollback_takes_back_what_stayed_of_a_release_that_was_partly_put_back(
+    known: Database,
+) -> None:
+    """Not the one before it, whose version runs no more."""
+    simulation = Calm(known, together="proven")
+    world = simulation.world
+    simulation.until_ready()
+    world.merge_ready()
+    simulation.minutes(20)
+    world.cluster.tempers["production", "web-v1.2.0"] = Temper.CRASHES
+    world.release("staging", "api", "api-v1.2.0", "ci-bot")
+    world.release("staging", "web", "web-v1.2.0", "ci-bot")
+    simulation.minutes(6)
+    world.tick(every=True)
+    simulation.minutes(1)
+    world.merge_ready()
+    simulation.minutes(20)
+    assert world.now_in("production") == {"api": "api-v1.2.0", "web": "web-v1.0.0"}
+    world.laws.rollback_asked = True
+    world.operator("rollback", "api it is slow")
+    simulation.minutes(10)
+    assert world.now_in("production")["api"] == "api-v1.1.0", simulation.story()
+    versions = {found.version for found in simulation.target.quarantine}
+    assert versions == {"api-v1.2.0", "web-v1.2.0"}
+
+
+def test_a_rollback_takes_back_the_release_that_ended_last(known: Database) -> None:
+    """A person's own got its number while the proposal before it was still open."""
+    simulation = Calm(known)
+    world = simulation.world
+    simulation.until_ready()
+    world.release("production", "web", "web-v1.2.0", "li")
+    simulation.minutes(20)
+    world.tick(every=True)
+    simulation.minutes(2)
+    world.merge_ready()
+    simulation.minutes(20)
+    assert world.now_in("production") == {"api": "api-v1.1.0", "web": "web-v1.2.0"}
+    world.laws.rollback_asked = True
+    world.operator("rollback", "it is slow")
+    simulation.minutes(10)
+    running = world.now_in("production")
+    assert running == {"api": "api-v1.0.0", "web": "web-v1.2.0"}, simulation.story()

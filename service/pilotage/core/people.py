@@ -25,7 +25,8 @@ from pilotage.core.model import (
 )
 from pilotage.core.prose import harmless
 from pilotage.core.snapshot import Known, Unknown
-from pilotage.core.wording import nearest
+from pilotage.core.version import short
+from pilotage.core.wording import listed, nearest
 
 _REASON = "reason:"
 _REPLY_LIMIT = 2_000
@@ -242,11 +243,16 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     services = tuple(name for name in services if release.outcomes.get(name) not in busy)
     if not services:
         return "these services are back already, or on their way"
+    now, versions = draft.seen.plan.versions_in_target, dict(release.versions)
+    gone = [name for name in services if now.get(name, versions[name]) != versions[name]]
+    services = tuple(name for name in services if name not in gone)
+    if not services:
+        runs = listed([f"{name} {short(now[name], name)}" for name in gone])
+        return f"{draft.target.environment} runs {runs} by now, not what {release.id} brought"
     reasons = {**release.reasons, **dict.fromkeys(services, reason)}
     release = replace(release, hold=None, ended_at=None, conclusion="", reasons=reasons)
     draft.follow(put_back(draft, release, services, reason, command.by))
     draft.wake(draft.now)
-    versions = dict(release.versions)
     for service in services:
         text = f"{command.by} rolled it back: {reason}"
         entry = Quarantined(service, versions[service], text, command.at, command.by)

@@ -343,3 +343,22 @@ def test_both_a_proposal_and_a_release_are_addressed_by_their_own_request() -> N
 
 def test_head_is_where_the_next_look_starts_from() -> None:
     assert decide(snapshot(target=target(running_at=OLD_HEAD)), NOW).target.running_at == BASE
+
+
+def test_a_rollback_of_what_runs_no_more_is_refused() -> None:
+    """Else what a person asked about would stay, and a version that is gone be quarantined."""
+    ended = release(
+        state=State.CONFIRMED,
+        outcomes=dict.fromkeys(STAGING, Outcome.CONFIRMED),
+        ended_at=NOW,
+        pull_request=command("rollback").pull_request,
+    )
+    newer = STAGING | {"api": "api-v9.2.0"}
+    before = replace(snapshot(staging=newer, running=newer), last_release=ended)
+    decision, said = answer(before, "rollback", "api slow")
+    assert said.reaction == "-1"
+    assert "production runs api v9.2.0 by now, not what" in (said.reply or "")
+    assert not decision.target.quarantine
+    decision, said = answer(before, "rollback", "slow")
+    assert said.reaction == "+1"
+    assert [each.service for each in decision.target.quarantine] == ["web"]

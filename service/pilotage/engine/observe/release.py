@@ -32,6 +32,9 @@ from pilotage.engine.sights import (
 )
 from pilotage.engine.trees import NoConfigError
 
+_LOOKED_BACK = 20
+"""Releases that a rollback is looked for among."""
+
 
 def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
     release = look.target.release
@@ -188,7 +191,9 @@ def _readings(look: Look, policy: Policy, release: Promotion) -> tuple[Reading, 
 
 
 def _last_release(look: Look) -> Promotion | None:
+    """The one that ended last of which something stayed; another may have got its number later."""
     if not any(command.name == "rollback" for command in look.post.commands):
         return None
-    found = look.store.promotions(look.target.id, [State.CONFIRMED], 1)
-    return found[0] if found else None
+    ended = look.store.promotions(look.target.id, [State.CONFIRMED, State.REVERTED], _LOOKED_BACK)
+    stayed = [each for each in ended if Outcome.CONFIRMED in each.outcomes.values()]
+    return max(stayed, key=lambda each: each.ended_at or each.created_at, default=None)
