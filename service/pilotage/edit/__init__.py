@@ -4,7 +4,7 @@
 refuses with `EditRefused`. `pilotage.edit.image` does the same inside an image reference.
 """
 
-from .editor import (
+from pilotage.edit.editor import (
     Allowed,
     Scalar,
     Where,
@@ -16,10 +16,10 @@ from .editor import (
     set_value,
     set_values,
 )
-from .find import Document, Missing, read_match
-from .path import parse_path
-from .refused import EditRefused
-from .scalar import Plain, Source
+from pilotage.edit.find import Document, Missing, read_match
+from pilotage.edit.path import parse_path
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.scalar import Plain, Source
 
 __all__ = [
     "Allowed",

@@ -2,7 +2,7 @@
 
 import re
 
-from .refused import EditRefused
+from pilotage.edit.refused import EditRefused
 
 _HEADER = re.compile(
     r"(?P<sign>[|>])(?P<chomp>[-+]?)(?P<rest>[ \t]*(?:#[^\r\n]*)?)(?P<break>\r\n|\r|\n)"

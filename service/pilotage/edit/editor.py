@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from .block import rewrite_block
-from .event import Event, Kind
-from .find import Document, Found, Lost, Missing, find
-from .grow import begin_document, create_entry
-from .judge import Splice, apply, entry_around
-from .path import Index, Key, Step, format_path
-from .prune import delete_entry
-from .refused import EditRefused
-from .scalar import Plain, Source, check_tag, meaning, write
-from .stream import BOM, Language, Stream, read
+from pilotage.edit.block import rewrite_block
+from pilotage.edit.event import Event, Kind
+from pilotage.edit.find import Document, Found, Lost, Missing, find
+from pilotage.edit.grow import begin_document, create_entry
+from pilotage.edit.judge import Splice, apply, entry_around
+from pilotage.edit.path import Index, Key, Step, format_path
+from pilotage.edit.prune import delete_entry
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.scalar import Plain, Source, check_tag, meaning, write
+from pilotage.edit.stream import BOM, Language, Stream, read
 
 # An anchor, a tag, and a comment between them and the value.
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$)|#[^\r\n]*\s+)*")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from .event import Kind
-from .path import Index, Key, Match, Step, format_path, parse_path
-from .refused import EditRefused
-from .stream import Stream
+from pilotage.edit.event import Kind
+from pilotage.edit.path import Index, Key, Match, Step, format_path, parse_path
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.stream import Stream
 
 Document = Mapping[str, str] | str | int
 

@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from .event import MEANING, Event, Kind
-from .find import Lost
-from .judge import Splice, entry_around, judge_new
-from .path import Key, parse_path
-from .refused import EditRefused
-from .scalar import Plain, write
-from .stream import Stream
+from pilotage.edit.event import MEANING, Event, Kind
+from pilotage.edit.find import Lost
+from pilotage.edit.judge import Splice, entry_around, judge_new
+from pilotage.edit.path import Key, parse_path
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.scalar import Plain, write
+from pilotage.edit.stream import Stream
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _PLAIN = Event(Kind.SCALAR)

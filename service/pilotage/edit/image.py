@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from .refused import EditRefused
+from pilotage.edit.refused import EditRefused
 
 # The grammar of github.com/distribution/reference, on which every registry and runtime relies.
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

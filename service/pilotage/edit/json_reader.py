@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import zip_longest
 
-from .event import MEANING, Event, Kind
-from .refused import EditRefused
+from pilotage.edit.event import MEANING, Event, Kind
+from pilotage.edit.refused import EditRefused
 
 
 class NotJsonError(EditRefused):

@@ -19,11 +19,11 @@ import ruamel.yaml
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
 
-from .event import MEANING, Event, Kind
-from .json_reader import json_difference
-from .refused import EditRefused
-from .stream import Stream
-from .yaml_reader import yaml_count, yaml_difference
+from pilotage.edit.event import MEANING, Event, Kind
+from pilotage.edit.json_reader import json_difference
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.stream import Stream
+from pilotage.edit.yaml_reader import yaml_count, yaml_difference
 
 _LINE_BREAK = re.compile(r"[\r\n]")
 MAX_SECOND_READING = 1_000_000

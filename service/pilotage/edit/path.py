@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .refused import EditRefused
+from pilotage.edit.refused import EditRefused
 
 ROOT = "."
 LONGEST = 4096

@@ -2,10 +2,10 @@
 
 import re
 
-from .find import Found
-from .judge import Splice, entry_around
-from .refused import EditRefused
-from .stream import Stream
+from pilotage.edit.find import Found
+from pilotage.edit.judge import Splice, entry_around
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.stream import Stream
 
 _REST_OF_LINE = re.compile(r"[ \t]*(?:(?<=[ \t])#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
 _COMMA = re.compile(r"\s*,\s*")

@@ -6,8 +6,8 @@ import re
 from yaml import ScalarNode
 from yaml.resolver import Resolver
 
-from .event import Event
-from .refused import EditRefused
+from pilotage.edit.event import Event
+from pilotage.edit.refused import EditRefused
 
 
 class Plain(str):

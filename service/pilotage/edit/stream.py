@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from .event import Event, Kind
-from .json_reader import NotJsonError, json_events
-from .refused import EditRefused
-from .yaml_reader import yaml_events
+from pilotage.edit.event import Event, Kind
+from pilotage.edit.json_reader import NotJsonError, json_events
+from pilotage.edit.refused import EditRefused
+from pilotage.edit.yaml_reader import yaml_events
 
 MAX_CHARACTERS = 4_000_000
 MAX_DEPTH = 200

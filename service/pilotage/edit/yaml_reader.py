@@ -8,8 +8,8 @@ import yaml
 from yaml import YAMLError
 from yaml.cyaml import CParser  # type: ignore[attr-defined] # no libyaml: say so at import
 
-from .event import MEANING, Event, Kind, make_event
-from .refused import EditRefused
+from pilotage.edit.event import MEANING, Event, Kind, make_event
+from pilotage.edit.refused import EditRefused
 
 _KINDS = {
     yaml.MappingStartEvent: Kind.MAPPING,

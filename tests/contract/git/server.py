@@ -1,4 +1,4 @@
-"""A git server over HTTP on 127.0.0.1: ``git http-backend`` behind basic authentication.
+"""A git server over HTTP on 127.0.0.1: `git http-backend` behind basic authentication.
 
 It can be slow, refuse, redirect, or lose its answer after the work is done."""
 
@@ -20,7 +20,7 @@ USER, PASSWORD = "x-access-token", "ghs_SecretOfTheTests0123456789"
 
 @dataclass
 class GitServer:
-    """Serves the bare repositories below ``root``. A ``fault`` sees each request first, and says
+    """Serves the bare repositories below `root`. A `fault` sees each request first, and says
     whether it has answered it."""
 
     root: Path
@@ -31,7 +31,7 @@ class GitServer:
     fault: Callable[[Handler], bool] | None = None
 
     def fail(self, status: int, *, on: str = "") -> None:
-        """Answer every request whose line contains ``on`` with this status."""
+        """Answer every request whose line contains `on` with this status."""
 
         def answer(handler: Handler) -> bool:
             if on not in handler.requestline:

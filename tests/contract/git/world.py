@@ -22,7 +22,7 @@ NOON = datetime(2026, 11, 3, 12, 0, 0, tzinfo=UTC)
 
 @dataclass
 class World:
-    """``origin`` is the bare repository on the server; ``work`` is a person's clone of it."""
+    """`origin` is the bare repository on the server; `work` is a person's clone of it."""
 
     server: GitServer
     root: Path

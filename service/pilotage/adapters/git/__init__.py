@@ -1,8 +1,6 @@
 """Git: a bare store for each repository, read and written without a checkout."""
 
-from pilotage.core.rollout.watch import Relation
-
-from .errors import (
+from pilotage.adapters.git.errors import (
     CommandFailed,
     EmptyCommit,
     GitError,
@@ -28,9 +26,9 @@ from .errors import (
     UnsafeEnvironment,
     Unwritable,
 )
-from .runner import GitCredentials
-from .store import GitStore, Timeouts
-from .values import (
+from pilotage.adapters.git.runner import GitCredentials
+from pilotage.adapters.git.store import GitStore, Timeouts
+from pilotage.adapters.git.values import (
     Commit,
     Conflict,
     Entry,
@@ -44,6 +42,7 @@ from .values import (
     Sha,
     TooLarge,
 )
+from pilotage.core.rollout.watch import Relation
 
 __all__ = [
     "CommandFailed",

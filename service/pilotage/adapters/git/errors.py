@@ -44,7 +44,7 @@ class EmptyCommit(GitError):
 
 
 class CommandFailed(GitError):
-    """Git refused for a reason that has no type of its own. ``stderr`` is scrubbed."""
+    """Git refused for a reason that has no type of its own. `stderr` is scrubbed."""
 
     def __init__(self, command: str, status: int, stdout: bytes, stderr: str) -> None:
         super().__init__(f"git {command} ended with {status}: {stderr.strip() or 'no message'}")
@@ -88,7 +88,7 @@ class Offline(GitError):
 
 
 class RemoteError(GitError):
-    """Every error of talking to the server; ``url`` never has credentials in it."""
+    """Every error of talking to the server; `url` never has credentials in it."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
@@ -116,7 +116,7 @@ class Moved(RemoteError):
 class LeaseLost(RemoteError):
     """The branch is not where it was expected to be; nothing was written.
 
-    ``actual`` is where it stands (None: there is no such branch)."""
+    `actual` is where it stands (None: there is no such branch)."""
 
     def __init__(self, url: str, branch: str, expected: str | None, actual: str | None) -> None:
         super().__init__(
@@ -134,7 +134,7 @@ class NotFastForward(RemoteError):
 
 
 class PushRefused(RemoteError):
-    """The server's hooks refused the write; ``message`` is what they said."""
+    """The server's hooks refused the write; `message` is what they said."""
 
     def __init__(self, url: str, branch: str, message: str) -> None:
         super().__init__(url, f"the server refused {branch}: {message}")

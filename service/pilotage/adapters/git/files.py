@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from . import names
-from .errors import CommandFailed, StoreDamaged, UnknownCommit
-from .runner import Output, Runner
-from .values import Entry, File, Kind, Missing, NotAFile, NotText, Read, Sha, TooLarge
+from pilotage.adapters.git import names
+from pilotage.adapters.git.errors import CommandFailed, StoreDamaged, UnknownCommit
+from pilotage.adapters.git.runner import Output, Runner
+from pilotage.adapters.git.values import (
+    Entry,
+    File,
+    Kind,
+    Missing,
+    NotAFile,
+    NotText,
+    Read,
+    Sha,
+    TooLarge,
+)
 
 _KINDS = {
     "100644": Kind.FILE,
@@ -23,7 +33,7 @@ _ARGUMENT_BYTES = 400_000  # of paths in one command line; a system allows about
 def list_below(
     runner: Runner, commit: Sha, prefixes: Sequence[str], timeout: float
 ) -> tuple[Entry, ...]:
-    """The files below the directories (or at the paths) given; ``""`` is the whole repository."""
+    """The files below the directories (or at the paths) given; `""` is the whole repository."""
     below = names.prefixes(prefixes)
     if below == ():
         return ()
@@ -103,7 +113,7 @@ def _tree(runner: Runner, timeout: float, *arguments: str) -> Output:
 
 
 def _entries(stdout: bytes) -> Iterator[tuple[Entry, int]]:
-    """``MODE SP TYPE SP ID [SP+ SIZE] TAB PATH NUL``; a path that is not UTF-8 cannot be promoted,
+    """`MODE SP TYPE SP ID [SP+ SIZE] TAB PATH NUL`; a path that is not UTF-8 cannot be promoted,
     nor asked for, and is left out."""
     for line in stdout.split(b"\0")[:-1]:
         head, _, raw = line.partition(b"\t")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pilotage.adapters.git import names
+from pilotage.adapters.git.errors import CommandFailed, UnknownCommit
+from pilotage.adapters.git.runner import Output, Runner
+from pilotage.adapters.git.values import Commit, Identity, Sha
 from pilotage.core.rollout.watch import Relation
-
-from . import names
-from .errors import CommandFailed, UnknownCommit
-from .runner import Output, Runner
-from .values import Commit, Identity, Sha
 
 # A line each, because names can hold any separator but newline and NUL; the message comes last.
 _FORMAT = "--format=%H%n%T%n%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B"
@@ -31,7 +30,7 @@ def commit(runner: Runner, sha: Sha, timeout: float) -> Commit:
 
 
 def first_parents(runner: Runner, head: Sha, count: int, timeout: float) -> tuple[Commit, ...]:
-    """``head`` and its first parents, newest first, at most ``count`` commits."""
+    """`head` and its first parents, newest first, at most `count` commits."""
     return _log(
         runner,
         timeout,
@@ -45,7 +44,7 @@ def first_parents(runner: Runner, head: Sha, count: int, timeout: float) -> tupl
 def between(
     runner: Runner, since: Sha, until: Sha, prefixes: Sequence[str], limit: int, timeout: float
 ) -> tuple[Commit, ...]:
-    """Commits that ``until`` contains and ``since`` does not, and that touch the prefixes."""
+    """Commits that `until` contains and `since` does not, and that touch the prefixes."""
     below = names.prefixes(prefixes)
     if below == ():
         return ()
@@ -56,7 +55,7 @@ def between(
 
 
 def relation(runner: Runner, ours: Sha, other: Sha, timeout: float) -> Relation:
-    """Where ``other`` stands, seen from ``ours``; costs the commits that lie between them."""
+    """Where `other` stands, seen from `ours`; costs the commits that lie between them."""
     span = f"{names.sha(ours)}...{names.sha(other)}"
     try:
         out = runner.run("rev-list", "--left-right", "--count", span, timeout=timeout)
@@ -156,7 +155,7 @@ def _unknown(
 
 
 def _is_shallow(runner: Runner) -> bool:
-    """``shallow`` lies beside the objects, which a linked work tree shares with its clone."""
+    """`shallow` lies beside the objects, which a linked work tree shares with its clone."""
     common = runner.git_dir / "commondir"
     root = runner.git_dir
     if common.is_file():

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from .errors import InvalidName
-from .values import Identity, Sha
+from pilotage.adapters.git.errors import InvalidName
+from pilotage.adapters.git.values import Identity, Sha
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -18,14 +18,14 @@ _CRUD = " .,:;<>\"\\'"
 
 
 def sha(value: str) -> Sha:
-    """Only a full SHA: short ones, tags and ``HEAD`` mean different commits at different times."""
+    """Only a full SHA: short ones, tags and `HEAD` mean different commits at different times."""
     if not _SHA.fullmatch(value):
         raise InvalidName("revision", value, "is not a full SHA of 40 hexadecimal digits")
     return value
 
 
 def branch(value: str) -> str:
-    """The rules of ``git check-ref-format --branch``, and not a full ref name."""
+    """The rules of `git check-ref-format --branch`, and not a full ref name."""
     reason = None
     if not value or value == "HEAD":
         reason = "is not a branch"
@@ -43,7 +43,7 @@ def branch(value: str) -> str:
 
 
 def path(value: str) -> str:
-    """A path of the repository: relative, normal, without control characters, not into ``.git``."""
+    """A path of the repository: relative, normal, without control characters, not into `.git`."""
     parts = value.split("/")
     reason = None
     if not value or value.startswith("/"):
@@ -60,7 +60,7 @@ def path(value: str) -> str:
 
 
 def prefixes(values: Iterable[str]) -> tuple[str, ...] | None:
-    """Directories or files to look below; None when one of them is ``""``, the whole repository."""
+    """Directories or files to look below; None when one of them is `""`, the whole repository."""
     checked = tuple(value and path(value.removesuffix("/")) for value in values)
     return None if "" in checked else checked
 
@@ -87,7 +87,7 @@ def url(value: str, allow_protocols: Iterable[str]) -> str:
 
 
 def origin_of(value: str) -> str:
-    """``https://host[:port]/``: what a credential is bound to."""
+    """`https://host[:port]/`: what a credential is bound to."""
     parts = urlsplit(value)
     return f"{parts.scheme}://{parts.netloc}/"
 

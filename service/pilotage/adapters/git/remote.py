@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from . import names
-from .errors import (
+from pilotage.adapters.git import names
+from pilotage.adapters.git.errors import (
     CommandFailed,
     LeaseLost,
     Moved,
@@ -22,8 +22,8 @@ from .errors import (
     UnknownCommit,
     Unreachable,
 )
-from .runner import GitCredentials, Output, Runner
-from .values import Sha
+from pilotage.adapters.git.runner import GitCredentials, Output, Runner
+from pilotage.adapters.git.values import Sha
 
 Credentials = Callable[[], GitCredentials | None]
 
@@ -33,7 +33,7 @@ _HEADS = "+refs/heads/*:refs/remotes/origin/*"
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One repository on a server. ``credentials`` is asked anew for each command, because the
+    """One repository on a server. `credentials` is asked anew for each command, because the
     tokens of a GitHub App live for an hour."""
 
     runner: Runner
@@ -44,7 +44,7 @@ class Remote:
     def fetch(self, timeout: float) -> None:
         """Bring all branches, forget those that are gone.
 
-        Not ``--atomic``: git 2.39 then fails where ``a/b`` is gone and ``a`` is new."""
+        Not `--atomic`: git 2.39 then fails where `a/b` is gone and `a` is new."""
         self._run(
             "fetch", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
             "--no-recurse-submodules", "origin", timeout=timeout,
@@ -67,7 +67,7 @@ class Remote:
         return names.branch(found[1].decode("utf-8", "replace")) if found else None
 
     def push(self, branch: str, sha: Sha | None, expected: Sha | None, timeout: float) -> None:
-        """Put the branch at ``sha`` (None: remove it) if it stands at ``expected`` (None: if there
+        """Put the branch at `sha` (None: remove it) if it stands at `expected` (None: if there
         is no such branch). When the answer was lost, look whether the write took hold."""
         ref = f"refs/heads/{names.branch(branch)}"
         lease = f"--force-with-lease={ref}:{names.sha(expected) if expected else ''}"

@@ -2,7 +2,7 @@
 
 GitPython starts the process and nothing else; it is never asked for commits, trees or blobs,
 because those leave children behind. Nothing secret is ever an argument: credentials and
-configuration go by environment (``GIT_CONFIG_COUNT``), which other users cannot read.
+configuration go by environment (`GIT_CONFIG_COUNT`), which other users cannot read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from git import Git
 from pydantic import SecretStr
 
-from .errors import (
+from pilotage.adapters.git.errors import (
     CommandFailed,
     GitError,
     IncompleteClone,
@@ -88,7 +88,7 @@ class GitCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command answered. ``stderr`` is scrubbed of credentials."""
+    """What a command answered. `stderr` is scrubbed of credentials."""
 
     command: str
     status: int
@@ -98,7 +98,7 @@ class Output:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs git in one repository. ``processes`` counts the commands that were started."""
+    """Runs git in one repository. `processes` counts the commands that were started."""
 
     git_dir: Path
     processes: int = 0
@@ -113,7 +113,7 @@ class Runner:
         config: Iterable[tuple[str, str | SecretStr]] = (),
         secrets: Iterable[SecretStr] = (),
     ) -> Output:
-        """Run ``git ARGUMENTS`` and wait for its end, at most ``timeout`` seconds.
+        """Run `git ARGUMENTS` and wait for its end, at most `timeout` seconds.
 
         Raises TimedOut, and for a status that is not accepted StoreLocked, StoreDamaged,
         StoreUnusable, IncompleteClone or CommandFailed."""
@@ -206,7 +206,7 @@ def _dropping_foreign_variables() -> tuple[str, ...]:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End git and the helpers it started: killing git alone leaves ``git-remote-http`` behind."""
+    """End git and the helpers it started: killing git alone leaves `git-remote-http` behind."""
     for how, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, how)

@@ -17,13 +17,12 @@ from typing import ClassVar
 from git import Repo
 from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
+from pilotage.adapters.git import files, history, names, writing
+from pilotage.adapters.git.errors import InvalidName, NotARepository, NotFastForward, Offline
+from pilotage.adapters.git.remote import Credentials, Remote
+from pilotage.adapters.git.runner import Runner, refuse_leaking_environment
+from pilotage.adapters.git.values import Commit, Conflict, Entry, Identity, Read, Sha
 from pilotage.core.rollout.watch import Relation
-
-from . import files, history, names, writing
-from .errors import InvalidName, NotARepository, NotFastForward, Offline
-from .remote import Credentials, Remote
-from .runner import Runner, refuse_leaking_environment
-from .values import Commit, Conflict, Entry, Identity, Read, Sha
 
 MEBIBYTE = 1024 * 1024
 _PACKS = 50  # each fetch and each commit adds one, and every look-up may ask them all
@@ -31,7 +30,7 @@ _PACKS = 50  # each fetch and each commit adds one, and every look-up may ask th
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds after which a command is killed. A lease must have more than ``network`` left."""
+    """Seconds after which a command is killed. A lease must have more than `network` left."""
 
     local: float = 60.0
     network: float = 120.0
@@ -41,8 +40,8 @@ class Timeouts:
 class GitStore:
     """Reads and writes one repository. Every method may be called from any thread.
 
-    Reading costs one or two processes, however many files; ``processes`` counts them. What changes
-    the store is done one at a time in this process; across processes the lease of ``push`` decides.
+    Reading costs one or two processes, however many files; `processes` counts them. What changes
+    the store is done one at a time in this process; across processes the lease of `push` decides.
     """
 
     def __init__(
@@ -62,9 +61,9 @@ class GitStore:
         allow_protocols: Sequence[str] = ("https",),
         timeouts: Timeouts | None = None,
     ) -> GitStore:
-        """Open the bare store at ``path``, or make an empty one; nothing is fetched yet.
+        """Open the bare store at `path`, or make an empty one; nothing is fetched yet.
 
-        ``credentials`` is called before each command that needs the network. Lock files that a
+        `credentials` is called before each command that needs the network. Lock files that a
         killed process left are removed, unless another process has the store open.
         Raises InvalidName for the URL, and UnsafeEnvironment."""
         refuse_leaking_environment()
@@ -134,8 +133,8 @@ class GitStore:
         return self._server().head(branch, self.timeouts.network)
 
     def default_branch(self) -> str | None:
-        """As given to ``open``, else as the server says (asked once, and again when that branch is
-        gone); None for an empty repository.
+        """As the server says (asked once, and again when that branch is gone); None for an empty
+        repository.
         For a local clone: the server's default as the clone knows it, else the current branch."""
         if self._default_branch is None:
             if self._remote is not None:
@@ -154,10 +153,10 @@ class GitStore:
     def push(
         self, sha: Sha, branch: str, expected: Sha | None, *, may_rewrite: bool = False
     ) -> None:
-        """Put ``branch`` at ``sha``, if it stands at ``expected`` (None: if it does not exist).
+        """Put `branch` at `sha`, if it stands at `expected` (None: if it does not exist).
 
-        Done already is done. A lost answer is recognised by looking. Unless ``may_rewrite``, the
-        commit must contain ``expected``.
+        Done already is done. A lost answer is recognised by looking. Unless `may_rewrite`, the
+        commit must contain `expected`.
         Raises LeaseLost, NotFastForward, Protected, PushRefused, Unauthorised, Unreachable (then
         whether it took hold is not known) or another RemoteError."""
         remote = self._server()
@@ -170,9 +169,9 @@ class GitStore:
             self._note(branch, sha)
 
     def delete_branch(self, branch: str, expected: Sha) -> None:
-        """Remove a branch of the server, if it stands at ``expected``; gone already is done.
+        """Remove a branch of the server, if it stands at `expected`; gone already is done.
 
-        Raises as ``push`` does, and InvalidName for the default branch."""
+        Raises as `push` does, and InvalidName for the default branch."""
         if branch == self.default_branch():
             raise InvalidName("branch", branch, "is the default branch, which is never removed")
         with self._shared:
@@ -186,17 +185,17 @@ class GitStore:
         return history.commit(self._runner, sha, self.timeouts.local)
 
     def relation(self, ours: Sha, other: Sha) -> Relation:
-        """Where ``other`` stands, seen from ``ours``. Raises UnknownCommit for ``ours``."""
+        """Where `other` stands, seen from `ours`. Raises UnknownCommit for `ours`."""
         return history.relation(self._runner, ours, other, self.timeouts.local)
 
     def first_parents(self, head: Sha, count: int) -> tuple[Commit, ...]:
-        """``head`` and its first parents, newest first. Raises UnknownCommit."""
+        """`head` and its first parents, newest first. Raises UnknownCommit."""
         return history.first_parents(self._runner, head, count, self.timeouts.local)
 
     def log(
         self, since: Sha, until: Sha, prefixes: Sequence[str] = ("",), *, limit: int = 1000
     ) -> tuple[Commit, ...]:
-        """Commits that ``until`` contains and ``since`` does not and that touch the prefixes,
+        """Commits that `until` contains and `since` does not and that touch the prefixes,
         newest first. Raises UnknownCommit."""
         return history.between(self._runner, since, until, prefixes, limit, self.timeouts.local)
 
@@ -205,7 +204,7 @@ class GitStore:
         return history.changed_paths(self._runner, old, new, prefixes, self.timeouts.local)
 
     def list_files(self, commit: Sha, prefixes: Sequence[str]) -> tuple[Entry, ...]:
-        """Everything below the prefixes that is not a directory; ``""`` is the whole repository.
+        """Everything below the prefixes that is not a directory; `""` is the whole repository.
 
         Costs what lies below the prefixes, not the repository. Raises UnknownCommit."""
         return files.list_below(self._runner, names.sha(commit), prefixes, self.timeouts.local)
@@ -213,12 +212,12 @@ class GitStore:
     def read_files(
         self, commit: Sha, paths: Iterable[str], *, limit: int = MEBIBYTE
     ) -> Mapping[str, Read]:
-        """What stands at each path: File, NotText, TooLarge (above ``limit`` bytes), NotAFile or
+        """What stands at each path: File, NotText, TooLarge (above `limit` bytes), NotAFile or
         Missing. Links are never followed. Raises UnknownCommit and InvalidName."""
         return files.read(self._runner, names.sha(commit), paths, limit, self.timeouts.local)
 
     def read_blobs(self, ids: Iterable[Sha]) -> Mapping[Sha, bytes]:
-        """Contents by the ids of ``list_files``, whole, in one process: what a cache lacks."""
+        """Contents by the ids of `list_files`, whole, in one process: what a cache lacks."""
         return files.read_blobs(self._runner, ids, self.timeouts.local)
 
     # Writing: objects only; nothing refers to them until they are pushed
@@ -233,7 +232,7 @@ class GitStore:
         committer: Identity,
         when: datetime,
     ) -> Sha:
-        """A commit on ``base`` in which these files have these contents (None: are removed).
+        """A commit on `base` in which these files have these contents (None: are removed).
 
         The same arguments always make the same SHA. Modes stay; a new file is 100644.
         Raises UnknownCommit, Unwritable (a link, submodule, directory or absent), EmptyCommit."""
@@ -252,18 +251,18 @@ class GitStore:
         committer: Identity,
         when: datetime,
     ) -> Sha:
-        """A commit on ``parent`` whose whole content is ``tree``. Raises UnknownCommit."""
+        """A commit on `parent` whose whole content is `tree`. Raises UnknownCommit."""
         signature = writing.Signature(message, author, committer, when)
         with self._shared:
             self._server()
             return writing.commit_tree(self._runner, parent, tree, signature, self.timeouts.local)
 
     def revert_tree(self, merge: Sha, mainline_parent: Sha, head: Sha) -> Sha | Conflict:
-        """The tree of ``head`` without what came with ``merge``, or the paths that conflict.
+        """The tree of `head` without what came with `merge`, or the paths that conflict.
 
-        ``mainline_parent`` is what the branch had before: the first parent of a merge or squash
+        `mainline_parent` is what the branch had before: the first parent of a merge or squash
         commit, or of the first commit of a rebased range. Later changes elsewhere stay.
-        Raises UnknownCommit, and InvalidName when ``head`` does not contain the merge."""
+        Raises UnknownCommit, and InvalidName when `head` does not contain the merge."""
         with self._shared:
             self._server()
             return writing.reverted_tree(
@@ -271,7 +270,7 @@ class GitStore:
             )
 
     def repack(self) -> None:
-        """Join small packs. ``fetch`` does so now and then; git itself never tidies here.
+        """Join small packs. `fetch` does so now and then; git itself never tidies here.
         Drops nothing, so a commit that is not pushed yet is safe."""
         with self._shared:
             self._runner.run(

@@ -21,7 +21,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit. Dates are in UTC; ``message`` is whole, without the newlines at its end."""
+    """A commit. Dates are in UTC; `message` is whole, without the newlines at its end."""
 
     sha: Sha
     tree: Sha
@@ -49,8 +49,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path of a tree. ``id`` is the blob's (a submodule's commit, a directory's tree), and
-    ``size`` its bytes (0 for what has none)."""
+    """One path of a tree. `id` is the blob's (a submodule's commit, a directory's tree), and
+    `size` its bytes (0 for what has none)."""
 
     path: str
     kind: Kind
@@ -74,7 +74,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class NotText:
-    """A regular file that is not UTF-8; ``offset`` is the first byte that is not."""
+    """A regular file that is not UTF-8; `offset` is the first byte that is not."""
 
     path: str
     kind: Kind
@@ -85,7 +85,7 @@ class NotText:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A regular file above the cap, which was not read. ``size`` is in bytes."""
+    """A regular file above the cap, which was not read. `size` is in bytes."""
 
     path: str
     id: Sha

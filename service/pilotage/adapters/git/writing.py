@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pilotage.adapters.git import names
+from pilotage.adapters.git.errors import (
+    CommandFailed,
+    EmptyCommit,
+    InvalidName,
+    UnknownCommit,
+    Unwritable,
+)
+from pilotage.adapters.git.files import list_exactly
+from pilotage.adapters.git.history import commit as read_commit
+from pilotage.adapters.git.history import missing_commits, relation
+from pilotage.adapters.git.runner import Runner
+from pilotage.adapters.git.values import Conflict, Entry, Identity, Kind, Sha
 from pilotage.core.change import content_id
 from pilotage.core.rollout.watch import Relation
-
-from . import names
-from .errors import CommandFailed, EmptyCommit, InvalidName, UnknownCommit, Unwritable
-from .files import list_exactly
-from .history import commit as read_commit
-from .history import missing_commits, relation
-from .runner import Runner
-from .values import Conflict, Entry, Identity, Kind, Sha
 
 # fast-import needs a ref to work on; it is deleted in the same stream, so that it never exists.
 _SCRATCH = "refs/pilotage/scratch"
@@ -30,7 +35,7 @@ _NOTHING = "0" * 40
 class Signature:
     """What a commit says of itself. With the base and the files it decides the SHA.
 
-    ``when`` must know its time zone; it is written in UTC, to the second."""
+    `when` must know its time zone; it is written in UTC, to the second."""
 
     message: str
     author: Identity
@@ -59,7 +64,7 @@ def commit_files(
     signature: Signature,
     timeout: float,
 ) -> Sha:
-    """A commit on ``base`` in which these files have these contents (None: are gone).
+    """A commit on `base` in which these files have these contents (None: are gone).
 
     Everything else stays as it is, the modes of the files too; a new file gets 100644."""
     asked = {names.path(path): content for path, content in sorted(files.items())}
@@ -79,7 +84,7 @@ def commit_files(
 def commit_tree(
     runner: Runner, parent: Sha, tree: Sha, signature: Signature, timeout: float
 ) -> Sha:
-    """A commit on ``parent`` whose whole content is ``tree``."""
+    """A commit on `parent` whose whole content is `tree`."""
     change = f"M 040000 {names.sha(tree)} \n".encode("ascii")
     return _import(runner, names.sha(parent), change, signature, timeout)
 
@@ -87,11 +92,11 @@ def commit_tree(
 def reverted_tree(
     runner: Runner, merge: Sha, mainline_parent: Sha, head: Sha, timeout: float
 ) -> Sha | Conflict:
-    """The tree of ``head`` without what the merge brought, by a three-way merge with its reverse.
+    """The tree of `head` without what the merge brought, by a three-way merge with its reverse.
 
-    ``merge`` is a merge or squash commit, or the last of a rebased range; ``mainline_parent`` is
+    `merge` is a merge or squash commit, or the last of a rebased range; `mainline_parent` is
     what the branch had before it. Needs git 2.38: the reverse is a commit on top of the merge that
-    has the old tree, and merging it into ``head`` takes back exactly that."""
+    has the old tree, and merging it into `head` takes back exactly that."""
     for sha in (merge, mainline_parent, head):
         names.sha(sha)
     if relation(runner, merge, head, timeout) not in {Relation.SAME, Relation.DESCENDANT}:
