@@ -58,9 +58,7 @@ class SettingsError(Exception):
     """The settings cannot be used; says which one and why."""
 
 
-def _secret(value: SecretStr | None, file: Path | None, name: str) -> SecretStr | None:
-    if value is not None or file is None:
-        return value
+def _secret_in(file: Path, name: str) -> SecretStr:
     try:
         return SecretStr(file.read_text(encoding="utf-8").strip())
     except OSError as error:
@@ -130,7 +128,7 @@ def _with_files(values: object, names: tuple[str, ...]) -> object:
     for name in names:
         file = filled.get(f"{name}_file")
         if file is not None and _unless_blank(filled.get(name)) is None:
-            filled[name] = _secret(None, Path(str(file)), name)
+            filled[name] = _secret_in(Path(str(file)), name)
     return filled
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
 
 import httpx
+from pydantic import JsonValue
 
 from pilotage.core.config.policy import HttpCheck
 
@@ -36,7 +37,7 @@ class Probe:
             return False, f"answered {status}, expected {wanted.status}"
         if not wanted.json_:
             return True, f"answered {status}"
-        return _compared(body, dict(wanted.json_))
+        return _compared(body, wanted.json_)
 
     async def _answer(self, check: HttpCheck) -> tuple[int, bytes]:
         """Status and the beginning of the body. Raises HTTPError and TimeoutError."""
@@ -56,7 +57,7 @@ class Probe:
             return response.status_code, body
 
 
-def _compared(body: bytes, expected: dict[str, Any]) -> tuple[bool, str]:
+def _compared(body: bytes, expected: Mapping[str, JsonValue]) -> tuple[bool, str]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -68,7 +69,7 @@ def _compared(body: bytes, expected: dict[str, Any]) -> tuple[bool, str]:
     return True, ", ".join(f"{path} is {_shown(value)}" for path, value in expected.items())
 
 
-def _at(node: Any, path: str) -> Any:
+def _at(node: JsonValue, path: str) -> JsonValue:
     for key, index in _STEP.findall(path):
         if index and isinstance(node, list):
             node = node[int(index)] if int(index) < len(node) else None
@@ -79,6 +80,6 @@ def _at(node: Any, path: str) -> Any:
     return node
 
 
-def _shown(value: Any) -> str:
+def _shown(value: JsonValue) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -73,7 +73,7 @@ class Clone:
             return []
         found = [
             Target(
-                f"{name}/{environment}",
+                name,
                 pipeline,
                 pipeline.environments[environment].from_ or "",
                 environment,
@@ -81,7 +81,7 @@ class Clone:
             for name, pipeline in self.config.pipelines.items()
             for environment in pipeline.targets
         ]
-        return [each for each in found if only in (None, each.id, each.id.partition("/")[0])]
+        return [each for each in found if only in (None, each.id, each.name)]
 
     def line(self, *keys: str) -> int | None:
         """Where these keys, one below the other, stand in the configuration."""
@@ -98,10 +98,16 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    id: str
+    """One environment that a pipeline promotes to; `name` is the pipeline's."""
+
+    name: str
     pipeline: Pipeline
     source: str
     environment: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}/{self.environment}"
 
 
 def open_clone(path: Path, at: str | None, config: Path | None) -> Clone:

@@ -39,7 +39,7 @@ def _missing(clone: Clone, target: Target) -> list[Problem]:
     from pilotage.core.config.load import Problem
     from pilotage.core.layout import layout_of
 
-    name = target.id.partition("/")[0]
+    name = target.name
     problems = []
     for environment in (target.source, target.environment):
         layout = layout_of(target.pipeline, environment)
@@ -62,7 +62,7 @@ def _silent(clone: Clone, target: Target, found: Plan) -> list[Problem]:
 
     if not found.without_version or found.problems or _any_version(clone, target):
         return []
-    name = target.id.partition("/")[0]
+    name = target.name
     place = layout_of(target.pipeline, target.source).version_rule(found.without_version[0]).place
     expected = f"no file of {target.source} or {target.environment} has {place.path}"
     where = ("pipelines", name, "promote")
@@ -156,7 +156,7 @@ def written_twice(clone: Clone) -> list[Problem]:
         for place in _promoted(clone, target):
             owner = owners.setdefault(place, target)
             if owner is not target and (owner.id, target.id) not in problems:
-                where = ("pipelines", target.id.partition("/")[0], "files")
+                where = ("pipelines", target.name, "files")
                 expected = f"{owner.id} promotes {place.path} of {place.file} already"
                 problems[owner.id, target.id] = Problem(
                     clone.file, clone.line(*where), ".".join(where), expected

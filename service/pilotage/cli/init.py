@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -160,7 +161,7 @@ def _open(path: Path, *, only_print: bool) -> _Clone:
     return _Clone(git, commit, _name(git, folder), target)
 
 
-def _name(git: GitStore, folder: Any) -> str:
+def _name(git: GitStore, folder: str | PathLike[str] | None) -> str:
     return Path(folder).name if folder is not None else git.path.name.removesuffix(".git")
 
 

@@ -151,9 +151,8 @@ def _against(clone: Clone, target: Target, plan: Plan) -> tuple[dict[str, str], 
     from pilotage.core.config.policy import policy_for
     from pilotage.core.version_rules import is_older, refused
 
-    pipeline, _, environment = target.id.partition("/")
     assert clone.config is not None
-    policy = policy_for(clone.config, pipeline, environment, clone.commit)
+    policy = policy_for(clone.config, target.name, target.environment, clone.commit)
     assert policy is not None
     against, backwards = {}, []
     for change in plan.changes:

@@ -29,7 +29,7 @@ def rollback(
     """Put the last release back.
 
     What ran before is restored by a commit, and the versions go to quarantine. Answers when
-    the service has begun; `pilotage status` tells when production runs it again.
+    the service has begun; `pilotage status` tells when it runs again.
     """
     if not reason.strip():
         fail("--reason must say why", Exit.USAGE)

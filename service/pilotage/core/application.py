@@ -338,6 +338,11 @@ def is_commit(revision: str) -> bool:
     return _COMMIT.fullmatch(revision) is not None
 
 
+def follows(revision: str, branch: str) -> bool:
+    """Whether a `targetRevision` means this branch, which is the repository's default one."""
+    return revision in ("", "HEAD", branch, f"refs/heads/{branch}")
+
+
 @lru_cache(maxsize=4096)
 def normalised_repository(url: str) -> str:
     """Host and path in lower case, without scheme, user, port of the scheme, `.git` and slashes.

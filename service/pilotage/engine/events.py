@@ -19,6 +19,8 @@ from pydantic import (
     ValidationError,
 )
 
+from pilotage.core.config.values import REPOSITORY
+
 _REPOSITORY = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}")
 _RUN = re.compile(r"/actions/runs/(\d{1,20})")
 
@@ -42,7 +44,7 @@ class Login(_Part):
 
 
 class RepositoryPart(_Part):
-    full_name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    full_name: Annotated[str, Field(pattern=REPOSITORY, max_length=200)]
 
 
 class _Event(_Part):
@@ -217,7 +219,7 @@ class Deployment(_Part):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: Annotated[Line, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
+    repository: Annotated[Line, Field(pattern=REPOSITORY, max_length=200)]
     """The GitOps repository, or the service's own that the configuration names."""
     environment: Annotated[Line, Field(min_length=1, max_length=100)]
     service: Annotated[Line, Field(min_length=1, max_length=100)]

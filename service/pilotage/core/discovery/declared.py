@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pilotage.core.application import ApplicationRef, normalised_repository
+from pilotage.core.application import ApplicationRef, follows, normalised_repository
 
 
 class Tool(StrEnum):
@@ -106,5 +106,4 @@ class Branch:
         return normalised_repository(repository) == self.repository
 
     def is_followed_by(self, revision: str) -> bool:
-        """The branch is the repository's default one, so that HEAD and nothing mean it too."""
-        return revision in ("", "HEAD", self.name, f"refs/heads/{self.name}")
+        return follows(revision, self.name)

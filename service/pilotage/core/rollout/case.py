@@ -14,6 +14,7 @@ from pilotage.core.application import (
     Pod,
     RenderAt,
     Resource,
+    follows,
     is_commit,
 )
 from pilotage.core.discovery.path_patterns import covers
@@ -224,13 +225,10 @@ def own_sources(application: Application, expectation: Expectation) -> tuple[int
     pinned = route.source if isinstance(route, ThroughSpec) else None
     own = application.sources_of(expectation.repository)
     own = tuple(index for index in own if index != pinned)
-    following = {"", "HEAD", branch, f"refs/heads/{branch}"}
+    if not branch:
+        return own
     sources = application.sources
-    return (
-        tuple(index for index in own if sources[index].target_revision in following)
-        if branch
-        else ()
-    ) or own
+    return tuple(each for each in own if follows(sources[each].target_revision, branch)) or own
 
 
 def render_at(application: Application, commits: Mapping[int, str]) -> RenderAt:
