@@ -29,6 +29,7 @@ from pilotage.cli import (
     version,
 )
 from pilotage.cli import set as set_command
+from pilotage.cli.output import Exit, expect_json, owes_json, print_json
 
 _EPILOG = (
     "Exit codes: 0 fine; 1 the answer is no, or something is wrong with what was checked; "
@@ -89,8 +90,13 @@ def _tryout(app: typer.Typer) -> None:
 
 def main() -> None:
     """The entry point of the wheel."""
+    expect_json("--json" in sys.argv)
     try:
         build()()
+    except SystemExit as ended:
+        if ended.code == Exit.USAGE and owes_json():
+            print_json({"error": "used wrongly; stderr says how"})
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise

@@ -11,9 +11,32 @@ import typer
 
 from pilotage.terminal import escaped, shown
 
-__all__ = ["AsJson", "Exit", "fail", "print_json", "say", "shown", "table"]
+__all__ = [
+    "AsJson",
+    "Exit",
+    "expect_json",
+    "fail",
+    "owes_json",
+    "print_json",
+    "say",
+    "shown",
+    "table",
+]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_owed = False
+"""Whether a program waits on stdout for one JSON document, and has none yet."""
+
+
+def expect_json(as_json: bool) -> bool:
+    global _owed
+    _owed = as_json
+    return as_json
+
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", callback=expect_json, is_eager=True, help="Print one JSON document."),
+]
 
 
 class Exit(IntEnum):
@@ -31,7 +54,14 @@ def say(text: str) -> None:
     typer.echo(shown(text))
 
 
+def owes_json() -> bool:
+    """Whether the command was asked for a document and has not printed it."""
+    return _owed
+
+
 def print_json(value: Any) -> None:
+    global _owed
+    _owed = False
     typer.echo(escaped(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode())))
 
 
@@ -40,7 +70,9 @@ def _speaks_unicode() -> bool:
 
 
 def fail(message: str, code: Exit) -> NoReturn:
-    """End with a sentence for the person."""
+    """End with a sentence for the person, and for a program the same as `{"error": …}`."""
+    if owes_json():
+        print_json({"error": message})
     typer.echo(f"pilotage: {shown(message)}", err=True)
     raise typer.Exit(int(code))
 

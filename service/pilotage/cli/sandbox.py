@@ -7,6 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -47,6 +48,8 @@ def sandbox(
     logs.silence()
     with tempfile.TemporaryDirectory(prefix="pilotage-sandbox-") as temporary:
         place = (folder or Path(temporary)).absolute()  # the other terminal may be elsewhere
+        if urlsplit(service_url).scheme not in ("http", "https"):
+            fail(f"{service_url} is no address such as http://127.0.0.1:8080", Exit.USAGE)
         if folder is not None and (folder / "github").exists():
             fail(f"{folder} holds an older sandbox; choose an empty folder", Exit.USAGE)
         try:
@@ -61,6 +64,8 @@ def sandbox(
                 _until_interrupted()
         except ServerFailed as error:
             fail(str(error), Exit.USAGE)
+        except OSError as error:
+            fail(f"{place} cannot be used: {error.strerror or error}", Exit.USAGE)
 
 
 def written(world: World, folder: Path) -> Path:

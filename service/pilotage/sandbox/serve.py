@@ -86,9 +86,10 @@ def bound(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         taken.close()
-        raise ServerFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
+        why = error.strerror if isinstance(error, OSError) else "expected 0 to 65535"
+        raise ServerFailed(f"port {port} of {host} cannot be used: {why}") from error
     return taken
 
 

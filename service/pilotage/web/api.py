@@ -47,7 +47,7 @@ class Ask(BaseModel):
 
     name: Annotated[str, Field(max_length=40)]
     argument: Annotated[str, Field(max_length=1_000)] = ""
-    by: Annotated[str, Field(min_length=1, max_length=100)] = "operator"
+    by: Annotated[events.Line, Field(min_length=1, max_length=100)] = "operator"
 
 
 def routes(backend: Backend) -> APIRouter:
