@@ -250,6 +250,19 @@ class TestOtherShapes:
         ran = run("init", a_clone(tmp_path, {**files}, config=None), "--print")
         assert "#   --files 'envs/{environment}.json'\n  #     (aVersion, bVersion)" in ran.out
 
+    def test_what_else_looks_like_a_version_is_named_with_its_document(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        more = '      initContainers: [{{name: migrate, image: "r.io/{name}-m:{version}"}}]\n'
+        text = "---\n".join((DEPLOYMENT + more).replace("{name}", each) for each in ("api", "web"))
+        files = side_by_side("k8s/{environment}/all.yaml", text)
+        ran = run("init", a_clone(tmp_path, {**files}, config=None), "--print")
+        for service in ("api", "web"):
+            assert (
+                "      # - image: spec.template.spec.initContainers[name=migrate].image\n"
+                f'      #   document: "kind=Deployment,metadata.name={service}"\n'
+            ) in ran.out
+
     def test_so_is_one_of_the_files_that_a_person_names(self, tmp_path: Path, run: Run) -> None:
         """What could never be promoted is not proposed because somebody said where it stands."""
         files = side_by_side("env/{environment}.yaml", "A_TAG: '{version}'\nB_TAG: '{version}'\n")

@@ -218,7 +218,7 @@ def _show_rest(target: dict[str, Any]) -> None:
     for service in target["only_in_source"]:
         say(f"  {service} is new, and not promoted: pilotage promote {target['target']} {service}")
     for change in target["changes"]:
-        paths = [each["path"] for each in change["not_promoted"]]
+        paths = dict.fromkeys(each["path"] for each in change["not_promoted"])
         if paths:
             say(f"  {change['service']} also differs in {listed(paths)}: not promoted")
     for note in target["notes"]:

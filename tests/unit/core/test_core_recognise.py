@@ -205,6 +205,20 @@ def test_what_moves(value: str) -> None:
             "spec: {chart: {spec: {version: 1.2.0}}}",
             Place("spec.chart.spec.version"),
         ),
+        ("versions/dev.yaml", "web-app: v1.2.3\napi: 4be19f2\n", Place("web-app")),
+        ("dev/image-tags.json", '{"api": "1.2.3"}', Place("api")),
+        (
+            "a.yaml",
+            "kind: Application\napiVersion: argoproj.io/v1alpha1\nspec: {source: {chart: a, helm: "
+            "{parameters: [{name: replicas, value: '2'}, {name: image.tag, value: '1.2'}]}}}",
+            Place("spec.source.helm.parameters[name=image.tag].value"),
+        ),
+        (
+            "a.yaml",
+            "kind: Application\napiVersion: argoproj.io/v1alpha1\n"
+            "spec: {source: {path: a, kustomize: {images: ['r.io/a:1.2']}}}",
+            Place("spec.source.kustomize.images[0]", is_image=True),
+        ),
         ("v.yaml", "API_DOCKER_TAG: f3d0498\n", Place("API_DOCKER_TAG")),
         ("v.yaml", "data: { VERSION: v1.2.3 }\n", Place("data.VERSION")),
     ],
@@ -233,6 +247,46 @@ def test_what_is_no_version(text: str) -> None:
     found = read("v.yaml", text)
     assert found is not None
     assert found.found == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("dev.yaml", "api: 1.2.3\n"),
+        ("versions.yaml", "api: 1.2.3\nreplicas: 3\n"),
+        ("versions.yaml", "api: { min: 1.2.3 }\n"),
+        ("versions.yaml", "api: latest\n"),
+    ],
+)
+def test_what_is_no_list_of_versions(path: str, text: str) -> None:
+    """Only a file that is called so and says nothing else."""
+    found = read(path, text)
+    assert found is not None
+    assert found.found == ()
+
+
+def family_files(*paths: str, text: str = "image: { tag: v1.2.3 }\n") -> list[str]:
+    found = recognise(paths, lambda some: dict.fromkeys(some, text), Names())
+    return sorted(each.files for each in found.families)
+
+
+def test_regions_are_services_only_where_nothing_else_is() -> None:
+    clusters = ("staging/eu-west-1", "staging/us-east-1", "prod/eu-west-1", "prod/us-east-1")
+    paths = [f"c/{each}/{service}/values.yaml" for each in clusters for service in ("api", "web")]
+    assert family_files(*paths) == [
+        "c/{environment}/eu-west-1/{service}/values.yaml",
+        "c/{environment}/us-east-1/{service}/values.yaml",
+    ]
+    alone = [f"c/{each}/values.yaml" for each in clusters]
+    assert family_files(*alone) == ["c/{environment}/{service}/values.yaml"]
+
+
+def test_services_of_one_file_are_called_by_what_differs() -> None:
+    text = "releases: { api: { version: 1.2.3 }, web: { version: 1.2.3 } }\n"
+    paths = ("e/staging.yaml", "e/prod.yaml")
+    (family,) = recognise(paths, lambda some: dict.fromkeys(some, text), Names()).families
+    assert [each.service for each in family.members] == ["api", "web"]
+    assert [each.path for each in family.rules] == ["releases.{service}.version"]
 
 
 def test_several_documents_are_told_apart_by_kind_and_name() -> None:

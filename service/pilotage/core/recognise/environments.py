@@ -132,6 +132,11 @@ def _step(word: str) -> Step:
     return _STEP_OF[plain]
 
 
+def is_region(text: str) -> bool:
+    """Whether a word is a place, such as `eu-west-1`, and nothing else."""
+    return bool(text) and _regions(text)
+
+
 def _regions(text: str) -> bool:
     return all(
         _REGION.fullmatch(part.lower()) for part in _SEPARATOR.split(text.strip("-_.")) if part

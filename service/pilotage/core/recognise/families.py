@@ -7,8 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TypeAlias
 
 from pilotage.core.config.values import NAME
+from pilotage.core.recognise.environments import is_region
 from pilotage.core.recognise.groups import Group, ReadGroup, without_environment
 from pilotage.core.recognise.places import FileKind, Place, Rank
 from pilotage.core.recognise.words import GENERIC, PATH_WORDS
@@ -168,12 +171,16 @@ def _leave(rest: dict[str, ReadGroup], family: Family) -> None:
         del rest[key]
 
 
-def _size(template: str, services: Mapping[str, ReadGroup]) -> tuple[int, int, int] | None:
-    """The largest first: more services, more files, service and environment side by side."""
+_Size: TypeAlias = tuple[bool, int, int, int]
+
+
+def _size(template: str, services: Mapping[str, ReadGroup]) -> _Size | None:
+    """The largest first: more services, more files, service and environment side by side. Regions
+    are services only where nothing else is: the same one runs in each."""
     if sum(not _is_generic(service) for service in services) < 2:
         return None
     files = {path for each in services.values() for path in each.group.files.values()}
-    return -len(services), -len(files), _distance(template)
+    return all(map(is_region, services)), -len(services), -len(files), _distance(template)
 
 
 def _is_generic(service: str) -> bool:
@@ -264,26 +271,33 @@ def _single(read: ReadGroup) -> Family:
     """One group: a service with all its places, or several services that share their files."""
     key, kind = read.group.key, read.kind
     alone = Family(key, kind, read.rank, read.places, (_member("", read.places, read),))
-    parts: dict[str, list[Place]] = {}
-    for place in read.places:
-        parts.setdefault(_part(place), []).append(place)
-    named = all(_NAME.fullmatch(name) for name in parts)
-    if len(parts) < 2 or not named:
+    words = {place: _part(place) for place in read.places}
+    named = all(_NAME.fullmatch("-".join(each)) for each in words.values())
+    if not named or len({*words.values()}) < 2:
         return alone
+    common = _common([*words.values()])
+    parts: dict[str, list[Place]] = {}
+    for place, each in words.items():
+        parts.setdefault("-".join(each[min(common, len(each) - 1) :]), []).append(place)
     members = [_member(name, tuple(places), read) for name, places in sorted(parts.items())]
     rules, _ = _most_fitting(members)
     return Family(key, kind, read.rank, rules, tuple(members))
 
 
-def _part(place: Place) -> str:
-    """What a place calls the service that it is about."""
+def _common(names: Sequence[tuple[str, ...]]) -> int:
+    """How many words all of them begin with."""
+    words = zip(*names, strict=False)
+    return len(list(takewhile(lambda each: len({*each}) == 1, words)))
+
+
+def _part(place: Place) -> tuple[str, ...]:
+    """What a place calls the service that it is about, in one word or several."""
     if place.document is not None:
-        return place.document.partition("metadata.name=")[2]
+        return (place.document.partition("metadata.name=")[2],)
     names: list[str] = re.findall(r"\[name=([^\]]+)\]", place.path)
     if names:
-        return names[0].rsplit("/", 1)[-1].partition(":")[0]
-    keys = [each for each in place.path.split(".") if each not in PATH_WORDS]
-    return "-".join(keys)
+        return (names[0].rsplit("/", 1)[-1].partition(":")[0],)
+    return tuple(each for each in place.path.split(".") if each not in PATH_WORDS) or ("",)
 
 
 def _abstract(place: Place, service: str) -> Place:

@@ -25,6 +25,10 @@ from pilotage.edit.path import Index, Key, Step, parse_path
 
 _MOST_SCALARS = 5_000
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}|sha(?:256|384|512):[0-9a-f]{64,128}")
+_TAG_PARAMETER = re.compile(r"\[name=(?:[^\]]*[._])?(?:\w*[tT]ag|digest)\]\.value$")
+_VERSION_LIST = re.compile(r"version|tags|images|releases", re.IGNORECASE)
+_VERSION_ALONE = re.compile(r"[A-Za-z_-]*\d+(?:\.\d+)+(?:[-+._]\S*)?|sha256:\S+|[0-9a-f]{7,40}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN = re.compile(r"[^\[\]\"'=,\s{}]+")
 
 
@@ -101,6 +105,8 @@ def read(path: str, text: str) -> Reading | None:
         document = _selector(values) if several else None
         if not several or document is not None:
             found += _of_document(kind, values, document)
+    if kinds == [FileKind.VALUES] and not found and _VERSION_LIST.search(path):
+        found = [*_of_list(*documents.values())]
     kind = min(kinds, key=lambda each: [*FileKind].index(each), default=FileKind.VALUES)
     return Reading(kind, tuple(_once(found)))
 
@@ -145,13 +151,26 @@ def _of_document(kind: FileKind, values: Values, document: str | None) -> Iterat
         if ranked is None or named is None:
             continue
         rank, is_image = ranked
+        if named.endswith("].value") and not _TAG_PARAMETER.search(named):
+            continue
         version = _version_of(value) if is_image else value
         yield Found(Place(named, is_image, document), version, rank, is_settled(version), path)
+
+
+def _of_list(values: Values) -> Iterator[Found]:
+    """A file that is nothing but services and their versions."""
+    if all(
+        _PLAIN_KEY.fullmatch(path) and _VERSION_ALONE.fullmatch(values[path]) for path in values
+    ):
+        for path, value in values.items():
+            yield Found(Place(path), value, Rank.LIKELY, is_settled(value), path)
 
 
 def _ranked(kind: FileKind, steps: tuple[Step, ...], value: str) -> tuple[Rank, bool] | None:
     """How surely this is a version, and whether it is inside an image string."""
     keys = [step.name for step in steps if isinstance(step, Key)]
+    if kind is FileKind.APPLICATION and keys[-2:] == ["kustomize", "images"]:
+        return Rank.POSSIBLE, True
     last = keys[-1] if keys and isinstance(steps[-1], Key) else ""
     if last.isupper():
         last = last.lower()
@@ -168,10 +187,8 @@ def _ranked(kind: FileKind, steps: tuple[Step, ...], value: str) -> tuple[Rank, 
         return _of_chart(keys)
     if last == "image" or last.endswith("Image") or keys[-2:-1] == ["images"]:
         return _of_image(kind, keys, value)
-    if kind is FileKind.APPLICATION and keys[:2] != ["spec", "source"] and "sources" not in keys:
-        return None
-    if kind is FileKind.APPLICATION and last == "targetRevision":
-        return Rank.CERTAIN, False
+    if kind is FileKind.APPLICATION:
+        return _of_application(keys, last, value)
     if kind is FileKind.OTHER_OBJECT or kind is FileKind.WORKLOAD:
         return None
     if not _VERSION.fullmatch(value):
@@ -179,6 +196,18 @@ def _ranked(kind: FileKind, steps: tuple[Step, ...], value: str) -> tuple[Rank, 
     if kind is FileKind.RELEASE and keys == ["spec", "chart", "spec", "version"]:
         return Rank.LIKELY, False
     return _of_key(keys, last)
+
+
+def _of_application(keys: list[str], last: str, value: str) -> tuple[Rank, bool] | None:
+    """What stands in its `helm` may be a version as well; what Argo CD follows is one."""
+    if keys[:2] != ["spec", "source"] and "sources" not in keys:
+        return None
+    if last == "targetRevision":
+        return Rank.CERTAIN, False
+    if not _VERSION.fullmatch(value):
+        return None
+    is_parameter = keys[-3:] == ["helm", "parameters", "value"]
+    return (Rank.POSSIBLE, False) if is_parameter or _of_key(keys, last) else None
 
 
 def _of_kustomization(keys: list[str], last: str) -> tuple[Rank, bool] | None:

@@ -141,6 +141,8 @@ def _also(members: Sequence[Member]) -> Iterator[str]:
     yield from _comment("These look like versions too. Add those that must move with it:", 2)
     for place in places[:_MOST_NAMED]:
         yield f"  # - {'image' if place.is_image else 'copy'}: {_scalar(_cut(place.path))}"
+        if place.document is not None:
+            yield f"  #   document: {_scalar(_cut(place.document))}"
 
 
 def _without(services: Sequence[str]) -> Iterator[str]:
