@@ -237,7 +237,7 @@ def test_pods_tell_why_they_do_not_come_up(told: Told, argocd: ArgoCD) -> None:
     assert [str(owner) for owner in bad.owners] == ["ReplicaSet/api-c787c4c68", "Deployment/api"]
 
 
-def test_windows_are_read(told: Told, argocd: ArgoCD) -> None:
+def test_a_window_that_forbids_is_told_from_none(told: Told, argocd: ArgoCD) -> None:
     told.as_recorded("syncwindows-deny")
     denied = argocd.sync_windows(REF)
     assert isinstance(denied, SyncWindows)

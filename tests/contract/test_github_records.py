@@ -55,7 +55,7 @@ def test_the_identity_is_asked_once(github: GitHub) -> None:
     assert github.counts.reads == 1
 
 
-def test_the_default_branch(github: GitHub) -> None:
+def test_the_default_branch_is_the_one_that_github_says(github: GitHub) -> None:
     assert github.default_branch(REPO) == "main"
 
 

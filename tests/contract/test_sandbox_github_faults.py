@@ -69,7 +69,7 @@ def test_push_whose_answer_is_lost_has_taken_hold(world: World) -> None:
     assert world.repo.git.branch("topic") == sha
 
 
-def test_switches_over_http(world: World) -> None:
+def test_faults_are_switched_over_http(world: World) -> None:
     with httpx.Client(base_url=world.github.url) as client:
         wish = {"kind": "answer", "status": 503, "method": "GET", "path": "*/branches/*"}
         assert client.post("/_sandbox/faults", json=wish).status_code == 201

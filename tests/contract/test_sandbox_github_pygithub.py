@@ -32,7 +32,7 @@ def keys() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def test_people_and_permissions(world: World) -> None:
+def test_pygithub_reads_people_and_what_they_may(world: World) -> None:
     client = world.client()
     assert client.get_user().login == "pilotage-bot"
     assert client.get_user("maria").login == "maria"
@@ -164,7 +164,7 @@ def test_labels_assignees_and_reviewers(world: World) -> None:
     assert [who.login for who in pull.get_review_requests()[0]] == []
 
 
-def test_comments_and_reactions(world: World) -> None:
+def test_pygithub_writes_comments_and_reactions(world: World) -> None:
     world.branch("topic")
     remote = world.remote()
     pull = remote.create_pull(title="A change", head="topic", base="main")

@@ -37,7 +37,9 @@ def known(service: Service) -> Service:
 @pytest.mark.parametrize(("path", "token"), PLACES)
 @FEW
 @given(body=BODY)
-def test_any_body(known: Service, path: str, token: str, body: bytes) -> None:
+def test_any_body_is_taken_or_refused_with_a_reason(
+    known: Service, path: str, token: str, body: bytes
+) -> None:
     answer = known.client.post(path, content=body, headers=bearer(token))
     assert answer.status_code in (202, 400)
     assert answer.status_code == 202 or answer.json()["error"]
@@ -48,7 +50,7 @@ def test_any_body(known: Service, path: str, token: str, body: bytes) -> None:
     path=st.sampled_from(["explain", "promotions", "commands", "deployments"]),
     name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
 )
-def test_any_name(service: Service, path: str, name: str) -> None:
+def test_any_name_that_nothing_has_is_not_found(service: Service, path: str, name: str) -> None:
     url = f"{service.url}/api/v1/{path}/" + "".join(f"%{byte:02X}" for byte in name.encode())
     answer = service.client.get(url, headers=bearer(OPERATOR))
     assert answer.status_code == 404

@@ -169,7 +169,7 @@ def test_a_push_that_failed_before_it_took_hold_is_not_taken_for_done(world: Wor
     assert world.on_server("main") == store.head("main") == base
 
 
-def test_deleting_a_branch(world: World) -> None:
+def test_a_branch_is_removed_only_from_where_it_was_expected(world: World) -> None:
     store = world.store()
     base = store.fetch()["main"]
     store.push(base, "promote", expected=None)

@@ -420,7 +420,7 @@ def test_a_mistake_in_what_the_preset_fills_in_is_told_at_the_teams_line() -> No
     assert str(caught.value).startswith(".pilotage.yaml:3: pipelines.syrf: expected text, found 1")
 
 
-def test_the_whole_file() -> None:
+def test_every_section_of_the_file_is_read() -> None:
     pipeline = load_config(FULL, {}).pipelines["syrf"]
     target = pipeline.environments["production"]
     assert (pipeline.mode, pipeline.together) == (Mode.OBSERVE, Together.PROVEN)

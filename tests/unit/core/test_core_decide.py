@@ -692,7 +692,7 @@ def test_a_command_of_a_stranger_is_refused_and_does_nothing() -> None:
     assert decision.target.proposal.hold is None
 
 
-def test_hold_and_resume() -> None:
+def test_a_hold_closes_the_gate_until_it_is_taken_away() -> None:
     held = decide(commanded(opened(), command("hold", "wait for CRQ")), NOW)
     assert ready(held).state is StatusState.FAILURE
     assert "wait for CRQ" in ready(held).description

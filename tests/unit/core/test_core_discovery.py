@@ -140,7 +140,7 @@ DIRECTORIES = {
 
 
 @pytest.mark.parametrize(("file", "rules", "reads"), DIRECTORIES.values(), ids=DIRECTORIES)
-def test_a_plain_directory(file: str, rules: Directory, reads: bool) -> None:
+def test_a_directory_reads_what_its_rules_take(file: str, rules: Directory, reads: bool) -> None:
     one = source("./apps/shop/", directory=rules, tool=Tool.DIRECTORY)
     assert found(file, application("shop", one)).names == (("shop",) if reads else ())
 
@@ -177,7 +177,9 @@ VALUES = {
 
 
 @pytest.mark.parametrize(("written", "file", "reads"), VALUES.values(), ids=VALUES)
-def test_values_files(written: str, file: str, reads: bool) -> None:
+def test_a_values_file_is_found_where_helm_looks_for_it(
+    written: str, file: str, reads: bool
+) -> None:
     one = source("charts/shop", tool=Tool.HELM, files=(written,))
     assert found(file, application("shop", one)).names == (("shop",) if reads else ())
 

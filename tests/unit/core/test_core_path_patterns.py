@@ -27,7 +27,9 @@ from pilotage.core.discovery.path_patterns import across_folders, alternatives, 
         ("?/x", "a/x", True, True),
     ],
 )
-def test_patterns(pattern: str, path: str, folders: bool, across: bool) -> None:
+def test_a_pattern_takes_the_paths_that_argocd_takes(
+    pattern: str, path: str, folders: bool, across: bool
+) -> None:
     assert in_folders(pattern, path) is folders
     assert across_folders(pattern, path) is across
 

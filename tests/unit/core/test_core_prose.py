@@ -187,7 +187,7 @@ def test_moments_are_absolute_and_in_utc() -> None:
 
 
 @given(st.text(max_size=300))
-def test_a_status_fits(text: str) -> None:
+def test_a_status_is_one_line_that_github_takes(text: str) -> None:
     line = prose.clipped(text)
     assert len(line) <= DESCRIPTION_LIMIT
     assert "\n" not in line

@@ -217,7 +217,7 @@ GATES: tuple[tuple[dict[str, int | None], Access, bool, Level, str], ...] = (
 
 
 @pytest.mark.parametrize(("contexts", "access", "known", "level", "text"), GATES)
-def test_the_gate(
+def test_whether_the_branch_asks_for_ready_is_told(
     contexts: dict[str, int | None], access: Access, known: bool, level: Level, text: str
 ) -> None:
     rules = bound(replace(FREE, required_contexts=contexts), known=known)
@@ -438,7 +438,7 @@ SYNCING: tuple[tuple[dict[str, bool], dict[str, bool | Unknown], Level, str], ..
 
 
 @pytest.mark.parametrize(("policy", "may", "level", "text"), SYNCING)
-def test_who_syncs(
+def test_who_has_to_sync_is_told(
     policy: dict[str, bool], may: dict[str, bool | Unknown], level: Level, text: str
 ) -> None:
     facts = environment("api", may_sync=may)

@@ -151,7 +151,7 @@ def test_what_stays_what_it_is(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["latest", "main", "HEAD", ">=1.0", "^1.2", "~1", "1.x", "1.*", "*"]
 )
-def test_what_moves(value: str) -> None:
+def test_a_name_that_moves_is_not_settled(value: str) -> None:
     assert not is_settled(value)
 
 
@@ -223,7 +223,7 @@ def test_what_moves(value: str) -> None:
         ("v.yaml", "data: { VERSION: v1.2.3 }\n", Place("data.VERSION")),
     ],
 )
-def test_where_versions_stand(path: str, text: str, place: Place) -> None:
+def test_a_version_is_found_where_it_usually_stands(path: str, text: str, place: Place) -> None:
     found = read(path, text)
     assert found is not None
     best = min(found.found, key=lambda each: each.rank.value)
