@@ -15,11 +15,12 @@ from pilotage.core.change import ServiceChange
 from pilotage.core.comparison import Answer, Compared, Comparison, NotCompared, Span, ref_of
 from pilotage.core.config.policy import Policy
 from pilotage.core.model import Promotion
+from pilotage.core.retry import Retry, is_over
+from pilotage.core.wording import listed
 
 MOST = 20
 """Comparisons of one promotion, all asked for side by side."""
-_FIRST_PAUSE = timedelta(minutes=1)
-_LONGEST_PAUSE = timedelta(hours=6)
+_RETRY = Retry(timedelta(minutes=1), timedelta(hours=6))
 
 
 def span_of(policy: Policy, change: ServiceChange) -> Span | None:
@@ -62,7 +63,7 @@ def _is_due(known: Answer | None, now: datetime) -> bool:
         case Compared():
             return False
         case NotCompared(until=until):
-            return until is None or not now < until <= now + _LONGEST_PAUSE
+            return is_over(until, now, _RETRY.longest)
 
 
 def remembered(
@@ -83,8 +84,7 @@ def _kept(known: Answer | None, answer: Answer, now: datetime) -> Answer:
     if isinstance(answer, Compared):
         return answer
     before = known.attempts if isinstance(known, NotCompared) else 0
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(before, 10))
-    until = max(now + pause, answer.until or now)
+    until = max(now + _RETRY.pause(before), answer.until or now)
     return replace(answer, attempts=before + 1, until=until)
 
 
@@ -130,9 +130,9 @@ def told(promotion: Promotion) -> Iterator[tuple[str, str]]:
             continue
         match found.answer:
             case Compared(pull_requests=numbers) as answer:
-                listed = ", ".join(f"{found.span.repository}#{number}" for number in numbers[:10])
-                rest = f" and {len(numbers) - 10} more" if len(numbers) > 10 else ""
-                named = f": {listed}{rest}" if listed else ""
-                yield change.service, f"{answer.text} in {found.span.repository}{named}"
+                repository = found.span.repository
+                named = listed((f"{repository}#{number}" for number in numbers), 10)
+                text = f"{answer.text} in {repository}"
+                yield change.service, f"{text}: {named}" if named else text
             case NotCompared(reason=reason):
                 yield change.service, f"what is in it is not known: {reason}"

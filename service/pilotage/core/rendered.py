@@ -26,6 +26,7 @@ from pilotage.core.manifests import (
     Renders,
 )
 from pilotage.core.model import Promotion, Sha
+from pilotage.core.retry import Retry, is_over
 from pilotage.core.rollout.case import own_sources, render_at
 from pilotage.core.rollout.watch import ThroughSpec
 from pilotage.core.snapshot import Sight
@@ -33,8 +34,7 @@ from pilotage.core.wording import counted, listed
 
 _SOON = timedelta(seconds=2)
 """Until the next look, while an answer is on its way."""
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=1)
+_RETRY = Retry(timedelta(seconds=30), timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,9 @@ def _is_due(known: Answer | None, now: datetime) -> bool:
         case None:
             return True
         case DoesNotRender(until=until) | NotSeen(until=until):
-            # What is further off than the pause was set before the clock was put back.
-            return until is None or not now < until <= now + _pause(known.attempts - 1)
+            return is_over(until, now, _RETRY.pause(known.attempts - 1))
         case Renders() | NotAsked():
             return False
-
-
-def _pause(before: int) -> timedelta:
-    doubled: timedelta = _FIRST_PAUSE * 2 ** min(before, 10)
-    return min(_LONGEST_PAUSE, doubled)
 
 
 def question(wanted: Wanted, sight: Sight | None, head: Sha, base: Sha) -> Question | Answer:
@@ -143,7 +137,7 @@ def _kept(known: Answer | None, found: Answer, now: datetime) -> Answer:
     if not isinstance(found, DoesNotRender | NotSeen):
         return found
     before = known.attempts if isinstance(known, DoesNotRender | NotSeen) else 0
-    return replace(found, attempts=before + 1, until=now + _pause(before))
+    return replace(found, attempts=before + 1, until=now + _RETRY.pause(before))
 
 
 def answers(

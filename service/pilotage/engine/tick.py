@@ -31,6 +31,7 @@ from pilotage.core.forge import PullRequest
 from pilotage.core.model import Promotion, Target
 from pilotage.core.outputs import Outputs
 from pilotage.core.results import apply, is_stale, told
+from pilotage.core.retry import Retry
 from pilotage.core.rewound import rewound
 from pilotage.core.snapshot import Known, Snapshot
 from pilotage.engine.attention import Attention
@@ -47,9 +48,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Clock = Callable[[], datetime]
 
-_FIRST_RETRY = timedelta(seconds=1)
-_LAST_RETRY = timedelta(minutes=1)
-_LAST_OUTPUT_RETRY = timedelta(minutes=5)
+_ACT = Retry(timedelta(seconds=1), timedelta(minutes=1))
+_OUTPUT = Retry(timedelta(seconds=1), timedelta(minutes=5))
+_BLIND = timedelta(minutes=1)
+"""Until the next look, where nothing could be seen."""
 _FINAL = (
     github.Forbidden,
     github.NotFound,
@@ -122,7 +124,7 @@ class Ticker:
         except CannotObserve as error:
             log.warning("cannot look at the repository", reason=error.reason)
             target = _blind(target, error)
-            wake_at = error.until or now + _LAST_RETRY
+            wake_at = error.until or now + _BLIND
             consumed = ()
         except GitHubError as error:
             log.warning("cannot write", reason=str(error))
@@ -179,7 +181,7 @@ class Ticker:
         except CannotObserve as error:
             log.warning("cannot observe", reason=error.reason)
             blind = _blind(target, error)
-            again = error.until or now + min(_LAST_RETRY, self.outside.settings.look)
+            again = error.until or now + min(_BLIND, self.outside.settings.look)
             self.store.record(lease, target=blind, wake_at=again, now=now, done=True)
             return None
 
@@ -337,18 +339,13 @@ def _is_final(error: Exception) -> bool:
 def _again(error: Exception, now: datetime, attempts: int) -> datetime:
     if isinstance(error, RateLimited):
         return error.until
-    return now + _backed_off(attempts, _LAST_RETRY)
+    return now + _ACT.pause(attempts)
 
 
 def _write_again(errors: Sequence[GitHubError], now: datetime, failures: int) -> datetime:
     """When the outputs are tried again if nothing else wakes their target before."""
     limits = [error.until for error in errors if isinstance(error, RateLimited)]
-    return max(limits, default=now + _backed_off(failures, _LAST_OUTPUT_RETRY))
-
-
-def _backed_off(attempts: int, longest: timedelta) -> timedelta:
-    wait: timedelta = _FIRST_RETRY * 2 ** min(attempts, 10)
-    return min(longest, wait)
+    return max(limits, default=now + _OUTPUT.pause(failures))
 
 
 def _long_enough(ticker: Ticker, lease: Lease) -> Lease:
