@@ -295,6 +295,12 @@ class World:
         minutes = self.chaos.random.choice((0, 0, 3, -2, -40, -180))
         self.set_clock(timedelta(minutes=minutes))
 
+    def protection_changes(self) -> None:
+        """Somebody edits the rules of the branch, or who may bypass them."""
+        self.protected = not self.protected
+        self.github.merges_itself = self.chaos.random.random() < 0.5
+        self.chaos.note(f"protected: {self.protected}, bypass: {self.github.merges_itself}")
+
     def sync_is_switched_off(self) -> None:
         app = self.chaos.random.choice(list(self.cluster.running.values()))
         self.chaos.note(f"{app.name} is not synced automatically")
@@ -399,6 +405,11 @@ class World:
             files = {path("production", service): file_text("production", service, tag)}
         self.git.commit(pull.branch, files, "By hand\n", "li")
 
+    def commit_and_merge(self) -> None:
+        """Nobody has looked at what is merged."""
+        self.commit_on_branch()
+        self.merge_anyway()
+
     def delete_branch(self) -> None:
         pull = self.our_open()
         if pull is not None and pull.branch in self.git.refs:
@@ -491,6 +502,7 @@ class World:
             self.close,
             self.reopen,
             self.commit_on_branch,
+            self.commit_and_merge,
             self.delete_branch,
             self.command,
             self.command,
@@ -502,6 +514,7 @@ class World:
             self.revert_by_pull_request,
             self.quarantine_is_lifted,
             self.configuration_breaks,
+            self.protection_changes,
             self.clock_is_set,
             self.clock_is_set,
             self.sync_is_switched_off,

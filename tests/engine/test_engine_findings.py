@@ -479,3 +479,18 @@ def test_a_rollback_takes_back_the_release_that_ended_last(known: Database) -> N
     simulation.minutes(10)
     running = world.now_in("production")
     assert running == {"api": "api-v1.0.0", "web": "web-v1.2.0"}, simulation.story()
+
+
+def test_a_commit_that_nobody_judged_is_merged_past_a_closed_gate(known: Database) -> None:
+    """Pushed and merged between two looks: what was judged was another head."""
+    simulation = Calm(known, outside_gate="hold")
+    world, pull = simulation.world, simulation.until_ready()
+    unproven = {path("production", "web"): file_text("production", "web", "web-v6.6.6")}
+    world.git.commit(pull.branch, unproven, "By hand\n", "li")
+    world.merge_anyway()
+    simulation.minutes(5)
+    release = simulation.target.release
+    assert release is not None, simulation.story()
+    assert release.merge is not None
+    assert "web v6.6.6" in (release.merge.outside_gate or ""), simulation.story()
+    assert release.hold is not None

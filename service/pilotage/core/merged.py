@@ -62,7 +62,7 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
         draft.explain("merge", f"merged while {other} is not decided; watched after it")
         _say(draft, promotion, found.merge, f"{other} is not decided, so it is watched after that")
         return
-    merge = replace(found.merge, outside_gate=promotion.ready or None)
+    merge = replace(found.merge, outside_gate=promotion.ready or _not_judged(promotion, found))
     text = f"merged by {merge.by} as {merge.sha[:7]} ({merge.method.value})"
     if not found.changes:
         ended = replace(
@@ -84,6 +84,13 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
     draft.follow(_judged_gate(draft, release, merge))
     draft.target = draft.target.with_landed(merge.sha)
     draft.wake(draft.now)
+
+
+def _not_judged(promotion: Promotion, found: MergeSeen) -> str | None:
+    """What somebody added between the last look at the gates and the merge."""
+    judged = promotion.versions
+    added = [each for each in found.changes if (each.service, each.after) not in judged]
+    return f"{prose.list_changes(added)} was not in the set that was judged" if added else None
 
 
 def _say(draft: Draft, promotion: Promotion, merge: Merge, text: str) -> None:
