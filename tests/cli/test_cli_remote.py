@@ -114,6 +114,22 @@ class TestStatus:
         assert "rolling out, held" in ran.out
         assert "Argo CD is out of reach" in ran.out
 
+    def test_what_cannot_be_seen_is_not_up_to_date(
+        self, service: Service, terminal: Terminal
+    ) -> None:
+        service.know(a_target(blind="git does not answer"))
+        ran = terminal("status")
+        assert (ran.code, "up to date" in ran.out) == (0, False)
+        assert "blind" in ran.out
+        assert "git does not answer" in ran.out
+
+    def test_what_could_not_be_written_is_said(self, service: Service, terminal: Terminal) -> None:
+        """Nobody can tell it at GitHub, which is where everybody else looks."""
+        why = "GitHub answered 403: grant the missing permission"
+        service.know(a_target(proposal=an_open(), unwritten=why))
+        assert why in terminal("status").out
+        assert f"what stands at GitHub is older than this: {why}" in terminal("explain", "shop").out
+
     def test_what_a_person_chose(self, service: Service, terminal: Terminal) -> None:
         choice = Choice(("api",), "ana", NOW)
         service.know(a_target(proposal=an_open(), choice=choice, admitted=("new",)))

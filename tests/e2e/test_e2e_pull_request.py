@@ -100,6 +100,24 @@ def test_a_robots_tick_does_not_count(tmp_path: Path) -> None:
         service.until_ready(pull)
 
 
+def test_a_missing_permission_is_told_where_it_can_be(tmp_path: Path) -> None:
+    """A status that cannot be written stays as it was: whoever asks the service hears why."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        pull = _opened(world, service)
+        world.github.faults.answer(403, "POST", "/repos/*/statuses/*", times=1_000)
+        service.tick_all(pull)
+
+        def why() -> str:
+            target = service.target()
+            return (target.unwritten or "") if target else ""
+
+        service.until(lambda: "403" in why(), "the target says it")
+        assert "Grant the missing permission" in why()
+        world.github.faults.clear()
+        service.until_ready(pull)
+        service.until(lambda: not why(), "and then nothing any more")
+
+
 @pytest.mark.parametrize("left", ["", "<!-- pilotage:promotion:syrf-production-9 -->"])
 def test_nobody_opens_the_gate_by_what_they_write_into_the_body(tmp_path: Path, left: str) -> None:
     """Without its hidden line it is still ours: no box of ours is left out, not for a moment."""

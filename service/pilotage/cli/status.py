@@ -54,6 +54,8 @@ def _rows(target: dict[str, Any]) -> list[list[str]]:
 
 def _state(target: dict[str, Any], way: dict[str, Any] | None) -> str:
     parts = [way["state"].replace("_", " ") if way else "up to date"]
+    if target["blind"]:
+        parts = ["blind", *parts] if way else ["blind"]
     if way and way["hold"]:
         parts.append("held")
     if target["pause"]:
@@ -82,6 +84,8 @@ def _why(target: dict[str, Any], way: dict[str, Any] | None) -> str:
         return str(way["hold"]["reason"])
     if target["pause"]:
         return f"paused by {target['pause']['by']}: {target['pause']['reason']}"
+    if target["blind"] or target["unwritten"]:
+        return str(target["blind"] or target["unwritten"])
     if way is None:
         return ""
     return str(way["ready"] or way["conclusion"] or "")

@@ -159,8 +159,15 @@ class Draft:
         because = tuple(self.because[:_MOST_REASONS])
         outputs = () if quiet else tuple(self.outputs)
         failures = self.target.output_failures if outputs else 0
+        unwritten = self.target.unwritten if outputs else None
         return Decision(
-            target=replace(self.target, wake_at=wake_at, because=because, output_failures=failures),
+            target=replace(
+                self.target,
+                wake_at=wake_at,
+                because=because,
+                output_failures=failures,
+                unwritten=unwritten,
+            ),
             ended=tuple(self.ended),
             outputs=outputs,
             acts=() if quiet else tuple(each for act in self.acts for each in _single(act)),

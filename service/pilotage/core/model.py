@@ -401,6 +401,8 @@ class Target:
     """Why the configuration cannot be used; a person must mend it."""
     output_failures: int = 0
     """How often in a row what should be readable outside could not be written."""
+    unwritten: str | None = None
+    """Why not, at the last try."""
     blind: str | None = None
     """Why nothing could be decided at the last look; it is tried again."""
     wake_at: datetime | None = None

@@ -300,7 +300,11 @@ class _Work:
         failures = self.target.output_failures
         if errors:
             self._wake(_write_again(errors, self._ticker.clock(), failures))
-        self.target = replace(self.target, output_failures=failures + 1 if errors else 0)
+        self.target = replace(
+            self.target,
+            output_failures=failures + 1 if errors else 0,
+            unwritten=str(errors[0]) if errors else None,
+        )
 
     def _converged(self, outputs: Outputs, pull_request: PullRequest | None) -> None:
         ticker = self._ticker

@@ -22,6 +22,9 @@ def of_target(found: Target) -> list[Shown]:
         lines.append(_reason("configuration", found.config_problem, "pilotage check"))
     if found.blind:
         lines.append(_reason("blind", found.blind))
+    if found.unwritten:
+        text = f"what stands at GitHub is older than this: {found.unwritten}"
+        lines.append(_reason("github", text, "pilotage check --live"))
     if found.pause is not None:
         text = f"paused by {found.pause.by}: {found.pause.reason}"
         lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))

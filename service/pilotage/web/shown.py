@@ -42,6 +42,7 @@ def target(row: TargetRow, found: Target, last_release: Promotion | None = None)
         "environment": row.environment,
         "problem": found.config_problem,
         "blind": found.blind,
+        "unwritten": found.unwritten,
         "pause": _pause(found.pause),
         "running": dict(sorted(found.running.items())),
         "running_at": found.running_at,
