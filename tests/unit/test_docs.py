@@ -67,6 +67,15 @@ def test_every_link_between_the_pages_leads_somewhere(page: Path) -> None:
     assert not broken
 
 
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_module_that_a_page_for_developers_names_is_there(name: str) -> None:
+    named = re.findall(r"`((?:[\w-]+/)+(?:\w+\.py)?)`", plain(text_of(name)))
+    assert named
+    package = ROOT / "service" / "pilotage"
+    roots = (ROOT, package, package / "core")
+    assert [each for each in named if not any((root / each).exists() for root in roots)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_page_names_a_place_on_somebodys_machine(page: Path) -> None:
     assert not _FOREIGN.findall(page.read_text("utf-8"))

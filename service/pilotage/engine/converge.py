@@ -73,7 +73,7 @@ class Mirror:
 
 
 class Convergence:
-    """Writes the outputs of one repository's targets. Raises GitHubError.
+    """Writes outputs, for all workers. Raises GitHubError.
 
     The rollout's comment is written at once when its state changes; what changes of single
     applications in between goes in at most every `calm`, however many there are.

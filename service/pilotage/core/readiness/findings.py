@@ -1,7 +1,7 @@
 """Whether everything outside is as a configuration needs it: the words, and the clone itself.
 
-Facts go in, findings come out: `readiness_forge` judges the account and the people,
-`readiness_branch` the rules, `readiness_argocd` the applications.
+Facts go in, findings come out: `forge` judges the account and the people, `branch` the rules,
+`argocd` the applications.
 """
 
 from __future__ import annotations

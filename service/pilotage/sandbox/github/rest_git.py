@@ -19,9 +19,6 @@ from pilotage.sandbox.github.render import Json
 
 router = LockedRouter(prefix="/repos/{owner}/{repo}")
 
-_FILES_OF_COMPARISON = 300
-
-
 # Refs ------------------------------------------------------------------------------------
 
 
