@@ -6,7 +6,7 @@ A new gate is one function and one line in `GATES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,36 +71,37 @@ def not_held(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
 def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     """The head really holds the set that is shown: a person may have committed to the branch.
     And it goes where it is meant to go: a person may have chosen another base."""
-    match seen.pull_request:
-        case Known(value=pull_request) if pull_request.base_branch != seen.base_branch:
-            reason = f"it goes into {pull_request.base_branch}, not {seen.base_branch}"
-            step = f"set its base branch to {seen.base_branch} again"
-            return Gate("contents", Verdict.FAIL, reason, step)
-        case _:
-            pass
-    for file in _gone(promotion, seen):
-        reason = f"{file} is not on {seen.base_branch} any more"
-        return Gate(
-            "contents", Verdict.FAIL, reason, "close this pull request, or restore the file"
-        )
+    base, current = seen.base_branch, seen.pull_request
+    if isinstance(current, Known) and current.value.base_branch != base:
+        reason = f"it goes into {current.value.base_branch}, not {base}"
+        return Gate("contents", Verdict.FAIL, reason, f"set its base branch to {base} again")
+    gone = _gone(promotion, seen)
+    if gone:
+        step = "close this pull request, or restore the file"
+        return Gate("contents", Verdict.FAIL, f"{gone[0]} is not on {base} any more", step)
     match seen.versions_on_head:
         case None:
             return Gate("contents", Verdict.WAIT, "the branch has not been read yet")
         case Unknown(reason=reason):
             return Gate("contents", Verdict.WAIT, f"the branch cannot be read: {reason}")
         case Known(value=versions):
-            for service, wanted in promotion.versions:
-                if versions.get(service) != wanted:
-                    found = versions.get(service)
-                    holds = f"{service} {short(found, service)}" if found else "nothing readable"
-                    proven = f"{service} {short(wanted, service)}"
-                    reason = f"the branch holds {holds}, not the proven {proven}"
-                    return Gate("contents", Verdict.FAIL, reason, "take back the commit")
-            for service in versions.keys() - set(promotion.services):
-                found = short(versions[service], service)
-                reason = f"the branch also sets {service} to {found}, not in this set"
-                return Gate("contents", Verdict.FAIL, reason, "take back the commit")
+            otherwise = _otherwise(promotion, versions)
+            if otherwise is not None:
+                return Gate("contents", Verdict.FAIL, otherwise, "take back the commit")
             return Gate("contents", Verdict.PASS, "the branch holds the set that is shown")
+
+
+def _otherwise(promotion: Promotion, versions: Mapping[str, str]) -> str | None:
+    """What the branch holds other than the set; None when it is just that."""
+    for service, wanted in promotion.versions:
+        found = versions.get(service)
+        if found != wanted:
+            holds = f"{service} {short(found, service)}" if found else "nothing readable"
+            return f"the branch holds {holds}, not the proven {service} {short(wanted, service)}"
+    for service in sorted(versions.keys() - set(promotion.services)):
+        found = short(versions[service], service)
+        return f"the branch also sets {service} to {found}, not in this set"
+    return None
 
 
 def _gone(promotion: Promotion, seen: Snapshot) -> list[str]:

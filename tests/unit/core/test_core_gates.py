@@ -90,6 +90,12 @@ CLOSED = [
         "the branch also sets admin to v2.0.0, not in this set",
         opened(versions_on_head=Known({**STAGING, "admin": "admin-v2.0.0"}, NOW)),
     ),
+    (  # the first by name: replicas must not write each other's reason over and over
+        "contents",
+        Verdict.FAIL,
+        "the branch also sets a to v1, not in this set",
+        opened(versions_on_head=Known(STAGING | dict.fromkeys("hgfedcba", "v1"), NOW)),
+    ),
     (
         "proof",
         Verdict.FAIL,
