@@ -17,7 +17,7 @@ from pilotage.sandbox.argocd import (
     Timings,
     create_app,
 )
-from pilotage.sandbox.serve import serve
+from pilotage.sandbox.serve import Server
 from tests.contract.argocd_world import (
     CONFIG_URL,
     Repository,
@@ -74,7 +74,7 @@ def served(folder: Path, timings: Timings = FAST, secret: str = "") -> Iterator[
     argocd = ArgoCD({CONFIG_URL: repository.path}, timings, webhook_secret=secret)
     headers = {"Authorization": f"Bearer {argocd.accounts.token('pilotage')}"}
     with (
-        serve(create_app(argocd)) as server,
+        Server(create_app(argocd)) as server,
         httpx.Client(base_url=server.url, headers=headers, timeout=5, verify=False) as client,
     ):
         yield Served(repository, argocd, client)

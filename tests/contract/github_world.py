@@ -20,7 +20,7 @@ from github.Repository import Repository as RemoteRepository
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotage.sandbox.github import GitHub, Permission, Repository, create_app
-from pilotage.sandbox.serve import serve
+from pilotage.sandbox.serve import Server
 from tests.contract.github_contract import AnswersJudged
 
 FILES = {
@@ -99,7 +99,7 @@ class Stage:
         self.state = SimpleNamespace()
         self._idle: ASGIApp = FastAPI()
         self.world: ASGIApp = self._idle
-        self.server = serve(self)
+        self.server = Server(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._idle if scope["type"] == "lifespan" else self.world

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pilotage.adapters.github import GitHub, MachineUser
 from pilotage.core.forge import READY, Status, StatusState
 from pilotage.sandbox import github as sandbox
-from pilotage.sandbox.serve import serve
+from pilotage.sandbox.serve import Server
 from tests.contract.github_contract import check_request
 
 REPO = "acme/config"
@@ -88,7 +88,7 @@ def test_github_would_understand_every_request(tmp_path: Path) -> None:
         judged: list[str] = []
         app.add_middleware(RequestsJudged, problems=problems, judged=judged)
         credential = MachineUser(SecretStr(world.token_for("bot")))
-        with serve(app), GitHub(credential, base_url=world.api_url, timeout=5) as github:
+        with Server(app), GitHub(credential, base_url=world.api_url, timeout=5) as github:
             everything(github, head)
             counts = github.counts
         assert not problems, "\n".join(["GitHub would not understand:", *problems])

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pilotage.sandbox.argocd import Account, Rule, Source, SyncWindow, applications, create_app
-from pilotage.sandbox.serve import serve
+from pilotage.sandbox.serve import Server
 from tests.contract.argocd_world import CONFIG_URL, World, make_world, recording, values
 
 ACCOUNTS = (
@@ -60,7 +60,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, ht
     world.argocd.accounts.expire(world.argocd.accounts.token("expired"))
     world.argocd.accounts.revoke(world.argocd.accounts.token("short-lived"))
     with (
-        serve(create_app(world.argocd)) as server,
+        Server(create_app(world.argocd)) as server,
         httpx.Client(base_url=server.url, verify=False) as client,
     ):
         yield world, client
@@ -213,7 +213,7 @@ def test_a_second_sync_while_one_waits_is_refused(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     world.plain(automated=False)
     with (
-        serve(create_app(world.argocd)) as server,
+        Server(create_app(world.argocd)) as server,
         httpx.Client(base_url=server.url, verify=False) as client,
     ):
         request = {

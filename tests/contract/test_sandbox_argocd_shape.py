@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pilotage.sandbox.argocd import create_app
-from pilotage.sandbox.serve import serve
+from pilotage.sandbox.serve import Server
 from tests.contract.argocd_shape import recorded_application, shape_of
 from tests.contract.argocd_stories import STORIES
 from tests.contract.argocd_world import Json, World, make_world, recording, step_of, values
@@ -146,7 +146,7 @@ def client(argo: World) -> Iterator[httpx.Client]:
     argo.plain()
     headers = {"Authorization": f"Bearer {argo.argocd.accounts.token('pilotage')}"}
     with (
-        serve(create_app(argo.argocd)) as server,
+        Server(create_app(argo.argocd)) as server,
         httpx.Client(base_url=server.url, headers=headers, verify=False) as opened,
     ):
         yield opened

@@ -11,13 +11,18 @@ from typing import Any, Self
 
 import uvicorn
 
+_HOST = "127.0.0.1"
+
 
 class ServerFailed(Exception):
     """The application did not start; the text says on which port."""
 
 
 class Server:
-    """A running server. `url` has no slash at its end. `stop()` waits until it has ended.
+    """A running server of an ASGI application with a `state`, such as FastAPI's.
+
+    Requests are answered when it is made; `stop()` waits until it has ended. `url` has no slash at
+    its end. Raises ServerFailed.
 
     An application that has to know its own address sets `app.state.on_serving`, a function that
     is called with `url` before the first request is taken. One that is told its address when it
@@ -28,11 +33,10 @@ class Server:
         self,
         app: Any,
         port: int = 0,
-        host: str = "127.0.0.1",
         *,
         on: socket.socket | None = None,
     ) -> None:
-        self._socket = on or bound(port, host)
+        self._socket = on or bound(port)
         self.url = url_of(self._socket)
         self.port: int = self._socket.getsockname()[1]
         on_serving = getattr(app.state, "on_serving", None)
@@ -79,17 +83,17 @@ class Server:
         self.stop()
 
 
-def bound(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+def bound(port: int = 0) -> socket.socket:
     """Holds the port before anything is served on it. Raises ServerFailed."""
     # With the protocol named asyncio switches Nagle's algorithm off: 40 ms for each answer.
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        taken.bind((host, port))
+        taken.bind((_HOST, port))
     except (OSError, OverflowError) as error:
         taken.close()
         why = error.strerror if isinstance(error, OSError) else "expected 0 to 65535"
-        raise ServerFailed(f"port {port} of {host} cannot be used: {why}") from error
+        raise ServerFailed(f"port {port} of {_HOST} cannot be used: {why}") from error
     return taken
 
 
@@ -124,9 +128,3 @@ class _Announcing(uvicorn.Server):
         self.should_exit = True
         if self._loop is not None and self._end is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end.set)
-
-
-def serve(app: Any, port: int = 0, host: str = "127.0.0.1") -> Server:
-    """Start `app` (any ASGI application with a `state`, such as FastAPI) on `port`, or on a free
-    one. Raises ServerFailed. Returns when requests are answered."""
-    return Server(app, port, host)
