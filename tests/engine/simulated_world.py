@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -52,6 +52,14 @@ pipelines:
         outside_gate: {outside_gate}
         notify: [on-call]
 """
+FURTHER = """\
+      {name}:
+        from: {source}
+        gates: {{ soak: 60s }}
+        checklist: []
+        verification: {{ for: 120s }}
+        budgets: {{ poll: 60s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s }}
+"""
 
 
 @cache
@@ -80,7 +88,8 @@ def tag_in(text: str) -> str:
 class World:
     """Everything outside of the service, and what people know of it."""
 
-    def __init__(self, chaos: Chaos, **policy: str) -> None:
+    def __init__(self, chaos: Chaos, further: Mapping[str, str], /, **policy: str) -> None:
+        """`further`: more environments, each with the one that it is promoted from."""
         self.chaos, random = chaos, chaos.random
         self.git = Server(chaos)
         self.forge = Forge(chaos, self.git)
@@ -92,6 +101,9 @@ class World:
         }
         choices |= policy
         self.config = CONFIG.format(**choices)
+        self.environments = ("staging", "production", *further)
+        for name, source in further.items():
+            self.config += FURTHER.format(name=name, source=source)
         chaos.note(f"{choices} {chaos.odds}")
         self.laws = Laws(chaos, self.git, self.version, choices["outside_gate"] == "revert")
         self._versions = itertools.count(1)
@@ -102,7 +114,7 @@ class World:
         """Deliveries so far, the doubled ones as well."""
         self._begin()
         self.cluster = Cluster(chaos, self.git, self.version)
-        for environment in ("staging", "production"):
+        for environment in self.environments:
             for service in SERVICES:
                 self.cluster.add(service, environment, path(environment, service))
         self.laws.cluster = self.cluster
@@ -129,7 +141,7 @@ class World:
     def _begin(self) -> None:
         files = {".pilotage.yaml": self.config, "README.md": "GitOps\n"}
         for service in SERVICES:
-            for environment in ("staging", "production"):
+            for environment in self.environments:
                 tag = f"{service}-v1.0.0"
                 files[path(environment, service)] = file_text(environment, service, tag)
         announce, self.git.on_push = self.git.on_push, lambda *_: None

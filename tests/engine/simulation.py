@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import Connection, create_engine, event
@@ -216,10 +217,17 @@ SETTINGS = Settings(
 
 
 class Simulation:
-    def __init__(self, seed: int, known: Database, **policy: str) -> None:
+    def __init__(
+        self,
+        seed: int,
+        known: Database,
+        further: Mapping[str, str] = MappingProxyType({}),
+        /,
+        **policy: str,
+    ) -> None:
         self.seed = seed
         self.chaos = Chaos(seed)
-        self.world = World(self.chaos, **policy)
+        self.world = World(self.chaos, further, **policy)
         self.store = Store(emptied(known))
         self.world.store = self.store
         self._fragile = FragileStore(known, self.chaos)

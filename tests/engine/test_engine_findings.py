@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 
 import pytest
 
@@ -20,14 +22,16 @@ from tests.engine.simulation import Simulation
 class Calm(Simulation):
     """A world in which nothing goes wrong but what the test says."""
 
-    def __init__(self, known: Database, **policy: str) -> None:
+    def __init__(
+        self, known: Database, further: Mapping[str, str] = MappingProxyType({}), /, **policy: str
+    ) -> None:
         usual = {
             "together": "all",
             "roll": "always",
             "on_failure": "revert",
             "outside_gate": "note",
         }
-        super().__init__(1, known, **(usual | policy))
+        super().__init__(1, known, further, **(usual | policy))
         self.chaos.calm()
         self.world.protected = False
         self.replicas = ("a",)
