@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -409,6 +411,53 @@ def test_row_9_is_over_once_the_new_chart_is_compared() -> None:
     assert watcher.see(0, generated("shop-v2", "shop-v1")).row == 7
     assert watcher.see(1, generated("shop-v2", "shop-v2")).row == 15
     assert isinstance(watcher.see(2, generated("shop-v2", "shop-v2")).outcome, Live)
+
+
+def handed_on(**source_says: object) -> Application:
+    """As an ApplicationSet writes it: our own chart at the branch, and the version in its spec."""
+    whole = json.dumps({"repoURL": REPOSITORY, "path": "chart", **source_says})
+    one = (Source(REPOSITORY, "main", "chart", whole=whole),)
+    return replace(LIVE, sources=one, compared_to=one, application_set="shops")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda v: {"helm": {"parameters": [{"name": "image.tag", "value": v}]}},
+        lambda v: {"helm": {"valuesObject": {"api": {"imageTag": v, "replicas": 2}}}},
+        lambda v: {"helm": {"values": f"replicas: 2\nimage:\n  tag: '{v}'\n"}},
+        lambda v: {"kustomize": {"images": [f"api=r.io:5000/shop/api:{v}"]}},
+        lambda v: {"kustomize": {"images": [f"r.io/shop/api:{v}@sha256:{'0' * 64}"]}},
+    ],
+)
+def test_row_9_a_version_that_the_spec_hands_on_has_to_arrive_there(
+    says: Callable[[str], dict[str, object]],
+) -> None:
+    """Compared with our commit, Synced and Healthy, and rendered with the old version."""
+    watcher = Watcher(replace(EXPECTATION, values=TAG, picture=handed_on(**says("shop-v1"))))
+    for seconds in (0, 2):
+        watch = watcher.see(seconds, handed_on(**says("shop-v1")))
+        waits(watch, 9, State.WAITING_FOR_APPLICATION_SET)
+    watch = watcher.see(15, handed_on(**says("shop-v1")))
+    assert watch.message == "shops has not yet set shop-v2 in its source (it is shop-v1)"
+    assert watcher.see(16, handed_on(**says("shop-v2"))).row == 15
+    assert isinstance(watcher.see(18, handed_on(**says("shop-v2"))).outcome, Live)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"helm": {"parameters": [{"name": "host", "value": "shop-v1"}, {"name": "image.tag"}]}},
+        {"helm": {"valuesObject": {"image": {"tag": "shop-v0"}}}},
+        {"helm": {"values": "image: {tag: shop-v2, oldTag: shop-v1}"}},
+        {"helm": {"values": "{{ not yaml"}, "kustomize": {"images": [3, None]}},
+        {"helm": {"parameters": "none"}, "kustomize": []},
+        {},
+    ],
+)
+def test_row_9_what_else_the_spec_says_is_not_waited_for(says: dict[str, object]) -> None:
+    watcher = Watcher(replace(EXPECTATION, values=TAG))
+    assert watcher.see(0, handed_on(**says)).row == 15
 
 
 def test_row_9_a_single_source_at_the_value_needs_no_commit_of_ours() -> None:

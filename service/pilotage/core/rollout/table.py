@@ -29,6 +29,7 @@ from pilotage.core.rollout.evidence import (
     names_ours,
 )
 from pilotage.core.rollout.out_of_sync import OUT_OF_SYNC_ROWS
+from pilotage.core.rollout.parameters import versions_said
 from pilotage.core.rollout.synced import SYNCED_ROWS
 from pilotage.core.rollout.watch import (
     Budgets,
@@ -151,7 +152,7 @@ def row_9_waiting_for_application_set(case: Case) -> Finding | None:
     if isinstance(route, UnknownRoute) and application.application_set:
         return Finding(9, state, route.why, Held(HoldReason.CONFIGURATION, route.why))
     if not isinstance(route, ThroughSpec):
-        return None
+        return _row_9_by_parameter(case)
     targets = [
         sources[route.source].target_revision if route.source < len(sources) else ""
         for sources in (application.sources, application.compared_to)
@@ -161,6 +162,19 @@ def row_9_waiting_for_application_set(case: Case) -> Finding | None:
     owner = application.application_set or "whatever writes this application"
     why = f"{owner} has not yet set targetRevision to {route.value} (it is {targets[0] or 'unset'})"
     return Finding(9, state, why, clock=Clock.SEEN, refresh=True)
+
+
+def _row_9_by_parameter(case: Case) -> Finding | None:
+    """The specification still hands on the version that was replaced, and not the new one."""
+    for source in case.application.sources:
+        said = versions_said(source)
+        for value in case.expectation.values:
+            if value.old and value.old in said and value.new not in said:
+                owner = case.application.application_set or "whatever writes this application"
+                why = f"{owner} has not yet set {value.new} in its source (it is {value.old})"
+                state = State.WAITING_FOR_APPLICATION_SET
+                return Finding(9, state, why, clock=Clock.SEEN, refresh=True)
+    return None
 
 
 def row_10_blocked(case: Case) -> Finding | None:
