@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal,
     select,
     update,
 )
@@ -246,12 +247,13 @@ def bring_forward(
     connection: Connection, now: datetime, later_than: datetime, lease_for: timedelta
 ) -> int:
     """Due now, what is free and due after `later_than`; a lease ends after `lease_for`."""
+    at_once, end = literal(now, Moment()), literal(now + lease_for, Moment())
     brought = connection.execute(
         update(target)
         .where(target.c.due_at > later_than)
         .values(
-            wake_at=case((_FREE, now), else_=target.c.wake_at),
-            due_at=case((_FREE, now), else_=now + lease_for),
+            wake_at=case((_FREE, at_once), else_=target.c.wake_at),
+            due_at=case((_FREE, at_once), else_=end),
         )
     )
     return brought.rowcount
