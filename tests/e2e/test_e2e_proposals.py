@@ -166,6 +166,33 @@ def test_what_a_person_brought_there_by_hand_is_closed_and_says_why(tmp_path: Pa
         assert "to merge" not in pull.body
 
 
+@pytest.mark.parametrize("refused", ["/repos/*/pulls", "*/git-receive-pack"])
+def test_a_permission_that_was_missing_at_first_is_given_and_it_goes_on(
+    tmp_path: Path, refused: str
+) -> None:
+    """The first afternoon of many: held with the reason, granted, resumed from the terminal."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.github.faults.answer(403, "POST", refused, times=1_000)
+        world.deploy("api", "api-v9.1.1")
+        service.until(lambda: bool(service.events("held")), "it is held")
+        service.look_again()
+        assert "pilotage resume syrf/production --held" in service.because()
+        world.github.faults.clear()
+        now = utc_now()
+        command = Command(f"{TARGET}/1", "resume", "", "operator", now)
+        service.store.post([posted(TARGET, Commanded(command), now)])
+        service.engine.poke()
+        pull = service.until_open()
+        service.review_and_merge(pull)
+        assert service.until_state(1).state is State.CONFIRMED
+        assert len(world.pulls()) == 1
+        branches = world.repository.git.refs("refs/heads/")
+        assert [name for name in branches if "production-promotion" in name] == [
+            f"refs/heads/{pull.head_ref}"
+        ]
+
+
 # Closed, reopened
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilotage.core.decision import Draft, EventKind
-from pilotage.core.model import Hold, Promotion, Quarantined, Subject
+from pilotage.core.model import Promotion, Quarantined, Subject
 from pilotage.core.version import short
 
 
@@ -13,7 +13,7 @@ def hold(draft: Draft, release: Promotion, subject: Subject, reason: str) -> Pro
     """Asks a person, once for each matter; a hold that is there already stays as it is."""
     if release.hold is not None:
         return release
-    held = replace(release, hold=Hold(subject, reason, draft.now))
+    held = release.held(subject, reason, draft.now)
     _announce(draft, held)
     return held
 
@@ -35,7 +35,8 @@ def _announce(draft: Draft, promotion: Promotion) -> None:
     draft.tell(EventKind.HELD, hold.reason, promotion=promotion, subject=hold.subject.value)
     policy = draft.seen.release_policy or draft.seen.policy
     title = f"{promotion.id} is held and needs a person"
-    text = f"{hold.reason}\nIt goes on when somebody comments {hold.next_step}"
+    says = "comments" if promotion.pull_request else "runs"
+    text = f"{hold.reason}\nIt goes on when somebody {says} {hold.next_step}"
     key = f"held/{hold.subject.value}/{promotion.retries}"
     draft.notify(promotion, policy, "held", title, text, key=key)
 

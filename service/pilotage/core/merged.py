@@ -15,7 +15,6 @@ from pilotage.core.decision import Draft, EventKind
 from pilotage.core.discovery.names import pinned
 from pilotage.core.forge import PullRequest
 from pilotage.core.model import (
-    Hold,
     Merge,
     MergeMethod,
     Origin,
@@ -125,7 +124,7 @@ def _judged_gate(draft: Draft, release: Promotion, merge: Merge) -> Promotion:
         case OutsideGate.NOTE:
             return release
         case OutsideGate.HOLD:
-            return replace(release, hold=Hold(Subject.OUTSIDE_GATE, text, draft.now))
+            return release.held(Subject.OUTSIDE_GATE, text, draft.now)
         case OutsideGate.REVERT:
             return put_back(draft, release, release.services, text)
 

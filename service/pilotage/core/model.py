@@ -271,6 +271,19 @@ class Promotion:
         """The identity of the set: what a closed pull request refuses, exactly."""
         return versions_of(self.changes)
 
+    def held(
+        self,
+        subject: Subject,
+        reason: str,
+        at: datetime,
+        by: str = "pilotage",
+        *,
+        told: bool = True,
+    ) -> Promotion:
+        """Taken away by a comment; at the terminal, where there is no pull request for one."""
+        step = "/pilotage resume" if self.pull_request else f"pilotage resume {self.target} --held"
+        return replace(self, hold=Hold(subject, reason, at, by, step, told))
+
     def comparison_of(self, change: ServiceChange) -> Comparison | None:
         step = (change.service, change.before, change.after)
         return next(

@@ -154,10 +154,11 @@ def _open(draft: Draft, promotion: Promotion) -> None:
     number = max(target.last_number, promotion.number)
     draft.target = replace(target, last_number=number, run_hint=None, proposal=promotion)
     files = planned(seen.plan, promotion.changes)
-    commit_branch(draft, promotion, files, expected=None)
+    commit_branch(draft, promotion, files, expected=promotion.branch_head)
+    again = f"/{promotion.generation}" if promotion.generation > 1 else ""
     draft.acts.append(
         OpenPullRequest(
-            key=f"{promotion.id}/open/{run}",
+            key=f"{promotion.id}/open/{run}{again}",
             promotion=promotion.id,
             branch=promotion.branch,
             base_branch=seen.base_branch,

@@ -35,7 +35,11 @@ def opened(draft: Draft) -> None:
     assert promotion is not None
     match draft.seen.pull_request:
         case None:
-            draft.explain("pull request", f"{promotion.branch} is being opened")
+            if promotion.hold is None:
+                draft.explain("pull request", f"{promotion.branch} is being opened")
+            else:
+                held = f"held by {promotion.hold.by}: {promotion.hold.reason}"
+                draft.explain("held", held, promotion.hold.next_step)
             show_first(draft, promotion)
         case Unknown(reason=reason, until=until):
             draft.explain("pull request", f"#{promotion.pull_request} cannot be read: {reason}")

@@ -14,7 +14,6 @@ from pilotage.core.markdown import escape
 from pilotage.core.merged import put_back
 from pilotage.core.model import (
     Command,
-    Hold,
     Outcome,
     Pause,
     Promotion,
@@ -140,7 +139,7 @@ def _hold(draft: Draft, command: Command) -> str | None:
     if promotion is None:
         return "nothing is on its way that could be held"
     reason = command.argument or "no reason given"
-    _put(draft, replace(promotion, hold=Hold(Subject.PERSON, reason, command.at, command.by)))
+    _put(draft, promotion.held(Subject.PERSON, reason, command.at, command.by))
     draft.tell(EventKind.HELD, reason, promotion=promotion, by=command.by)
     return None
 
@@ -173,7 +172,7 @@ def _resume(draft: Draft, command: Command) -> str | None:
         outcomes=outcomes,
         retries=promotion.retries + 1,
     )
-    _put(draft, resumed)
+    _put(draft, _proposed_anew(draft, resumed))
     # This look was made for the watches that are over.
     draft.seen = replace(draft.seen, sights={}, revert_sights={})
     draft.wake(draft.now)
@@ -181,6 +180,15 @@ def _resume(draft: Draft, command: Command) -> str | None:
         EventKind.RESUMED, f"{command.by}: {command.name}", promotion=promotion, by=command.by
     )
     return None
+
+
+def _proposed_anew(draft: Draft, promotion: Promotion) -> Promotion:
+    """What was refused before the pull request was there (a permission was missing, say) is done
+    from the beginning: an act that has ended is never done again."""
+    missing = promotion.state is State.OPEN and promotion.pull_request is None
+    if not missing or any(key.startswith(f"{promotion.id}/") for key in draft.seen.pending):
+        return promotion
+    return replace(promotion, state=State.OBSERVING, generation=promotion.generation + 1)
 
 
 def _again(draft: Draft, revert: Revert) -> Revert:

@@ -23,7 +23,6 @@ from pilotage.core.acts import (
 from pilotage.core.change import files_of
 from pilotage.core.decision import Event, EventKind
 from pilotage.core.model import (
-    Hold,
     Promotion,
     Revert,
     State,
@@ -127,11 +126,11 @@ def _held(promotion: Promotion, act: Act, reason: str, now: datetime) -> Promoti
     if promotion.hold is not None:
         return promotion
     if not isinstance(act, RevertCommit):
-        return replace(promotion, hold=Hold(Subject.ACT, reason, now, told=False))
+        return promotion.held(Subject.ACT, reason, now, told=False)
     staying = [change for change in promotion.changes if change.service not in act.services]
     commands = git_commands(promotion, keep=files_of(staying))
     reason = f"cannot put back {', '.join(act.services)}: {reason}. By hand: {commands}"
-    return replace(promotion, hold=Hold(Subject.REVERT, reason, now, told=False))
+    return promotion.held(Subject.REVERT, reason, now, told=False)
 
 
 def _index(promotion: Promotion, act: RevertCommit) -> int | None:
