@@ -52,7 +52,10 @@ def show(
     elif not found:
         say("nothing is in quarantine")
     else:
-        table(["Target", "Service", "Version", "Since", "By", "Reason"], [_row(x) for x in found])
+        table(
+            ["Target", "Service", "Version", "Since", "By", "Reason"],
+            [_row(each) for each in found],
+        )
 
 
 def _row(entry: dict[str, Any]) -> list[str]:

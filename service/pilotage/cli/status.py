@@ -27,7 +27,9 @@ def status(
         print_json({"targets": chosen, "repositories": repositories})
     else:
         _show(chosen, repositories)
-    if any(_needs_a_person(each) for each in chosen) or any(r["problem"] for r in repositories):
+    if any(_needs_a_person(each) for each in chosen) or any(
+        each["problem"] for each in repositories
+    ):
         raise typer.Exit(int(Exit.NO))
 
 

@@ -136,6 +136,6 @@ def said(message: str) -> str:
     command, failed, how = message.partition(_FAILED)
     words = (how if failed else command)[: 20 * _LONGEST]
     own = _STATUS.sub("", words, count=1) or words
-    line = " ".join("".join(c if c.isprintable() else " " for c in own).split())
+    line = " ".join("".join(each if each.isprintable() else " " for each in own).split())
     line = _PASSWORD.sub("://", line)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

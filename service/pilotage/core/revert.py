@@ -99,7 +99,9 @@ def plan_revert(
     files: dict[str, str | None] = {}
     for change in chosen:
         try:
-            left = replace(change, writes=tuple(w for w in change.writes if not _is_back(w, files)))
+            left = replace(
+                change, writes=tuple(each for each in change.writes if not _is_back(each, files))
+            )
             files |= _texts(left, {**texts, **files}, before or {})
         except _NotByValue as refused:
             staying = [change for change in there if change.service not in services]

@@ -230,7 +230,9 @@ def _alias_of(stream: Stream, at: int) -> int | None:
     anchor = stream.events[at].anchor
     if anchor is None:
         return None
-    same = (i for i in range(at + 1, len(stream.events)) if stream.events[i].anchor == anchor)
+    same = (
+        each for each in range(at + 1, len(stream.events)) if stream.events[each].anchor == anchor
+    )
     first = next(same, None)
     is_alias = first is not None and stream.events[first].kind is Kind.ALIAS
     return first if is_alias else None

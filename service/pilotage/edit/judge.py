@@ -272,7 +272,9 @@ def _check_strings(events: Sequence[Event]) -> None:
 
 def _json_judge(splices: Sequence[Splice], expected: Sequence[Event], new: str) -> None:
     for splice in splices:
-        if splice.strings and any(e.kind is Kind.SCALAR and not e.style for e in splice.events):
+        if splice.strings and any(
+            each.kind is Kind.SCALAR and not each.style for each in splice.events
+        ):
             raise _NotTheSameError("the value would not be a string")
     ends = (Kind.MAPPING_END, Kind.SEQUENCE_END, Kind.DOCUMENT, Kind.DOCUMENT_END)
     wanted = [event.value for event in expected if event.kind not in ends]
@@ -296,7 +298,7 @@ def _json_values(read: Any) -> Iterator[str]:
         value = rest.pop()
         if isinstance(value, list):
             yield ""
-            flat = [x for pair in value for x in pair] if isinstance(value, _Pairs) else value
+            flat = [each for pair in value for each in pair] if isinstance(value, _Pairs) else value
             rest.extend(reversed(flat))
         else:
             yield value if isinstance(value, str) else _LITERALS[value]

@@ -151,7 +151,7 @@ class Trees:
             return replace(known, commit=commit)
         if len(ours) > _MOST_CHANGED:
             return None
-        listed = [e for e in self.git.list_files(commit, sorted(ours)) if e.path in ours]
+        listed = [each for each in self.git.list_files(commit, sorted(ours)) if each.path in ours]
         files = self._read([entry for entry in listed if layout.has(entry.path)])
         same = {path: file for path, file in known.files.items() if path not in ours}
         others = {path: name for path, name in known.misnamed.items() if path not in ours}

@@ -49,7 +49,9 @@ def list_exactly(
     for some in _by_length(dict.fromkeys(names.path(path) for path in paths)):
         out = _tree(runner, timeout, "-l", "-t", commit, "--", *some)
         wanted = set(some)
-        found |= {e.path: (e, size) for e, size in _entries(out.stdout) if e.path in wanted}
+        found |= {
+            each.path: (each, size) for each, size in _entries(out.stdout) if each.path in wanted
+        }
     return found
 
 
@@ -59,17 +61,17 @@ def read(
     """What stands at each path, in the order asked for."""
     asked = tuple(dict.fromkeys(paths))
     found = list_exactly(runner, commit, asked, timeout)
-    small = {e.id for e, size in found.values() if e.kind in _REGULAR and size <= limit}
+    small = {each.id for each, size in found.values() if each.kind in _REGULAR and size <= limit}
     contents = read_blobs(runner, small, timeout)
     return {path: _read(path, found.get(path), contents) for path in asked}
 
 
 def read_blobs(runner: Runner, ids: Iterable[Sha], timeout: float) -> Mapping[Sha, bytes]:
     """The contents of these blobs, in one process."""
-    asked = [names.sha(i) for i in dict.fromkeys(ids)]
+    asked = [names.sha(each) for each in dict.fromkeys(ids)]
     if not asked:
         return {}
-    request = "".join(f"{i}\n" for i in asked).encode("ascii")
+    request = "".join(f"{each}\n" for each in asked).encode("ascii")
     stdout = runner.run("cat-file", "--batch", "--buffer", stdin=request, timeout=timeout).stdout
     contents: dict[Sha, bytes] = {}
     at = 0

@@ -75,9 +75,11 @@ def _instead(app: Application, body: Json) -> dict[int, str]:
         positions = body.get("sourcePositions") or ()
         if len(revisions) != len(positions):
             raise ApiError(9, "source positions and revisions must be of the same length")
-        if any(not isinstance(p, int) or not 1 <= p <= len(app.sources) for p in positions):
+        if any(
+            not isinstance(each, int) or not 1 <= each <= len(app.sources) for each in positions
+        ):
             raise ApiError(9, "source position is out of range")
-        return {p - 1: revision for p, revision in zip(positions, revisions, strict=True)}
+        return {each - 1: revision for each, revision in zip(positions, revisions, strict=True)}
     return {0: body["revision"]} if body.get("revision") else {}
 
 

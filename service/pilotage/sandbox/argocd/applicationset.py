@@ -70,7 +70,11 @@ class ApplicationSetController:
     def all(self) -> list[tuple[ApplicationSet, str, list[Application]]]:
         """Each set with its uid and its children, by name."""
         return [
-            (definition, uid, [a for a in self._store.applications.values() if a.owner == name])
+            (
+                definition,
+                uid,
+                [each for each in self._store.applications.values() if each.owner == name],
+            )
             for name, (definition, uid) in sorted(self._sets.items())
         ]
 

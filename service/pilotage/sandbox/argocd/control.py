@@ -53,7 +53,7 @@ def read(cd: Cd) -> Response:
 def change(cd: Cd, wanted: Annotated[Change, Body()]) -> Response:
     with cd.store.lock:
         named = {*wanted.slowness, *wanted.windows, *wanted.cannot_render}
-        unknown = {*named, *(p.application for p in wanted.fail)}
+        unknown = {*named, *(each.application for each in wanted.fail)}
         unknown -= {"", *cd.store.applications}
         if unknown:
             return JSONResponse({"error": f"no such application: {sorted(unknown)}"}, 400)

@@ -192,8 +192,8 @@ class Controller:
             if error is not None:
                 conditions.append(("ComparisonError", _comparison_error(app, error)))
         else:
-            conditions = [(c["type"], c["message"]) for c in app.conditions
-                          if c["type"] == "ComparisonError"]  # fmt: skip
+            conditions = [(each["type"], each["message"]) for each in app.conditions
+                          if each["type"] == "ComparisonError"]  # fmt: skip
         if target is not None and app.deleted_at is None:
             failed = self._synchronise(app, target, found)
             if failed:
@@ -386,7 +386,7 @@ def _comparison_error(app: Application, error: RenderError) -> str:
 
 def _conditions(app: Application, found: list[tuple[str, str]], now: float) -> list[Json]:
     """Conditions keep the time at which they first appeared with that text."""
-    since = {(c["type"], c["message"]): c["lastTransitionTime"] for c in app.conditions}
+    since = {(each["type"], each["message"]): each["lastTransitionTime"] for each in app.conditions}
     return [
         {"type": kind, "message": text, "lastTransitionTime": since.get((kind, text), stamp(now))}
         for kind, text in found

@@ -42,8 +42,10 @@ class Faults:
             "unreachableSeconds": max(0.0, round(self.unreachable_until - now, 3)),
             "hang": self.hang,
             "serverErrors": self.server_errors,
-            "badVersions": {tag: str(f.reason) for tag, f in self.bad_versions.items()},
+            "badVersions": {tag: str(each.reason) for tag, each in self.bad_versions.items()},
             "missingTags": sorted(self.missing_tags),
             "cannotRender": dict(self.cannot_render),
-            "nextDeployment": {name: str(f.reason) for name, f in self.next_deployment.items()},
+            "nextDeployment": {
+                name: str(each.reason) for name, each in self.next_deployment.items()
+            },
         }

@@ -215,7 +215,7 @@ class Operations:
         if refused:
             self._failed(app, state, f"{_UNSUCCESSFUL}, reason: {refused}")
         elif waits:
-            self._await_health(app, state, next(h for h in post if h.phase == "PostSync"))
+            self._await_health(app, state, next(each for each in post if each.phase == "PostSync"))
             self._after(app, state, self._store.timings.settle, lambda: self._look_again(app, True))
         else:
             self._done(app, state, Phase.SUCCEEDED, "successfully synced (all tasks run)")

@@ -102,7 +102,7 @@ def _load(
     source = next(source for source in sources if source.renders)
     if file.startswith("$"):
         ref, _, path = file[1:].partition("/")
-        index = next((i for i, s in enumerate(sources) if s.ref == ref), None)
+        index = next((at for at, source in enumerate(sources) if source.ref == ref), None)
         if index is None:
             raise RenderError(f"failed to resolve value file: source referenced {ref!r} not found")
     else:
@@ -237,7 +237,9 @@ def _config_map(app: Application, name: str, values: Json) -> Json:
 
 def _deployment(app: Application, name: str, image: str, values: Json, deadline: float) -> Json:
     labels = {"app": name}
-    pod_labels = labels | {str(k): str(v) for k, v in _mapping(values, "podLabels").items()}
+    pod_labels = labels | {
+        str(key): str(value) for key, value in _mapping(values, "podLabels").items()
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -185,7 +185,7 @@ def get_manifests(
         app = visible(cd, caller, name, project, app_namespace)
         instead = {0: revision} if revision and not app.multi else {}
         if app.multi:
-            positions = [int(p) - 1 for p in sourcePositions or () if p.isdecimal()]
+            positions = [int(each) - 1 for each in sourcePositions or () if each.isdecimal()]
             instead = dict(zip(positions, revisions or (), strict=False))
         try:
             with cd.controller.git() as opened:

@@ -52,7 +52,7 @@ class Timings:
 
     def scaled(self, factor: float) -> Self:
         """All durations times `factor`; the heart-beat of streams stays as it is."""
-        values = {f.name: getattr(self, f.name) * factor for f in fields(self)}
+        values = {each.name: getattr(self, each.name) * factor for each in fields(self)}
         return replace(self, **values | {"heartbeat": self.heartbeat})
 
     @classmethod

@@ -129,7 +129,10 @@ def new_uid() -> str:
 
 def _same(one: Json, other: Json) -> bool:
     changing = ("resourceVersion", "generation")
-    return {**one, "metadata": {k: v for k, v in one["metadata"].items() if k not in changing}} == {
+    return {
+        **one,
+        "metadata": {key: value for key, value in one["metadata"].items() if key not in changing},
+    } == {
         **other,
-        "metadata": {k: v for k, v in other["metadata"].items() if k not in changing},
+        "metadata": {key: value for key, value in other["metadata"].items() if key not in changing},
     }

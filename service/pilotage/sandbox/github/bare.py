@@ -155,7 +155,7 @@ class BareRepository:
 
     def resolve(self, revision: str) -> str | None:
         """The commit that a branch, tag or SHA names, in this order; None if there is none."""
-        if not revision or revision.startswith("-") or any(c in revision for c in ":^~{} \n"):
+        if not revision or revision.startswith("-") or any(each in revision for each in ":^~{} \n"):
             return None
         for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if name == revision and len(revision) < 7 and not revision.startswith("refs/"):
@@ -205,7 +205,7 @@ class BareRepository:
     # Objects -----------------------------------------------------------------------------
 
     def object_type(self, sha: str) -> str | None:
-        if len(sha) != 40 or not all(c in "0123456789abcdef" for c in sha):
+        if len(sha) != 40 or not all(each in "0123456789abcdef" for each in sha):
             return None
         out = self.run("cat-file", "--batch-check", stdin=f"{sha}\n".encode()).split()
         return None if out[1:2] == ["missing"] else out[1]
@@ -345,7 +345,7 @@ class BareRepository:
                 if not path:
                     path = fields[position + 2]
                     position += 2
-                counts[path] = tuple(int(n) if n != "-" else 0 for n in (added, deleted))  # type: ignore[assignment]
+                counts[path] = tuple(int(each) if each != "-" else 0 for each in (added, deleted))  # type: ignore[assignment]
                 position += 1
         patches = self._patches(old, new)
         words = {"A": "added", "D": "removed", "R": "renamed", "C": "copied"}

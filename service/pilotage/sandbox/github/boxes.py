@@ -24,7 +24,9 @@ def find_box(body: str, item: str) -> int:
     KeyError."""
     lines, boxes = body.splitlines(), box_lines(body)
     marker = re.compile(rf"<!--\s*item:{re.escape(item)}\s*-->")
-    found = [n for n in boxes if marker.search(lines[n])] or [n for n in boxes if item in lines[n]]
+    found = [line for line in boxes if marker.search(lines[line])] or [
+        line for line in boxes if item in lines[line]
+    ]
     if not found:
         raise KeyError(f"no box {item!r} in the body")
     return found[0]

@@ -158,7 +158,7 @@ def _emit_push(
         "forced": forced,
         "base_ref": None,
         "compare": f"{html}/compare/{(old or ZERO)[:12]}...{(new or ZERO)[:12]}",
-        "commits": [_pushed_commit(repo, html, c.sha) for c in commits],
+        "commits": [_pushed_commit(repo, html, each.sha) for each in commits],
         "head_commit": _pushed_commit(repo, html, head.sha) if head else None,
         "pusher": {"name": by.login, "email": by.email},
     }

@@ -73,7 +73,9 @@ class Call:
             links |= {"prev": min(number - 1, last), "first": 1}
         if number < last:
             links |= {"next": number + 1, "last": last}
-        header = ", ".join(f'<{self._page_url(n)}>; rel="{rel}"' for rel, n in links.items())
+        header = ", ".join(
+            f'<{self._page_url(number)}>; rel="{rel}"' for rel, number in links.items()
+        )
         return JSONResponse(content, headers={"link": header} if header else {})
 
     def _number(self, name: str, default: int) -> int:

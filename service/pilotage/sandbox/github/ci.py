@@ -30,7 +30,11 @@ def report_deployment(
     """Give the newest record of that commit and environment a state; there is a new record if
     there was none."""
     sha = repo.git.resolve(wanted.ref)
-    found = [d for d in repo.deployments if (d.sha, d.environment) == (sha, wanted.environment)]
+    found = [
+        each
+        for each in repo.deployments
+        if (each.sha, each.environment) == (sha, wanted.environment)
+    ]
     if not found:
         found = [records.create_deployment(state, repo, by, wanted, ref)]
     records.create_deployment_status(state, repo, found[-1], by, said)

@@ -126,8 +126,8 @@ class Faults:
     def active(self) -> list[dict[str, Any]]:
         with self._lock:
             return [
-                {"kind": f.kind, "method": f.method, "path": f.path, "times": f.times}
-                for f in self._active
+                {"kind": each.kind, "method": each.method, "path": each.path, "times": each.times}
+                for each in self._active
             ]
 
     def _add(self, fault: Fault) -> None:

@@ -116,7 +116,7 @@ def refused_page(request: Request, refused: Refused) -> Response:
 
 
 def words(refused: Refused) -> str:
-    more = [e if isinstance(e, str) else e.get("message", "") for e in refused.errors]
+    more = [each if isinstance(each, str) else each.get("message", "") for each in refused.errors]
     return " ".join([refused.message, *filter(None, more)])
 
 
@@ -159,7 +159,7 @@ def tree(visit: Visiting, repo: Repo, branch: str) -> Response:
         tip = repo.git.resolve(branch)
         if tip is None:
             raise Refused(404, f"There is no {branch} in {repo.full_name}.")
-        files = [e.path for e in repo.git.tree(tip, recursive=True) if e.type == "blob"]
+        files = [each.path for each in repo.git.tree(tip, recursive=True) if each.type == "blob"]
         return visit.page("tree.html.j2", repo=repo, branch=branch, files=files)
 
 

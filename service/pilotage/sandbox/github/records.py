@@ -235,7 +235,7 @@ def create_deployment(
 def _check_contexts(repo: Repository, wanted: NewDeployment, sha: str) -> None:
     if wanted.required_contexts is None:
         latest = rules.latest_statuses(repo, sha)
-        lacking = [context for context, s in latest.items() if s.state != "success"]
+        lacking = [context for context, each in latest.items() if each.state != "success"]
     else:
         lacking = [
             context

@@ -131,7 +131,7 @@ def app(state: State, which: App) -> Json:
         "updated_at": time(which.created_at),
         "permissions": _APP_PERMISSIONS,
         "events": [],
-        "installations_count": sum(i.app is which for i in state.installations.values()),
+        "installations_count": sum(each.app is which for each in state.installations.values()),
     }
 
 

@@ -32,7 +32,7 @@ def _person(who: Person, at: datetime) -> Json:
 
 
 def _account_of(state: State, who: Person) -> Json | None:
-    found = next((a for a in state.accounts.values() if a.email == who.email), None)
+    found = next((each for each in state.accounts.values() if each.email == who.email), None)
     return None if found is None else account(state, found)
 
 
@@ -70,8 +70,8 @@ def git_commit(state: State, repo: Repository, commit: Commit) -> Json:
         "tree": {"sha": commit.tree, "url": f"{url}/git/trees/{commit.tree}"},
         "message": commit.message,
         "parents": [
-            {"sha": p, "url": f"{url}/git/commits/{p}", "html_url": f"{html}/commit/{p}"}
-            for p in commit.parents
+            {"sha": each, "url": f"{url}/git/commits/{each}", "html_url": f"{html}/commit/{each}"}
+            for each in commit.parents
         ],
         "verification": _UNSIGNED,
     }
@@ -98,8 +98,8 @@ def commit(state: State, repo: Repository, which: Commit) -> Json:
         "author": _account_of(state, which.author),
         "committer": _account_of(state, which.committer),
         "parents": [
-            {"sha": p, "url": f"{url}/commits/{p}", "html_url": f"{html}/commit/{p}"}
-            for p in which.parents
+            {"sha": each, "url": f"{url}/commits/{each}", "html_url": f"{html}/commit/{each}"}
+            for each in which.parents
         ],
     }
 

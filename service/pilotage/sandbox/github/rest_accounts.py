@@ -71,7 +71,7 @@ def app(call: Asking) -> Json:
 @router.get("/app/installations")
 def installations(call: Asking) -> JSONResponse:
     app = _app(call)
-    found = [i for i in call.state.installations.values() if i.app is app]
+    found = [each for each in call.state.installations.values() if each.app is app]
     return call.page(found, lambda i: render.installation(call.state, i))
 
 
@@ -111,7 +111,7 @@ def installation_of_repository(call: Asking, owner: str, repo: str) -> Json:
     app = _app(call)
     name = f"{owner}/{repo}".lower()
     for found in call.state.installations.values():
-        if found.app is app and name in {n.lower() for n in found.repositories}:
+        if found.app is app and name in {each.lower() for each in found.repositories}:
             return render.installation(call.state, found)
     raise not_found()
 
@@ -161,7 +161,7 @@ def teams(call: Asking, org: str) -> JSONResponse:
     _organization(call, org)
     if not call.state.may_read_teams(org, call.credential):
         raise Refused(403, "Must have admin rights to Repository.")
-    found = [t for (owner, _), t in call.state.teams.items() if owner == org.lower()]
+    found = [each for (owner, _), each in call.state.teams.items() if owner == org.lower()]
     return call.page(found, lambda t: render.team(call.state, t))
 
 

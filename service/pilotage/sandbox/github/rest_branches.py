@@ -52,8 +52,10 @@ def _protection_summary(protection: Protection | None) -> Json:
         "enabled": classic,
         "required_status_checks": {
             "enforcement_level": "everyone" if contexts else "off",
-            "contexts": [c.context for c in contexts],
-            "checks": [{"context": c.context, "app_id": c.integration_id} for c in contexts],
+            "contexts": [each.context for each in contexts],
+            "checks": [
+                {"context": each.context, "app_id": each.integration_id} for each in contexts
+            ],
         },
     }
 
@@ -90,9 +92,11 @@ def _full_protection(state: State, repo: Repository, found: Protection) -> Json:
         body["required_status_checks"] = {
             "url": checks,
             "strict": found.strict,
-            "contexts": [c.context for c in found.contexts],
+            "contexts": [each.context for each in found.contexts],
             "contexts_url": f"{checks}/contexts",
-            "checks": [{"context": c.context, "app_id": c.integration_id} for c in found.contexts],
+            "checks": [
+                {"context": each.context, "app_id": each.integration_id} for each in found.contexts
+            ],
         }
     if found.pull_request:
         users = [render.account(state, state.account(login)) for login in sorted(found.bypass)]
@@ -130,7 +134,9 @@ def rules_of_branch(call: AskingRepository, branch: str) -> JSONResponse:
 @router.get("/rulesets/{number}")
 def ruleset(call: AskingRepository, number: int) -> Json:
     """One ruleset, and whether it binds who asks. Who else may pass it, administrators see."""
-    found = next((p for p in call.repo.protections.values() if p.ruleset_id == number), None)
+    found = next(
+        (each for each in call.repo.protections.values() if each.ruleset_id == number), None
+    )
     if found is None or found.kind is not ProtectionKind.RULESET:
         raise not_found()
     passes = may_bypass(call.state, call.repo, found, call.by.login)
@@ -156,9 +162,9 @@ def _rules(repo: Repository, found: Protection) -> list[Json]:
     rules: list[Json] = [{"type": "deletion", **source}, {"type": "non_fast_forward", **source}]
     if found.contexts:
         checks: list[Any] = [
-            {"context": c.context}
-            | ({"integration_id": c.integration_id} if c.integration_id is not None else {})
-            for c in found.contexts
+            {"context": each.context}
+            | ({"integration_id": each.integration_id} if each.integration_id is not None else {})
+            for each in found.contexts
         ]
         parameters = {
             "strict_required_status_checks_policy": found.strict,

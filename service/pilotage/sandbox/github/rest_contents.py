@@ -36,7 +36,7 @@ def commits(
     where = ["--", path] if path else []
     found = call.repo.git.log(start, *where)
     if author:
-        found = [c for c in found if author in (c.author.email, c.author.name)]
+        found = [each for each in found if author in (each.author.email, each.author.name)]
     return call.page(found, lambda c: render_commits.commit(call.state, call.repo, c))
 
 
@@ -89,7 +89,9 @@ def compare(call: AskingRepository, basehead: str, page: str = "", per_page: str
         "ahead_by": ahead,
         "behind_by": behind,
         "total_commits": len(found),
-        "files": [render_commits.file_change(call.state, call.repo, head, c) for c in changes],
+        "files": [
+            render_commits.file_change(call.state, call.repo, head, each) for each in changes
+        ],
     }
     if not page and not per_page:
         return body | {"commits": [rendered(commit) for commit in found[-_COMMITS_OF_COMPARISON:]]}
@@ -106,12 +108,12 @@ def contents(call: AskingRepository, path: str, ref: str = "") -> Json | list[Js
         raise Refused(404, f"No commit found for the ref {ref}")
     path = path.strip("/")
     if not path:
-        return [_entry(call, e, ref) for e in call.repo.git.tree(commit)]
+        return [_entry(call, each, ref) for each in call.repo.git.tree(commit)]
     entries = call.repo.git.tree(commit, path)
     if not entries:
         raise not_found()
     if entries[0].type == "tree":
-        return [_entry(call, e, ref) for e in call.repo.git.tree(commit, f"{path}/")]
+        return [_entry(call, each, ref) for each in call.repo.git.tree(commit, f"{path}/")]
     if (entries[0].size or 0) > _LARGEST_CONTENT:
         return _entry(call, entries[0], ref) | {"content": "", "encoding": "none"}
     data = call.repo.git.blob(entries[0].sha)

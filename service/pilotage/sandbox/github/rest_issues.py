@@ -190,7 +190,7 @@ def react(call: AskingRepository, comment_id: int, new: NewReaction, response: R
 @router.delete("/issues/comments/{comment_id}/reactions/{reaction_id}", status_code=204)
 def unreact(call: AskingRepository, comment_id: int, reaction_id: int) -> None:
     _, found = conversation.find_comment(call.repo, comment_id)
-    kept = [r for r in found.reactions if r.id != reaction_id or r.user is not call.by]
+    kept = [each for each in found.reactions if each.id != reaction_id or each.user is not call.by]
     if len(kept) == len(found.reactions):
         raise Refused(404, "Not Found")
     found.reactions = kept

@@ -52,13 +52,13 @@ def list_(
 ) -> JSONResponse:
     if state not in ("open", "closed", "all"):
         raise invalid_field("PullRequest", "state")
-    found = [p for p in call.repo.pulls.values() if state in ("all", p.state)]
+    found = [each for each in call.repo.pulls.values() if state in ("all", each.state)]
     owner, colon, branch = head.partition(":")
     if colon:  # a head without its owner filters nothing, silently
         same = owner.lower() == call.repo.owner.login.lower()
-        found = [p for p in found if same and p.head_ref == branch]
+        found = [each for each in found if same and each.head_ref == branch]
     if base:
-        found = [p for p in found if p.base_ref == base]
+        found = [each for each in found if each.base_ref == base]
     newest_first = (direction or ("desc" if sort == "created" else "asc")) == "desc"
     found.sort(key=lambda p: _sort_key(p, sort), reverse=newest_first)
     return call.page(found, lambda p: render_pulls.pull_summary(call.state, p))
@@ -186,7 +186,9 @@ def remove_reviewers(call: AskingRepository, number: int, wanted: Reviewers) -> 
     call.require(Permission.WRITE)
     pull = call.pull(number)
     pull.reviewers = [who for who in pull.reviewers if who.login not in wanted.reviewers]
-    pull.team_reviewers = [t for t in pull.team_reviewers if t.slug not in wanted.team_reviewers]
+    pull.team_reviewers = [
+        each for each in pull.team_reviewers if each.slug not in wanted.team_reviewers
+    ]
     return render_pulls.pull_summary(call.state, pull)
 
 

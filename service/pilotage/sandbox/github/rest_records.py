@@ -46,7 +46,7 @@ def combined_status(call: AskingRepository, ref: str) -> Json:
     url = render.repository_url(call.state, call.repo)
     return {
         "state": records.combined_state(latest),
-        "statuses": [render_commits.simple_status(call.state, call.repo, s) for s in latest],
+        "statuses": [render_commits.simple_status(call.state, call.repo, each) for each in latest],
         "sha": sha,
         "total_count": len(latest),
         "repository": render.minimal_repository(call.state, call.repo),
@@ -146,14 +146,19 @@ def commit(call: AskingRepository, ref: str) -> Json:
     found = git.commit(call.commit_sha(ref))
     parent = found.parents[0] if found.parents else git.run("mktree").strip()
     changes = git.changes(parent, found.sha)
-    additions, deletions = sum(c.additions for c in changes), sum(c.deletions for c in changes)
+    additions, deletions = (
+        sum(each.additions for each in changes),
+        sum(each.deletions for each in changes),
+    )
     return render_commits.commit(call.state, call.repo, found) | {
         "stats": {
             "additions": additions,
             "deletions": deletions,
             "total": additions + deletions,
         },
-        "files": [render_commits.file_change(call.state, call.repo, found.sha, c) for c in changes],
+        "files": [
+            render_commits.file_change(call.state, call.repo, found.sha, each) for each in changes
+        ],
     }
 
 
@@ -195,12 +200,12 @@ def deployments(
     call: AskingRepository, sha: str = "", ref: str = "", task: str = "", environment: str = ""
 ) -> JSONResponse:
     found = [
-        d
-        for d in reversed(call.repo.deployments)
-        if sha in ("", d.sha)
-        and ref in ("", d.ref)
-        and task in ("", d.task)
-        and environment in ("", d.environment)
+        each
+        for each in reversed(call.repo.deployments)
+        if sha in ("", each.sha)
+        and ref in ("", each.ref)
+        and task in ("", each.task)
+        and environment in ("", each.environment)
     ]
     return call.page(found, lambda d: render_commits.deployment(call.state, call.repo, d))
 

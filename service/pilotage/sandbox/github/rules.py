@@ -42,7 +42,7 @@ def context_state(repo: Repository, sha: str, required: RequiredContext) -> str:
 
 def missing_contexts(repo: Repository, protection: Protection, sha: str) -> list[str]:
     """One sentence, as github.com words it, for the required checks that `sha` lacks."""
-    states = {c.context: context_state(repo, sha, c) for c in protection.contexts}
+    states = {each.context: context_state(repo, sha, each) for each in protection.contexts}
     lacking = {context: word for context, word in states.items() if word != "success"}
     if not lacking:
         return []

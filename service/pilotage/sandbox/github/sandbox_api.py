@@ -96,8 +96,8 @@ def requests(github: Control, path: str = "*", login: str = "*") -> Json:
         "writes": sum(asked.is_write for asked in entries),
         "reads": sum(not asked.is_write for asked in entries),
         "requests": [
-            {"method": a.method, "path": a.path, "status": a.status, "login": a.login}
-            for a in entries
+            {"method": each.method, "path": each.path, "status": each.status, "login": each.login}
+            for each in entries
         ],
     }
 

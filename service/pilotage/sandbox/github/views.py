@@ -84,11 +84,17 @@ def people(state: State) -> list[Account]:
 
 def checks(repo: Repository, sha: str, branch: str) -> list[Check]:
     protection = repo.protections.get(branch)
-    required = {c.context: c for c in protection.contexts} if protection else {}
+    required = {each.context: each for each in protection.contexts} if protection else {}
     latest: dict[str, Status] = rules.latest_statuses(repo, sha)
     found = [
-        Check(s.context, s.state, s.description or "", s.target_url or "", s.context in required)
-        for s in latest.values()
+        Check(
+            each.context,
+            each.state,
+            each.description or "",
+            each.target_url or "",
+            each.context in required,
+        )
+        for each in latest.values()
     ]
     found += [
         Check(run.name, run.conclusion or "pending", run.title or "", "", run.name in required)
@@ -122,7 +128,7 @@ def pull_view(state: State, pull: PullRequest, you: Account) -> PullView:
         commits=git.log("--reverse", "--topo-order", f"{pull.base_sha}..{pull.head_sha}"),
         changes=git.changes(common, pull.head_sha) if common else [],
         merge=_merge_box(state, pull, you),
-        ticked=sum("[ ]" not in lines[n] for n in boxes),
+        ticked=sum("[ ]" not in lines[each] for each in boxes),
         boxes=len(boxes),
     )
 
@@ -138,13 +144,13 @@ def _tickable(line: int, checked: bool) -> str:
 def _conversation(pull: PullRequest) -> list[Said]:
     said = [
         Said(
-            c.user.login,
-            c.created_at,
+            each.user.login,
+            each.created_at,
             "commented",
-            markdown.render(c.body),
-            c.updated_at != c.created_at,
+            markdown.render(each.body),
+            each.updated_at != each.created_at,
         )
-        for c in pull.comments
+        for each in pull.comments
     ]
     words = {"APPROVED": "approved", "CHANGES_REQUESTED": "asked for changes"}
     said += [
@@ -178,7 +184,7 @@ def _merge_box(state: State, pull: PullRequest, you: Account) -> MergeBox:
         reasons=hard + soft,
         forbidden="" if may_write else f"{you.login} may not merge here.",
         may_bypass=bool(soft) and not hard and may_write and bypass,
-        methods=[m for m in ("merge", "squash", "rebase") if m in repo.allowed_methods],
+        methods=[each for each in ("merge", "squash", "rebase") if each in repo.allowed_methods],
     )
 
 
@@ -196,7 +202,9 @@ def repository_view(repo: Repository) -> RepositoryView:
     git = repo.git
     tip = git.branch(repo.default_branch)
     newest_first = sorted(repo.pulls.values(), key=lambda pull: -pull.number)
-    files = [e.path for e in git.tree(tip, recursive=True) if e.type == "blob"] if tip else []
+    files = (
+        [each.path for each in git.tree(tip, recursive=True) if each.type == "blob"] if tip else []
+    )
     commits = git.log(f"-{_RECENT}", tip) if tip else []
     return RepositoryView(
         repo=repo,

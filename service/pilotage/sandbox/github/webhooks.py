@@ -94,7 +94,7 @@ class Webhooks:
         """Send the same body under the same delivery id again, as the button of github.com does.
         Raises KeyError if there was no such delivery."""
         with self._lock:
-            found = next((d for d in self.log if d.id == delivery_id), None)
+            found = next((each for each in self.log if each.id == delivery_id), None)
             if found is None:
                 raise KeyError(delivery_id)
             again = replace(

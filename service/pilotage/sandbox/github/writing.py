@@ -35,7 +35,12 @@ def judge(
         return _refused(protection, ["Cannot delete this protected branch"], url)
     violations = rules.push_violations(protection, repo, new)
     if rules.may_bypass(state, repo, protection, by.login):
-        lines = [f"Bypassed rule violations for {ref}:", "", *(f"- {v}" for v in violations), ""]
+        lines = [
+            f"Bypassed rule violations for {ref}:",
+            "",
+            *(f"- {each}" for each in violations),
+            "",
+        ]
         return Verdict(note="\n".join(lines)) if violations else Verdict()
     if violations:
         return _refused(protection, violations, url)
