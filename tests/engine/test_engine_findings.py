@@ -498,3 +498,20 @@ def test_a_commit_that_nobody_judged_is_merged_past_a_closed_gate(known: Databas
     assert release.merge is not None
     assert "web v6.6.6" in (release.merge.outside_gate or ""), simulation.story()
     assert release.hold is not None
+
+
+def test_what_cannot_be_seen_any_more_is_not_confirmed(known: Database) -> None:
+    """It was live and its check holds, but Argo CD is out of reach when the time is over."""
+    simulation = Calm(known)
+    world = simulation.world
+    simulation.until_ready()
+    world.merge_ready()
+    while simulation.on_its_way() != ["verifying"]:
+        simulation.minutes(0.1)
+    world.cluster.blind_until = simulation.chaos.now + timedelta(minutes=6)
+    simulation.minutes(5.5)
+    assert simulation.on_its_way() == ["verifying"], simulation.story()
+    simulation.minutes(3)
+    ended = simulation.store.promotion("syrf-production-1")
+    assert ended is not None
+    assert ended.state is State.CONFIRMED, simulation.story()

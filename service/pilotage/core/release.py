@@ -139,6 +139,9 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
         return _check_failed(draft, release, bad[0])
     if draft.now < until or Outcome.ROLLING_OUT in outcomes:
         return release
+    if unseen := _unseen(release, policy):
+        draft.explain("verifying", f"the time is over, but {unseen}")
+        return release
     good = verification.CheckVerdict.GOOD
     undecided = [name for name, found in verdicts.items() if found is not good]
     if undecided:
@@ -147,6 +150,18 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
             return release
         return hold(draft, release, Subject.BLIND, f"no verdict of {undecided[0]} in time")
     return release if release.hold is not None else _confirmed(release)
+
+
+def _unseen(release: Promotion, policy: Policy) -> str | None:
+    """Which application was live when it was last seen, and cannot be seen now."""
+    for service, outcome in release.outcomes.items():
+        if outcome is not Outcome.LIVE:
+            continue
+        for name in release_names(policy, release, service):
+            watch = release.watches.get(name)
+            if watch is not None and watch.blind_since is not None:
+                return f"{name} cannot be seen: {watch.message}"
+    return None
 
 
 def _verdicts(
