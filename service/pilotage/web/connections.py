@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -13,6 +14,44 @@ _TELL_EVERY = 60.0
 """Seconds; whoever connects once more must not write the log."""
 
 
+class _Limited(H11Protocol):
+    """One connection; what all of them share stands in the class that `limited` makes."""
+
+    most: ClassVar[int]
+    patience: ClassVar[float]
+    told: ClassVar[float | None] = None
+    """When the log last said that there are too many, by the loop's clock."""
+    _seen: RequestResponseCycle | None = None
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._tell()
+            transport.abort()
+        else:
+            self._timer = self.loop.call_later(self.patience, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.cycle is self._seen and not answering:
+            self.transport.abort()
+            return
+        self._seen = self.cycle
+        self._timer = self.loop.call_later(self.patience, self._look)
+
+    def _tell(self) -> None:
+        now, told = self.loop.time(), self.told
+        if told is None or now - told >= _TELL_EVERY:
+            type(self).told = now
+            log.warning("too many connections", most=self.most, last_from=self.client)
+
+
 def limited(most: int, patience: float) -> type[H11Protocol]:
     """A protocol for uvicorn: more than `most` are hung up on at once.
 
@@ -20,37 +59,9 @@ def limited(most: int, patience: float) -> type[H11Protocol]:
     last answer. An open connection is an open file: without this, anybody who can connect could
     keep git and the database from opening theirs.
     """
-    told: float | None = None
 
-    class Connection(H11Protocol):
-        _seen: RequestResponseCycle | None = None
-        _timer: asyncio.TimerHandle | None = None
+    class Limited(_Limited):
+        pass
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > most:
-                self._tell()
-                transport.abort()
-            else:
-                self._timer = self.loop.call_later(patience, self._look)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-            super().connection_lost(exc)
-
-        def _look(self) -> None:
-            answering = self.cycle is not None and not self.cycle.response_complete
-            if self.cycle is self._seen and not answering:
-                self.transport.abort()
-                return
-            self._seen = self.cycle
-            self._timer = self.loop.call_later(patience, self._look)
-
-        def _tell(self) -> None:
-            nonlocal told
-            if told is None or self.loop.time() - told >= _TELL_EVERY:
-                told = self.loop.time()
-                log.warning("too many connections", most=most, last_from=self.client)
-
-    return Connection
+    Limited.most, Limited.patience = most, patience
+    return Limited
