@@ -193,6 +193,34 @@ def test_a_permission_that_was_missing_at_first_is_given_and_it_goes_on(
         ]
 
 
+def test_a_newer_set_that_was_refused_is_written_once_it_is_resumed(tmp_path: Path) -> None:
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_open()
+        world.github.faults.answer(403, "POST", "*/git-receive-pack", times=1_000)
+        world.deploy("api", "api-v9.1.2")
+        service.until(lambda: bool(service.events("held")), "it is held")
+        world.github.faults.clear()
+        world.github.comment(pull, "/pilotage resume", "maria")
+        service.until(lambda: "api-v9.1.2" in _on_branch(world, pull, "api"), "it is written")
+        service.tick_all(pull)
+        service.until_ready(pull)
+
+
+def test_what_could_not_be_closed_is_closed_once_it_is_resumed(tmp_path: Path) -> None:
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_open()
+        world.github.faults.answer(403, "PATCH", "/repos/*/pulls/*", times=1_000)
+        world.deploy("api", "api-v9.1.1", "production")
+        service.until(lambda: bool(service.events("held")), "it is held")
+        world.github.faults.clear()
+        world.github.comment(pull, "/pilotage resume", "maria")
+        service.until(lambda: not pull.open, "it is closed")
+
+
 # Closed, reopened
 
 

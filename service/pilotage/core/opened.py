@@ -167,9 +167,10 @@ def _supersede(draft: Draft, promotion: Promotion) -> None:
 
 def _close(draft: Draft, promotion: Promotion) -> None:
     assert promotion.pull_request is not None
+    again = f"/{promotion.retries}" if promotion.retries else ""
     draft.acts.append(
         ClosePullRequest(
-            key=f"{promotion.id}/close/{promotion.generation}",
+            key=f"{promotion.id}/close/{promotion.generation}{again}",
             promotion=promotion.id,
             number=promotion.pull_request,
             comment=promotion.conclusion,

@@ -30,6 +30,8 @@ def rolled(
     refused = any(found.versions == newer for found in draft.target.refused)
     if newer == promotion.versions:
         promotion = replace(promotion, waiting=(), choice=draft.target.choice)
+        if _never_landed(draft, promotion, pull_request):
+            return _written_again(draft, promotion, selection.changes)
     elif not newer or refused:
         promotion = replace(promotion, waiting=())
     elif _may_roll(draft, promotion, pull_request):
@@ -135,6 +137,25 @@ def _rebuilt(draft: Draft, promotion: Promotion) -> Promotion:
     rebuilt = replace(promotion, base=seen.base, generation=promotion.generation + 1)
     commit_branch(draft, rebuilt, found.files, expected=promotion.branch_head)
     return rebuilt
+
+
+def _never_landed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> bool:
+    """The head is ours and has another set: the commit of this one was refused, and is due now
+    that somebody resumed."""
+    match draft.seen.versions_on_head:
+        case Known(value=there) if _may_write(draft, promotion, pull_request):
+            return any(there.get(service) != wanted for service, wanted in promotion.versions)
+        case _:
+            return False
+
+
+def _written_again(
+    draft: Draft, promotion: Promotion, changes: tuple[ServiceChange, ...]
+) -> Promotion:
+    seen = draft.seen
+    again = replace(promotion, base=seen.base, generation=promotion.generation + 1)
+    commit_branch(draft, again, planned(seen.plan, changes), expected=promotion.branch_head)
+    return again
 
 
 def _replaced(
