@@ -515,3 +515,22 @@ def test_what_cannot_be_seen_any_more_is_not_confirmed(known: Database) -> None:
     ended = simulation.store.promotion("syrf-production-1")
     assert ended is not None
     assert ended.state is State.CONFIRMED, simulation.story()
+
+
+def test_a_branch_that_may_not_be_written_is_held_and_tried_again_when_it_is_resumed(
+    known: Database,
+) -> None:
+    """Whoever is on call hears of it at once, and no pull request is asked for without a branch."""
+    simulation = Calm(known)
+    world, sent = simulation.world, simulation.processes["a"].outside.messages.sent  # type: ignore[attr-defined]
+    allowed, world.git.protects = world.git.protects, lambda branch, sha: "GH006: not allowed"
+    world.release("staging", "api", "api-v1.1.0", "ci-bot")
+    while simulation.target.proposal is None or simulation.target.proposal.hold is None:
+        simulation.minutes(0.1)
+    simulation.minutes(0.1)
+    assert [key for key in sent if "/held/" in key], simulation.story()
+    assert "opening a pull request" not in simulation.story()
+    world.git.protects = allowed
+    world.operator("resume", "")
+    simulation.minutes(2)
+    assert world.our_open() is not None, simulation.story()

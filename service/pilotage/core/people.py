@@ -186,7 +186,8 @@ def _proposed_anew(draft: Draft, promotion: Promotion) -> Promotion:
     """What was refused before the pull request was there (a permission was missing, say) is done
     from the beginning: an act that has ended is never done again."""
     missing = promotion.state is State.OPEN and promotion.pull_request is None
-    if not missing or any(key.startswith(f"{promotion.id}/") for key in draft.seen.pending):
+    kinds = (f"{promotion.id}/commit/", f"{promotion.id}/open/")
+    if not missing or any(key.startswith(kinds) for key in draft.seen.pending):
         return promotion
     return replace(promotion, state=State.OBSERVING, generation=promotion.generation + 1)
 

@@ -82,7 +82,7 @@ def _changed(promotion: Promotion, act: Act, result: Result, now: datetime) -> P
             return _another_branch(promotion)
         case (OpenPullRequest(), Opened(number=number, url=url)):
             return replace(promotion, pull_request=number, pull_request_url=url, opened_at=now)
-        case (OpenPullRequest(), Outrun()) if given_up(promotion, act):
+        case (OpenPullRequest(), Outrun()) if _has_no_branch(promotion, act):
             return promotion
         case (OpenPullRequest(), Outrun()):
             return _another_branch(promotion)
@@ -109,11 +109,16 @@ def given_up(promotion: Promotion, act: CommitBranch | OpenPullRequest) -> bool:
 
 
 def is_stale(target: Target, act: Act) -> bool:
-    """It must not be done any more: its branch turned out not to be ours."""
+    """It must not be done any more: its branch is not ours, or was never made."""
     if not isinstance(act, OpenPullRequest):
         return False
     promotion = _promotion(target, act.promotion)
-    return promotion is not None and given_up(promotion, act)
+    return promotion is not None and _has_no_branch(promotion, act)
+
+
+def _has_no_branch(promotion: Promotion, act: OpenPullRequest) -> bool:
+    """It took another one, or the commit that makes it was refused."""
+    return given_up(promotion, act) or promotion.branch_head is None
 
 
 def _another_branch(promotion: Promotion) -> Promotion:

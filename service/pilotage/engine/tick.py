@@ -242,7 +242,7 @@ class _Work:
         ticker = self._ticker
         self._lease = _long_enough(ticker, self._lease)
         if is_stale(self.target, act):
-            self._finished(act, Outrun("its branch is not ours"))
+            self._finished(act, Outrun("its branch is not ours, or was not made"))
             return True
         try:
             result = self._performer().perform(act, self._decision.outputs)
