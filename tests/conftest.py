@@ -13,6 +13,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+# What a property costs depends on the machine. Where CI is set, Hypothesis's own profile below this
+# one makes the same examples each time: what lands is no matter of luck.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 THOROUGH = (
     "cli/test_cli_check_live.py",

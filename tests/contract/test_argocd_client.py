@@ -513,9 +513,7 @@ JSON = st.recursive(
 
 
 @given(answer=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_answer_whatever_is_a_traceback(told: Told, argocd: ArgoCD, answer: bytes) -> None:
     told.body = answer
     argocd.look(REF, Requests(tree=True, windows=True, renders=(RenderAt(((0, "a"),)),)))

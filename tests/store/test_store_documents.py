@@ -29,7 +29,6 @@ from tests.store.strategies import JSON, KEYS, values
 
 relaxed = settings(
     max_examples=25,
-    deadline=None,
     # Making a failing value smaller takes minutes here, and its difference is shown anyway.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

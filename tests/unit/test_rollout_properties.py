@@ -163,7 +163,7 @@ HURRIED = Budgets(SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, no_news=SECOND
 
 @pytest.mark.parametrize("budgets", [Budgets(), HURRIED], ids=["usual", "no time at all"])
 @given(seen=series(NOTHING_BAD))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_without_a_positive_bad_observation_nothing_ever_fails(
     budgets: Budgets, seen: list[tuple[float, Look]]
 ) -> None:
@@ -178,7 +178,7 @@ def test_without_a_positive_bad_observation_nothing_ever_fails(
 
 
 @given(seen=series(ANYTHING))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_series_of_looks_is_judged_and_the_memory_survives_being_stored(
     seen: list[tuple[float, Look]],
 ) -> None:
@@ -195,7 +195,7 @@ def test_any_series_of_looks_is_judged_and_the_memory_survives_being_stored(
 
 
 @given(seen=series(ANYTHING))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_live_is_only_said_of_a_synced_or_forgiven_healthy_look_at_our_values(
     seen: list[tuple[float, Look]],
 ) -> None:

@@ -236,9 +236,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     event=st.sampled_from(["push", "pull_request", "issue_comment", "merge_group", "ping", "star"]),
     body=st.one_of(

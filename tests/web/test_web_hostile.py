@@ -23,9 +23,7 @@ PLACES = [
     (f"/api/v1/targets/{PRODUCTION}/commands", OPERATOR),
     ("/hooks/argocd", ARGOCD),
 ]
-FEW = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ _PIECES += ["a", "é", "-", "HEAD", "refs/", ".lock", "_", "%", "$(x)", ";", "'"
 pieces = st.sampled_from(_PIECES)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(pieces, min_size=1, max_size=4).map("".join))
 @example("main")
 @example("promote/orders-v2.1")

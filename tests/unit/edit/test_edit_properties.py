@@ -20,7 +20,7 @@ from pilotage.edit import (
 )
 from tests.unit.edit.documents import ANY, WORDS, Document, documents, json_values
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 VALUES = WORDS | ANY | st.text(st.characters(codec="utf-8"), max_size=40)
 
 
