@@ -91,6 +91,7 @@ def test_other_calls_take_few_statements(store: Store) -> None:
         (2, lambda: store.fail_attempt(lease, "k1", "502", NOW)),
         (4, lambda: store.settle("d1", "", mail=[a_mail(), a_mail()], now=NOW)),
         (1, lambda: store.promotions()),
+        (1, lambda: store.promotion_of("acme/gitops", 7)),
     ):
         with counted() as statements:
             call()

@@ -188,12 +188,9 @@ class Inbox:
         return _Settled(f"pull request {event.number} {event.action}", tuple(letters))
 
     def _owners(self, rows: Sequence[TargetRow], number: int) -> list[TargetRow]:
-        """The targets that have had a promotion with this pull request."""
-        return [
-            row
-            for row in rows
-            if row.pipeline and self._store.promotion_by_pull_request(row.id, number)
-        ]
+        """The target, of one repository's, that has had a promotion with this pull request."""
+        found = self._store.promotion_of(rows[0].repository, number) if rows else None
+        return [row for row in rows if found is not None and row.id == found.target]
 
     def _comment(self, rows: Sequence[TargetRow], event: IssueComment) -> _Settled:
         said = spoken(event.comment.body) if event.action == "created" else []

@@ -94,18 +94,8 @@ class Survey:
         """The target that a pull request of ours was opened for, retired ones too."""
         if row.author != self._outside.github.identity():
             return None
-        named = self._store.promotion((row.body_marker or "").removeprefix("promotion:"))
-        if named is not None and named.pull_request == row.number:
-            return named.target
-        known = self._store.targets(target.repository, retired=True)
-        return next(
-            (
-                each.id
-                for each in known
-                if each.pipeline and self._store.promotion_by_pull_request(each.id, row.number)
-            ),
-            None,
-        )
+        found = self._store.promotion_of(target.repository, row.number)
+        return found.target if found is not None else None
 
     def _register(self, target: Target, config: Config, now: datetime) -> str | None:
         """Makes the store's targets those of the configuration."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from pilotage.core.model import Promotion, State
 from pilotage.store.documents import PAYLOAD, PROMOTION
 from pilotage.store.records import Event
 from pilotage.store.schema import event as events
 from pilotage.store.schema import promotion as promotions_table
+from pilotage.store.schema import target as targets_table
 
 
 def promotion(connection: Connection, promotion_id: str) -> Promotion | None:
@@ -28,7 +29,6 @@ def promotions(
     *,
     target: str | None,
     states: Collection[State] | None,
-    pull_request: int | None,
     limit: int,
 ) -> tuple[Promotion, ...]:
     """Newest first."""
@@ -38,8 +38,21 @@ def promotions(
         query = query.where(table.target == target)
     if states is not None:
         query = query.where(table.state.in_(sorted(states)))
-    if pull_request is not None:
-        query = query.where(table.pull_request == pull_request)
+    return _newest(connection, query, limit)
+
+
+def promotion_of(connection: Connection, repository: str, pull_request: int) -> Promotion | None:
+    table = promotions_table.c
+    query = select(table.id, table.document).join(targets_table)
+    query = query.where(targets_table.c.repository == repository)
+    found = _newest(connection, query.where(table.pull_request == pull_request), 1)
+    return found[0] if found else None
+
+
+def _newest(
+    connection: Connection, query: Select[tuple[str, str]], limit: int
+) -> tuple[Promotion, ...]:
+    table = promotions_table.c
     newest = query.order_by(table.created_at.desc(), table.number.desc(), table.id).limit(limit)
     return tuple(
         PROMOTION.read(row.document, f"promotion {row.id}") for row in connection.execute(newest)

@@ -303,17 +303,12 @@ class Store:
     ) -> Sequence[Promotion]:
         """Newest first."""
         with self._database.read() as connection:
-            return history.promotions(
-                connection, target=target, states=states, pull_request=None, limit=limit
-            )
+            return history.promotions(connection, target=target, states=states, limit=limit)
 
-    def promotion_by_pull_request(self, target: str, number: int) -> Promotion | None:
-        """The newest one, should a pull request have carried several."""
+    def promotion_of(self, repository: str, pull_request: int) -> Promotion | None:
+        """Whose pull request it is; the newest one, should it have carried several."""
         with self._database.read() as connection:
-            found = history.promotions(
-                connection, target=target, states=None, pull_request=number, limit=1
-            )
-            return found[0] if found else None
+            return history.promotion_of(connection, repository, pull_request)
 
     def history(
         self,

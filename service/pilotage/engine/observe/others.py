@@ -62,7 +62,10 @@ def _our_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
     if row.author != look.own:
         return None
     named = _named_promotion(look, row)
-    return named or look.store.promotion_by_pull_request(look.target.id, row.number)
+    if named is not None:
+        return named
+    known = look.store.promotion_of(look.target.repository, row.number)
+    return known if known is not None and known.target == look.target.id else None
 
 
 def _named_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
