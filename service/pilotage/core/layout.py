@@ -116,7 +116,7 @@ class Layout:
         present = frozenset(paths)
         found = set(self.named or ())
         if self.named is None:
-            expression = _expression(self.files)
+            expression = self._readings[0]
             found |= {
                 match["service"]
                 for path in present
@@ -259,7 +259,7 @@ def _shortest(readings: Iterable[re.Pattern[str]], path: str) -> int | None:
     return min((len(each.groupdict().get("service", "")) for each in found if each), default=None)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)  # the layouts of one pipeline share theirs
 def _expression(pattern: str, name: str = _NAME) -> re.Pattern[str]:
     escaped, placeholder = re.escape(pattern), re.escape(_SERVICE)
     first = escaped.replace(placeholder, f"(?P<service>{name})", 1)

@@ -29,6 +29,7 @@ def promotions(
     *,
     target: str | None,
     states: Collection[State] | None,
+    pull_requests: Collection[int] | None,
     limit: int,
 ) -> tuple[Promotion, ...]:
     """Newest first."""
@@ -38,6 +39,8 @@ def promotions(
         query = query.where(table.target == target)
     if states is not None:
         query = query.where(table.state.in_(sorted(states)))
+    if pull_requests is not None:
+        query = query.where(table.pull_request.in_(sorted(pull_requests)))
     return _newest(connection, query, limit)
 
 

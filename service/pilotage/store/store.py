@@ -300,10 +300,14 @@ class Store:
         target: str | None = None,
         states: Collection[State] | None = None,
         limit: int = 100,
+        *,
+        pull_requests: Collection[int] | None = None,
     ) -> Sequence[Promotion]:
         """Newest first."""
         with self._database.read() as connection:
-            return history.promotions(connection, target=target, states=states, limit=limit)
+            return history.promotions(
+                connection, target=target, states=states, pull_requests=pull_requests, limit=limit
+            )
 
     def promotion_of(self, repository: str, pull_request: int) -> Promotion | None:
         """Whose pull request it is; the newest one, should it have carried several."""

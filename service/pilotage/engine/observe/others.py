@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pilotage.adapters.git import UnknownCommit
@@ -31,8 +32,9 @@ def with_others(look: Look, snapshot: Snapshot) -> Snapshot:
         return snapshot
     reopened = foreign = None
     others = []
+    opened = _opened(look, rows)
     for row in rows:
-        ours = _our_promotion(look, row)
+        ours = _named_promotion(look, row) or opened.get(row.number)
         if ours is not None:
             if ours.state is State.CLOSED and ours.pull_request == row.number:
                 reopened = ours
@@ -56,20 +58,18 @@ def with_others(look: Look, snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
-def _our_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
-    """By what its body says; by its number where a person took that out, or wrote something else:
-    nobody may make a stranger of it, for whom fewer gates are asked."""
-    if row.author != look.own:
-        return None
-    named = _named_promotion(look, row)
-    if named is not None:
-        return named
-    known = look.store.promotion_of(look.target.repository, row.number)
-    return known if known is not None and known.target == look.target.id else None
+def _opened(look: Look, rows: Sequence[PullRequestBrief]) -> Mapping[int, Promotion]:
+    """By number, what was opened for this target: a person may take out what the body says of that,
+    or write something else, and must not make a stranger of it, for whom fewer gates are asked."""
+    numbers = [row.number for row in rows if row.author == look.own]
+    if not numbers:
+        return {}
+    newest_first = look.store.promotions(look.target.id, pull_requests=numbers)
+    return {each.pull_request: each for each in reversed(newest_first) if each.pull_request}
 
 
 def _named_promotion(look: Look, row: PullRequestBrief) -> Promotion | None:
-    if row.body_marker is None:
+    if row.author != look.own or row.body_marker is None:
         return None
     kind, _, promotion = row.body_marker.partition(":")
     if kind != "promotion":
