@@ -8,6 +8,7 @@ from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_github import OWN, Pull
 from tests.engine.simulated_world import ITEMS, with_tick
 from tests.engine.test_engine_findings import Calm
+from tests.store.counting import counted
 
 
 class Further(Calm):
@@ -102,3 +103,30 @@ def test_what_production_puts_back_does_not_go_further(known: Database) -> None:
     assert simulation.ended("production") == [State.REVERTED], simulation.story()
     assert not simulation.opened("archive")
     assert simulation.api_in("archive") == "api-v1.0.0"
+
+
+def test_what_we_opened_for_other_targets_costs_a_look_no_statements(known: Database) -> None:
+    """A repository with many targets has many pull requests of ours open; each target's look goes
+    through all of them, and asks the store once which are its own."""
+    simulation = Further(known)
+    git, forge = simulation.world.git, simulation.world.forge
+    forge.on_opened = lambda pull: None  # the laws know of one target
+
+    def opened(number: int) -> None:
+        branch = f"shop-promotion-{number}"
+        git.refs[branch] = git.refs["main"]
+        git.commit(branch, {f"shop-{number}": "1"}, "Promote\n", "li")
+        body = f"<!-- pilotage:promotion:shop-eu-{number} -->"
+        assert forge.open("Promote", body, branch, OWN).marker
+
+    def asked() -> int:
+        simulation.minutes(70)
+        with counted() as statements:
+            simulation.minutes(70)
+        return len(statements)
+
+    opened(1)
+    one = asked()
+    for number in range(2, 12):
+        opened(number)
+    assert asked() <= one, "each of them would be asked for at each look"

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select, text, update
 
 from pilotage.clock import utc_now
 from pilotage.engine.outside import Outside
 from pilotage.engine.worker import Engine
 from pilotage.store import Delivery, Store, UnreadableDocument
 from pilotage.store.schema import delivery as deliveries
-from pilotage.store.schema import promotion as promotions
 from pilotage.store.schema import target as targets
 from tests.web.promoted import PRODUCTION, a_target, an_open
 from tests.web.served import settings
@@ -35,7 +34,6 @@ PULL_REQUEST = json.dumps(
         "sender": {"login": "maria"},
     }
 ).encode()
-EDITED = PULL_REQUEST.replace(b'"opened"', b'"edited"')
 HOUR = timedelta(hours=1)
 NOBODY = "http://127.0.0.1:1"
 
@@ -118,14 +116,15 @@ def test_an_event_for_what_cannot_be_read_keeps_no_other_waiting(
     outside: Outside, store: Store
 ) -> None:
     _know(store)
-    _spoil(store, promotions)
-    for id_, body in (("d-1", EDITED), ("d-2", b"{}")):
+    with store._database.write() as connection:
+        connection.execute(text("UPDATE target SET wake_at = 'soon', due_at = NULL"))
+    for id_, body in (("d-1", PULL_REQUEST), ("d-2", b"{}")):
         event = "pull_request" if id_ == "d-1" else "ping"
         store.receive(Delivery(id_, "github", event, "acme/gitops", body, utc_now()))
     with _running(Engine(outside, store)) as engine:
         _until(lambda: len(_notes(store)) == 2, "both are settled")
         assert engine.alive
-    assert _notes(store) == {"d-1": "a mistake of the service: UnreadableDocument", "d-2": "ping"}
+    assert _notes(store) == {"d-1": "a mistake of the service: ValueError", "d-2": "ping"}
 
 
 def test_a_tick_that_fails_when_its_target_is_somebody_elses_ends_no_worker(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from pilotage.core.acts import Done
 from pilotage.core.model import State
 from pilotage.store import Event, Lease, Store
 from pilotage.store.database import connect
+from tests.store.counting import counted
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -25,21 +23,6 @@ from tests.store.examples import (
     add_target,
     leased,
 )
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_c: Any, _k: Any, statement: str, *_more: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 def tick(store: Store, size: int) -> Lease:
@@ -91,7 +74,7 @@ def test_other_calls_take_few_statements(store: Store) -> None:
         (2, lambda: store.fail_attempt(lease, "k1", "502", NOW)),
         (4, lambda: store.settle("d1", "", mail=[a_mail(), a_mail()], now=NOW)),
         (1, lambda: store.promotions()),
-        (1, lambda: store.promotion_of("acme/gitops", 7)),
+        (1, lambda: store.targets_of("acme/gitops", [7, 8])),
     ):
         with counted() as statements:
             call()

@@ -61,8 +61,9 @@ def test_a_promotion_that_ended_stays_though_its_target_lets_go_of_it(store: Sto
     store.record(lease, target=empty, promotions=[closed], wake_at=NOW, now=NOW)
     assert store.load(lease).target.proposal is None
     assert store.promotion("p1") == closed
-    assert store.promotion_of("acme/gitops", 7) == closed
-    assert store.promotion_of("acme/other", 7) is None
+    assert store.promotions(PRODUCTION, pull_requests=[6, 7]) == (closed,)
+    assert store.targets_of("acme/gitops", [6, 7]) == {7: PRODUCTION}
+    assert store.targets_of("acme/other", [7]) == {}
 
 
 def test_two_values_of_one_promotion_are_refused_and_nothing_is_kept(store: Store) -> None:
@@ -112,7 +113,7 @@ def test_promotions_are_found_by_target_and_state_newest_first(store: Store) -> 
     assert found(states={State.OPEN}) == ["p3", "t3"]
     assert found(target=PRODUCTION, states={State.CONFIRMED}, limit=1) == ["p2"]
     assert found(states=()) == []
-    assert store.promotion_of("acme/gitops", 7) is None
+    assert store.targets_of("acme/gitops", [7]) == {}
     assert store.promotion("unknown") is None
     assert store.read_target("unknown") is None
 

@@ -189,8 +189,8 @@ class Inbox:
 
     def _owners(self, rows: Sequence[TargetRow], number: int) -> list[TargetRow]:
         """The target, of one repository's, that has had a promotion with this pull request."""
-        found = self._store.promotion_of(rows[0].repository, number) if rows else None
-        return [row for row in rows if found is not None and row.id == found.target]
+        found = self._store.targets_of(rows[0].repository, [number]) if rows else {}
+        return [row for row in rows if row.id == found.get(number)]
 
     def _comment(self, rows: Sequence[TargetRow], event: IssueComment) -> _Settled:
         said = spoken(event.comment.body) if event.action == "created" else []

@@ -5,6 +5,7 @@ It also answers for the pull requests that edit no promoted file of any target.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -81,8 +82,10 @@ class Survey:
         outputs = []
         asked = Asked(now, self._outside.settings.compare, post.newest_hint)
         try:
-            for row in repository.pull_requests(asked):
-                if self._proposed_for(target, row) is not None:
+            rows = repository.pull_requests(asked)
+            opened = self._opened(target, rows)
+            for row in rows:
+                if row.number in opened:
                     outputs.append(Outputs("", statuses={(row.head, READY): closed}))
                 elif repository.changed_files(row.number, row.head) == frozenset({FILE}):
                     outputs.append(Outputs("", statuses={(row.head, READY): _UNTOUCHED}))
@@ -90,12 +93,11 @@ class Survey:
             log.warning("pull requests cannot be read", reason=str(error))
         return tuple(outputs)
 
-    def _proposed_for(self, target: Target, row: PullRequestBrief) -> str | None:
-        """The target that a pull request of ours was opened for, retired ones too."""
-        if row.author != self._outside.github.identity():
-            return None
-        found = self._store.promotion_of(target.repository, row.number)
-        return found.target if found is not None else None
+    def _opened(self, target: Target, rows: Sequence[PullRequestBrief]) -> Mapping[int, str]:
+        """By number, the targets that pull requests of ours were opened for, retired ones too."""
+        own = self._outside.github.identity()
+        numbers = [row.number for row in rows if row.author == own]
+        return self._store.targets_of(target.repository, numbers) if numbers else {}
 
     def _register(self, target: Target, config: Config, now: datetime) -> str | None:
         """Makes the store's targets those of the configuration."""
@@ -149,8 +151,9 @@ class Survey:
         try:
             rows = repository.pull_requests(asked)
             judged: dict[int, Sha] = {}
+            opened = self._opened(target, rows)
             for row in rows:
-                orphaned = self._orphaned(target, config, row)
+                orphaned = _orphaned(opened.get(row.number), config)
                 if orphaned is not None:
                     outputs = (*outputs, Outputs("", statuses={(row.head, READY): orphaned}))
                 elif target.ready_for.get(row.number) == row.head:
@@ -168,10 +171,10 @@ class Survey:
                 outputs = (*outputs, found)
         return Surveyed(replace(target, ready_for=judged), outputs)
 
-    def _orphaned(self, target: Target, config: Config, row: PullRequestBrief) -> Status | None:
-        """Nobody would watch its merge: the target that it was opened for is gone."""
-        of = self._proposed_for(target, row)
-        pipeline, _, environment = (of or "").partition("/")
-        if of is None or policy_for(config, pipeline, environment, "") is not None:
-            return None
-        return Status(StatusState.FAILURE, f"{of} is not promoted any more; close this one")
+
+def _orphaned(of: str | None, config: Config) -> Status | None:
+    """Nobody would watch the merge: the target that it was opened for is gone."""
+    pipeline, _, environment = (of or "").partition("/")
+    if of is None or policy_for(config, pipeline, environment, "") is not None:
+        return None
+    return Status(StatusState.FAILURE, f"{of} is not promoted any more; close this one")

@@ -14,7 +14,7 @@ from pilotage.engine.outside import Outside
 from pilotage.engine.worker import Engine
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.serve import Server, bound, url_of
-from pilotage.sandbox.world import REPOSITORY, World
+from pilotage.sandbox.world import World
 from pilotage.store import Event, Store
 from pilotage.web.app import create_app
 
@@ -98,7 +98,7 @@ class Running:
             self.on_event(event)
 
     def promotion(self, pull: PullRequest) -> Promotion | None:
-        return self.store.promotion_of(REPOSITORY, pull.number)
+        return next(iter(self.store.promotions(TARGET, pull_requests=[pull.number])), None)
 
     def until_settled(self) -> None:
         def looked_at() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, select
 
 from pilotage.core.model import Promotion, State
 from pilotage.store.documents import PAYLOAD, PROMOTION
@@ -41,25 +41,20 @@ def promotions(
         query = query.where(table.state.in_(sorted(states)))
     if pull_requests is not None:
         query = query.where(table.pull_request.in_(sorted(pull_requests)))
-    return _newest(connection, query, limit)
-
-
-def promotion_of(connection: Connection, repository: str, pull_request: int) -> Promotion | None:
-    table = promotions_table.c
-    query = select(table.id, table.document).join(targets_table)
-    query = query.where(targets_table.c.repository == repository)
-    found = _newest(connection, query.where(table.pull_request == pull_request), 1)
-    return found[0] if found else None
-
-
-def _newest(
-    connection: Connection, query: Select[tuple[str, str]], limit: int
-) -> tuple[Promotion, ...]:
-    table = promotions_table.c
     newest = query.order_by(table.created_at.desc(), table.number.desc(), table.id).limit(limit)
     return tuple(
         PROMOTION.read(row.document, f"promotion {row.id}") for row in connection.execute(newest)
     )
+
+
+def targets_of(
+    connection: Connection, repository: str, pull_requests: Collection[int]
+) -> dict[int, str]:
+    table = promotions_table.c
+    query = select(table.pull_request, table.target).join(targets_table)
+    query = query.where(targets_table.c.repository == repository)
+    query = query.where(table.pull_request.in_(sorted(pull_requests)))
+    return {row.pull_request: row.target for row in connection.execute(query)}
 
 
 def history(

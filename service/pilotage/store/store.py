@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -309,10 +309,10 @@ class Store:
                 connection, target=target, states=states, pull_requests=pull_requests, limit=limit
             )
 
-    def promotion_of(self, repository: str, pull_request: int) -> Promotion | None:
-        """Whose pull request it is; the newest one, should it have carried several."""
+    def targets_of(self, repository: str, pull_requests: Collection[int]) -> Mapping[int, str]:
+        """Pull request to the target that it was opened for, retired ones too."""
         with self._database.read() as connection:
-            return history.promotion_of(connection, repository, pull_request)
+            return history.targets_of(connection, repository, pull_requests)
 
     def history(
         self,
