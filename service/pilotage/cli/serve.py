@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import signal
 import socket
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _GRACE = 10
 """Seconds that open requests have to end."""
+_MALLOC = ((-8, 1), (-3, 128 * 1024), (-1, 128 * 1024))
+"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), as malloc.h numbers them."""
 _BACKLOG = 128
 """So many are taken at once before any is hung up on: with more of them files could run out."""
 
@@ -41,6 +44,7 @@ def serve(
     from pilotage.settings import SettingsError, load_settings
     from pilotage.store import StoreError
 
+    _give_memory_back()
     try:
         settings = load_settings(config)
     except SettingsError as error:
@@ -54,6 +58,15 @@ def serve(
         _run(settings, migrate=migrate)
     except StoreError as error:
         fail(str(error), Exit.NO)
+
+
+def _give_memory_back() -> None:
+    """Of glibc: one arena for all threads, and large blocks return to the system when they are
+    freed. Each thread would otherwise keep as much as its largest answer of Argo CD once took."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # another C library has its own ways
+        for parameter, value in _MALLOC:
+            mallopt(parameter, value)
 
 
 def _run(settings: Settings, *, migrate: bool) -> None:
