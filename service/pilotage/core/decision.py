@@ -110,6 +110,11 @@ class Draft:
     def follow(self, promotion: Promotion | None) -> None:
         self.target = replace(self.target, release=promotion)
 
+    def end(self, promotion: Promotion, by: str = "") -> None:
+        """A proposal that is over, with its state and conclusion; `by` whom, where by a person."""
+        self.ended.append(promotion)
+        self.tell(EventKind.ENDED, promotion.conclusion, promotion=promotion, by=by)
+
     def tell(
         self,
         kind: EventKind,

@@ -76,9 +76,9 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
         reason = f"it goes into {current.value.base_branch}, not {base}"
         return Gate("contents", Verdict.FAIL, reason, f"set its base branch to {base} again")
     gone = _gone(promotion, seen)
-    if gone:
+    if gone is not None:
         step = "close this pull request, or restore the file"
-        return Gate("contents", Verdict.FAIL, f"{gone[0]} is not on {base} any more", step)
+        return Gate("contents", Verdict.FAIL, f"{gone} is not on {base} any more", step)
     match seen.versions_on_head:
         case None:
             return Gate("contents", Verdict.WAIT, "the branch has not been read yet")
@@ -104,12 +104,13 @@ def _otherwise(promotion: Promotion, versions: Mapping[str, str]) -> str | None:
     return None
 
 
-def _gone(promotion: Promotion, seen: Snapshot) -> list[str]:
-    """Files to edit that somebody removed meanwhile, with the whole service, say."""
+def _gone(promotion: Promotion, seen: Snapshot) -> str | None:
+    """A file to edit that somebody removed meanwhile, with the whole service, say."""
     if not seen.edited_on_base:
-        return []
+        return None
     there = [change for change in promotion.changes if change.before is not None]
-    return [file for file in files_of(there) if seen.proposal_at_head.get(file) is None]
+    missing = (file for file in files_of(there) if seen.proposal_at_head.get(file) is None)
+    return next(missing, None)
 
 
 def proof(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:

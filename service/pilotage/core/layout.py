@@ -106,8 +106,10 @@ class Layout:
 
     def misnamed(self, path: str) -> str | None:
         """The name that this file's service would have, if services could be called so."""
-        match = None if self.named is not None else self._any_name.fullmatch(path)
-        if match is None or self.has(path) or self._is_elsewhere(path, len(match["service"])):
+        if self.named is not None or self.has(path):
+            return None
+        match = _expression(self.files, _ANY_NAME).fullmatch(path)
+        if match is None or self._is_elsewhere(path, len(match["service"])):
             return None
         return match["service"]
 
@@ -116,7 +118,7 @@ class Layout:
         present = frozenset(paths)
         found = set(self.named or ())
         if self.named is None:
-            expression = self._readings[0]
+            expression = _expression(self.files)
             found |= {
                 match["service"]
                 for path in present
@@ -134,10 +136,6 @@ class Layout:
 
     def _version_file(self, service: str) -> str:
         return self.version_rule(service).place.file
-
-    @cached_property
-    def _any_name(self) -> re.Pattern[str]:
-        return _expression(self.files, _ANY_NAME)
 
     @cached_property
     def _readings(self) -> tuple[re.Pattern[str], ...]:

@@ -48,9 +48,8 @@ def merged_elsewhere(draft: Draft, promotion: Promotion, pull_request: PullReque
     by, into = pull_request.merged_by or "somebody", pull_request.base_branch
     conclusion = f"merged by {by} into {into}, not {draft.seen.base_branch}: nothing is released"
     ended = replace(promotion, state=State.SUPERSEDED, ended_at=draft.now, conclusion=conclusion)
-    draft.ended.append(ended)
+    draft.end(ended, by)
     draft.propose(None)
-    draft.tell(EventKind.ENDED, conclusion, promotion=ended, by=by)
     draft.outputs.append(superseded_outputs(ended, draft.now))
     draft.wake(draft.now)
 
@@ -71,9 +70,8 @@ def _take_over(draft: Draft, promotion: Promotion, found: MergeSeen) -> None:
             ended_at=draft.now,
             conclusion=f"{text}; it changed no promoted value",
         )
-        draft.ended.append(ended)
+        draft.end(ended, merge.by)
         draft.propose(None)
-        draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=merge.by)
         _say(draft, promotion, merge, "it changed no promoted value")
         return
     release = started(replace(promotion, changes=found.changes), merge)

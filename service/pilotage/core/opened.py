@@ -60,8 +60,7 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
     by = pull_request.closed_by or "somebody"
     if promotion.ended_at is not None:
         ended = replace(promotion, state=State.SUPERSEDED)
-        draft.ended.append(ended)
-        draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended)
+        draft.end(ended)
         draft.outputs.append(superseded_outputs(ended, draft.now))
         draft.propose(None)
         draft.wake(draft.now)
@@ -76,8 +75,7 @@ def _closed(draft: Draft, promotion: Promotion, pull_request: PullRequest) -> No
     draft.target = replace(
         draft.target, proposal=None, refused=(*draft.target.refused, refusal)[-50:]
     )
-    draft.ended.append(ended)
-    draft.tell(EventKind.ENDED, ended.conclusion, promotion=ended, by=by)
+    draft.end(ended, by)
     draft.outputs.append(closed_outputs(ended, pull_request, draft.now))
     draft.explain("closed", ended.conclusion, "reopen it, or another set will be proposed")
     draft.wake(draft.now)
@@ -197,8 +195,7 @@ def reopened(draft: Draft) -> None:
         ended = replace(newer, ended_at=draft.now, state=State.SUPERSEDED, conclusion=conclusion)
         _close(draft, ended)
         draft.outputs.append(superseded_outputs(ended, draft.now))
-        draft.ended.append(ended)
-        draft.tell(EventKind.ENDED, conclusion, promotion=ended)
+        draft.end(ended)
     back = replace(promotion, state=State.OPEN, ended_at=None, conclusion="")
     refused = tuple(found for found in draft.target.refused if found.promotion != promotion.id)
     choice = promotion.choice or draft.target.choice

@@ -23,10 +23,10 @@ from pilotage.core.version_rules import is_older
 def others(draft: Draft) -> None:
     if draft.seen.policy.pipeline.mode is Mode.OBSERVE:
         return
-    judged = dict(draft.target.ready_for)
+    judged, own_head = dict(draft.target.ready_for), _own_head(draft)
     for other in draft.seen.others:
         brief = other.brief
-        if brief.head == _own_head(draft):
+        if brief.head == own_head:
             continue  # a status belongs to the commit: that of our pull request asks for more
         status = _status(draft, other)
         statuses = {(brief.head, READY): status}

@@ -62,7 +62,7 @@ class Survey:
             return Surveyed(replace(target, config_problem=str(error)), outputs)
         except ConfigError as error:
             brief = error.problems[0].brief
-            told = Outputs("", statuses={(head, CONFIG): Status(StatusState.FAILURE, brief)})
+            told = _said(head, CONFIG, Status(StatusState.FAILURE, brief))
             outputs = self._meanwhile(target, repository, brief, post, now)
             return Surveyed(replace(target, config_problem=str(error)), (told, *outputs))
         problem = self._register(target, config, now)
@@ -86,9 +86,9 @@ class Survey:
             opened = self._opened(target, rows)
             for row in rows:
                 if row.number in opened:
-                    outputs.append(Outputs("", statuses={(row.head, READY): closed}))
+                    outputs.append(_said(row.head, READY, closed))
                 elif repository.changed_files(row.number, row.head) == frozenset({FILE}):
-                    outputs.append(Outputs("", statuses={(row.head, READY): _UNTOUCHED}))
+                    outputs.append(_said(row.head, READY, _UNTOUCHED))
         except GitHubError as error:
             log.warning("pull requests cannot be read", reason=str(error))
         return tuple(outputs)
@@ -135,7 +135,7 @@ class Survey:
             status = Status(StatusState.SUCCESS, "the configuration can be used")
         else:
             return ()
-        return (Outputs(promotion="", statuses={(head, CONFIG): status}),)
+        return (_said(head, CONFIG, status),)
 
     def _others(
         self,
@@ -155,21 +155,24 @@ class Survey:
             for row in rows:
                 orphaned = _orphaned(opened.get(row.number), config)
                 if orphaned is not None:
-                    outputs = (*outputs, Outputs("", statuses={(row.head, READY): orphaned}))
+                    outputs = (*outputs, _said(row.head, READY, orphaned))
                 elif target.ready_for.get(row.number) == row.head:
                     judged[row.number] = row.head
                 elif not touched_targets(config, repository.changed_files(row.number, row.head)):
-                    found = Outputs(promotion="", statuses={(row.head, READY): _UNTOUCHED})
-                    outputs = (*outputs, found)
+                    outputs = (*outputs, _said(row.head, READY, _UNTOUCHED))
                     judged[row.number] = row.head
         except GitHubError as error:
             until = error.until if isinstance(error, RateLimited) else None
             raise CannotObserve(str(error), until) from None
         for queued in post.queued:
             if queued.pull_request in judged:
-                found = Outputs(promotion="", statuses={(queued.sha, READY): _UNTOUCHED})
-                outputs = (*outputs, found)
+                outputs = (*outputs, _said(queued.sha, READY, _UNTOUCHED))
         return Surveyed(replace(target, ready_for=judged), outputs)
+
+
+def _said(sha: Sha, context: str, status: Status) -> Outputs:
+    """One status alone, of no promotion: one that cannot be written keeps no other back."""
+    return Outputs("", statuses={(sha, context): status})
 
 
 def _orphaned(of: str | None, config: Config) -> Status | None:

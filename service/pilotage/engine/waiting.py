@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from pilotage.core.retry import is_over
+
 _LONGEST = timedelta(seconds=5)
 """Another replica may have written a row that nobody told us of."""
 
@@ -89,7 +91,7 @@ class WaitingRoom:
 
     def _is_late(self, now: datetime) -> bool:
         """Also after the clock was put back: nobody waits until it has caught up."""
-        return not now < self._look_by <= now + self._longest
+        return is_over(self._look_by, now, self._longest)
 
     def _tell(self, due: datetime | None) -> None:
         if due is not None and (self._due is None or due < self._due):

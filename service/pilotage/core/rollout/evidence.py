@@ -82,13 +82,18 @@ def image_workload(image: Image, tree: ResourceTree, case: Case) -> bool:
     )
 
 
-def _is_image(reference: str, wanted: str, name: str) -> bool:
+def image_parts(reference: str) -> tuple[str, str, str]:
+    """Repository, tag and digest, whatever a cluster or a specification calls an image; empty
+    where there is none."""
     tagged, _, digest = reference.partition("@")
     repository, colon, tag = tagged.rpartition(":")
-    if not colon or "/" in tag:
-        repository, tag = tagged, ""
+    return (repository, tag, digest) if colon and "/" not in tag else (tagged, "", digest)
+
+
+def _is_image(reference: str, wanted: str, name: str) -> bool:
+    repository, tag, digest = image_parts(reference)
     named = not name or repository == name or repository.endswith(f"/{name}")
-    return named and wanted in (reference, tagged, tag, digest)
+    return named and wanted in (reference, reference.partition("@")[0], tag, digest)
 
 
 def names_ours(message: str, case: Case) -> bool:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from pilotage import edit
 from pilotage.core.application import Source
+from pilotage.core.rollout.evidence import image_parts
 
 _NAMES_A_VERSION = re.compile(r"tag|version|digest|image|revision", re.IGNORECASE)
 
@@ -69,8 +70,5 @@ def _text(value: object) -> Iterator[tuple[str, str]]:
 
 def _parts(value: str) -> Iterator[str]:
     """The whole, and the tag, the digest and both of an image string: `r.io/api:v1@sha256:…`."""
-    yield value
-    reference = value.rpartition("=")[2]
-    name, at, digest = reference.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    yield from (digest, tag, f"{tag}{at}{digest}")
+    _, tag, digest = image_parts(value.rpartition("=")[2])
+    yield from (value, tag, digest, f"{tag}@{digest}" if digest else tag)
