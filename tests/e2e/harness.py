@@ -5,6 +5,7 @@ Waits are on the engine's own ticks, never on the clock; a story that stalls say
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -202,9 +203,15 @@ class Service:
         found = self.world.github.statuses(self.world.repository, pull.head_sha)
         return found["pilotage/ready"].description or ""
 
+    def tick(self, pull: PullRequest, item: str, by: str = "maria", checked: bool = True) -> None:
+        """As a person does: once the page shows the box the other way round."""
+        shown = re.compile(rf"- \[{' ' if checked else 'x'}\] .*<!-- item:{item} -->")
+        self.until(lambda: bool(shown.search(pull.body)), f"{item} can be set to {checked}")
+        self.world.github.tick(pull, item, by, checked)
+
     def tick_all(self, pull: PullRequest, by: str = "maria") -> None:
         for item in ("feature", "migrations"):
-            self.world.github.tick(pull, item, by)
+            self.tick(pull, item, by)
 
     def until_ready(self, pull: PullRequest) -> None:
         self.until(lambda: self.ready(pull) == "success", f"#{pull.number} may be merged")

@@ -234,7 +234,7 @@ def test_a_redelivery_is_accepted_and_changes_nothing(tmp_path: Path) -> None:
         world.deploy("api", "api-v9.1.1")
         pull = service.until_open()
         world.github.comment(pull, "/pilotage tick migrations", "maria")
-        world.github.tick(pull, "feature", "maria")
+        service.tick(pull, "feature")
         service.until_ready(pull)
         world.argocd.stop_controller()
         service.until_idle()

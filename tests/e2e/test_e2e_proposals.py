@@ -75,7 +75,7 @@ def test_after_a_tick_a_newer_version_waits_until_it_is_asked_for(tmp_path: Path
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
         pull = service.until_open()
-        world.github.tick(pull, "feature", "maria")
+        service.tick(pull, "feature")
         service.until(lambda: "**@maria**" in pull.body, "the tick is attributed")
         first = pull.head_sha
         world.deploy("api", "api-v9.1.2")
@@ -252,7 +252,7 @@ def test_a_reopened_pull_request_is_open_again(tmp_path: Path) -> None:
         service.until_settled()
         world.deploy("api", "api-v9.1.1")
         pull = service.until_open()
-        world.github.tick(pull, "feature", "maria")
+        service.tick(pull, "feature")
         service.until(lambda: "**@maria**" in pull.body, "the tick is attributed")
         world.github.close(pull, "li")
         service.until_state(1, State.CLOSED)
@@ -260,7 +260,7 @@ def test_a_reopened_pull_request_is_open_again(tmp_path: Path) -> None:
         world.github.reopen(pull, "li")
         service.until_state(1, State.OPEN)
         service.until(lambda: "**Not ready to merge:** 1 box open" in pull.body, "it says so again")
-        world.github.tick(pull, "migrations", "maria")
+        service.tick(pull, "migrations")
         service.until_ready(pull)
         world.github.merge(pull, "maria")
         assert service.until_state(1).state is State.CONFIRMED
@@ -279,7 +279,7 @@ def test_reopened_while_a_newer_one_is_open(tmp_path: Path, touched: bool) -> No
         world.deploy("api", "api-v9.1.2")
         second = service.until_open(2)
         if touched:
-            world.github.tick(second, "feature", "maria")
+            service.tick(second, "feature")
             service.until(lambda: "**@maria**" in second.body, "the newer one is in review")
         world.github.reopen(first, "li")
         if touched:

@@ -64,7 +64,7 @@ def test_a_tick_that_our_rewriting_overwrites_is_restored(tmp_path: Path, told: 
             world.github.tick(pull, "migrations", "li")
 
         with meanwhile(world, "PATCH", "*/pulls/1", li_ticks) as happened:
-            world.github.tick(pull, "feature", "maria")
+            service.tick(pull, "feature")
             service.until(happened.is_set, "li ticked just before our write")
         service.until_ready(pull)
         assert _ticks(service) == {("feature", "maria"), ("migrations", "li")}
@@ -79,7 +79,7 @@ def test_a_box_that_is_opened_again_closes_the_gate(tmp_path: Path) -> None:
         pull = _opened(world, service)
         service.tick_all(pull)
         service.until_ready(pull)
-        world.github.tick(pull, "feature", "li", checked=False)
+        service.tick(pull, "feature", "li", checked=False)
         service.until(lambda: service.ready(pull) == "pending", "the gate is closed again")
         assert _ticks(service) == {("migrations", "maria")}
         service.until(lambda: "- [ ] Feature" in pull.body, "the body shows it")
@@ -186,7 +186,7 @@ def test_each_command_is_answered_once(tmp_path: Path) -> None:
         say("/pilotage tick nonsense", "maria", "-1", "there are feature, migrations")
         say("/Pilotage tick Feature migrations\n/pilotage explain", "maria", "+1", "every box is")
         assert _ticks(service) == {("feature", "maria"), ("migrations", "maria")}
-        world.github.tick(pull, "migrations", "maria", checked=False)
+        service.tick(pull, "migrations", checked=False)
         say("/pilotage explain", "maria", "+1", "**checklist**: 1 box open")
         say("/pilotage hold wait for the fair", "maria", "+1")
         service.until(lambda: service.ready(pull) == "failure", "it is held")
@@ -411,7 +411,7 @@ def test_the_cost_of_a_promotion_does_not_grow_with_its_services(
         used = git.processes - processes
         assert used <= 25, used
         assert len(world.repository.git.log(f"main..{pull.head_ref}")) == 1
-        world.github.tick(pull, "feature", "maria")
+        service.tick(pull, "feature")
         service.until(lambda: "**@maria**" in pull.body, "the tick is attributed")
         service.until_idle()
         tick = world.github.requests.writes(login=BOT)[len(writes) :]
