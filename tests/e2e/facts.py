@@ -1,6 +1,8 @@
-"""What stands outside at the end of a story, read from the sandbox and not from the service."""
+"""What stands outside before and after a story, set and read at the sandbox, not the service."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from pilotage.sandbox.github import PullRequest
 from pilotage.sandbox.world import BOT, World
@@ -15,6 +17,12 @@ def changed(policy: str, *replacements: tuple[str, str]) -> str:
         assert old in policy, f"{old!r} is not in the policy"
         policy = policy.replace(old, new)
     return policy
+
+
+def keeps_trying(world: World, application: str) -> None:
+    """Argo CD does not give an operation of it up before the service has decided, however slow."""
+    app = world.argocd.application(application)
+    app.policy = replace(app.policy, retry_limit=1_000)
 
 
 def own_pulls(world: World) -> list[PullRequest]:

@@ -19,6 +19,7 @@ from tests.e2e.facts import (
     VERIFY_LONG,
     changed,
     deployments,
+    keeps_trying,
     own_pulls,
     reverts,
     rollout_status,
@@ -181,6 +182,7 @@ def test_dying_around_any_act_does_nothing_twice(
             for item in ("feature", "migrations"):
                 world.github.tick(pull, item, "maria")
             relay.until_ready(pull.number)
+            keeps_trying(world, "api-production")
             world.argocd.fail_next_deployment("api-production", Reason.REFUSED)
             world.github.merge(pull, "maria")
             relay.until_state(1, State.REVERTED)

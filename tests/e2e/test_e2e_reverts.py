@@ -23,6 +23,7 @@ from tests.e2e.facts import (
     VERIFY_LONG,
     changed,
     deployments,
+    keeps_trying,
     own_commits,
     own_pulls,
     reverts,
@@ -396,6 +397,7 @@ def test_an_older_operation_that_blocks_the_revert_is_stopped_once(tmp_path: Pat
     """Argo CD goes on trying the refused version; the revert would wait behind it."""
     with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
         service.until_settled()
+        keeps_trying(world, "api-production")
         world.argocd.fail_next_deployment("api-production", Reason.REFUSED)
         service.release("api", "api-v9.2.0")
         reverted = service.until_state(1)
