@@ -18,7 +18,17 @@ from pathlib import Path
 import pytest
 
 from pilotage.core.change import ServiceChange
-from pilotage.core.model import Choice, Command, Hold, Pause, Quarantined, Reason, State, Subject
+from pilotage.core.model import (
+    Choice,
+    Command,
+    Hold,
+    Outcome,
+    Pause,
+    Quarantined,
+    Reason,
+    State,
+    Subject,
+)
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from tests.cli.conftest import Ran, Run
@@ -174,6 +184,15 @@ class TestExplain:
             assert "gates: 2 boxes open" in ran.out
             assert "opened  pull request 7" in ran.out
 
+    def test_what_was_released_last(self, service: Service, terminal: Terminal) -> None:
+        outcomes = {"api": Outcome.CONFIRMED}
+        service.know(a_target(), a_promotion(State.CONFIRMED, ended_at=NOW, outcomes=outcomes))
+        told = terminal("explain", "shop").out.splitlines()[0]
+        assert told == (
+            "shop/production: nothing is on its way; shop-production-1 was released last, "
+            "confirmed at 2026-11-21T08:30:00+00:00"
+        )
+
     def test_who_did_it_is_said_once(self, service: Service, terminal: Terminal) -> None:
         events = [
             Event(NOW, "paused", "lunch", by="ana"),
@@ -301,7 +320,8 @@ class TestRollback:
     def released(self, service: Service) -> Service:
         web = ServiceChange("web", "web-v5.0.0", "web-v5.1.0", ())
         promotion = an_open(state=State.CONFIRMED, ready="")
-        both = replace(promotion, changes=(*promotion.changes, web))
+        outcomes = dict.fromkeys(("api", "web"), Outcome.CONFIRMED)
+        both = replace(promotion, changes=(*promotion.changes, web), outcomes=outcomes)
         service.know(a_target(), both)
         return service
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -13,13 +14,24 @@ import httpx
 import pytest
 import sqlalchemy.event
 
-from pilotage.core.model import Hold, Pause, Quarantined, Reason, Subject
+from pilotage.core.model import (
+    Hold,
+    Outcome,
+    Pause,
+    Promotion,
+    Quarantined,
+    Reason,
+    State,
+    Subject,
+)
 from pilotage.engine.alone import Folder
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from pilotage.web.api import COMMANDS
-from tests.web.promoted import PRODUCTION, a_target, an_open
+from tests.web.promoted import PRODUCTION, a_promotion, a_target, an_open
 from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer
+
+HOUR = timedelta(hours=1)
 
 
 def _get(service: Service, path: str, token: str = OPERATOR) -> httpx.Response:
@@ -99,6 +111,28 @@ def test_explain_says_why_and_what_happened(service: Service) -> None:
     of_promotion = _get(service, f"explain/{held.id}").json()
     assert of_promotion["promotion"]["id"] == held.id
     assert [each["text"] for each in of_promotion["history"]] == ["pull request 7"]
+
+
+def test_the_last_release_is_the_one_that_was_confirmed_last(service: Service) -> None:
+    """A person's own got its number, and was confirmed, while an older proposal was still open;
+    of another something stayed; nothing of the newest did."""
+
+    def ended(number: int, hours: int, state: State, *became: Outcome) -> Promotion:
+        created, at = NOW + number * HOUR, NOW + hours * HOUR
+        outcomes = dict(zip(("api", "web"), became, strict=False))
+        return a_promotion(state, number, created_at=created, ended_at=at, outcomes=outcomes)
+
+    def last() -> Any:
+        return _get(service, f"explain/{PRODUCTION}").json()["target"]["last_release"]
+
+    service.know(a_target(), ended(5, 9, State.REVERTED, Outcome.REVERTED))
+    assert last() is None
+    service.know(a_target(), ended(2, 3, State.CONFIRMED, Outcome.CONFIRMED))
+    service.know(a_target(), ended(1, 4, State.CONFIRMED, Outcome.CONFIRMED))
+    assert last()["id"] == "shop-production-1"
+    partly = (Outcome.CONFIRMED, Outcome.REVERTED)
+    service.know(a_target(), ended(3, 5, State.REVERTED, *partly))
+    assert last()["id"] == "shop-production-3"
 
 
 def test_a_name_that_is_nearly_right_is_suggested(service: Service) -> None:

@@ -64,5 +64,11 @@ def _state(found: dict[str, Any]) -> str:
     target = found["target"]
     ways = [way for way in (target["release"], target["proposal"]) if way]
     if not ways:
-        return "nothing is on its way"
+        return f"nothing is on its way{_last(target['last_release'])}"
     return "; ".join(f"{way['id']} is {way['state'].replace('_', ' ')}" for way in ways)
+
+
+def _last(release: dict[str, Any] | None) -> str:
+    if release is None:
+        return ""
+    return f"; {release['id']} was released last, {release['state']} at {release['ended_at']}"

@@ -9,12 +9,15 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
-from pilotage.core.model import Promotion, State
+from pilotage.core.model import Outcome, Promotion, State
 from pilotage.store.documents import PAYLOAD, PROMOTION
 from pilotage.store.records import Event
 from pilotage.store.schema import event as events
 from pilotage.store.schema import promotion as promotions_table
 from pilotage.store.schema import target as targets_table
+
+_LOOKED_BACK = 20
+_RELEASED = (State.CONFIRMED, State.REVERTED)
 
 
 def promotion(connection: Connection, promotion_id: str) -> Promotion | None:
@@ -45,6 +48,15 @@ def promotions(
     return tuple(
         PROMOTION.read(row.document, f"promotion {row.id}") for row in connection.execute(newest)
     )
+
+
+def last_release(connection: Connection, target: str) -> Promotion | None:
+    """The one that ended last of which something stayed: another may have got its number later."""
+    ended = promotions(
+        connection, target=target, states=_RELEASED, pull_requests=None, limit=_LOOKED_BACK
+    )
+    stayed = [each for each in ended if Outcome.CONFIRMED in each.outcomes.values()]
+    return max(stayed, key=lambda each: each.ended_at or each.created_at, default=None)
 
 
 def targets_of(

@@ -309,6 +309,11 @@ class Store:
                 connection, target=target, states=states, pull_requests=pull_requests, limit=limit
             )
 
+    def last_release(self, target: str) -> Promotion | None:
+        """What the target runs: of its promotions of which something stayed, the last to end."""
+        with self._database.read() as connection:
+            return history.last_release(connection, target)
+
     def targets_of(self, repository: str, pull_requests: Collection[int]) -> Mapping[int, str]:
         """Pull request to the target that it was opened for, retired ones too."""
         with self._database.read() as connection:

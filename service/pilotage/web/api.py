@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 
-from pilotage.core.model import Command, Promotion, State
+from pilotage.core.model import Command, Promotion
 from pilotage.core.wording import nearest
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
@@ -189,11 +189,10 @@ def _explained(store: Store, name: str) -> dict[str, JsonValue]:
     row, target = _row(store, name), store.read_target(name)
     assert target is not None, "rows are retired, and never removed"
     history = store.history(target=name, newest=True)
-    confirmed = store.promotions(name, [State.CONFIRMED], 1)
     return {
         "subject": name,
         "promotion": None,
-        "target": shown.target(row, target, confirmed[0] if confirmed else None),
+        "target": shown.target(row, target, store.last_release(name)),
         "reasons": list(reasons.of_target(target)),
         "history": [shown.event(each) for each in history],
     }

@@ -12,7 +12,7 @@ from pilotage.core.config.load import ConfigError
 from pilotage.core.config.policy import Policy, policy_for
 from pilotage.core.discovery.find import Found
 from pilotage.core.discovery.names import pinned, release_names, why_unknown
-from pilotage.core.model import Outcome, Promotion, Sha, State
+from pilotage.core.model import Outcome, Promotion, Sha
 from pilotage.core.revert import ByMerge, Reverse, plan_revert
 from pilotage.core.reverting import to_start
 from pilotage.core.snapshot import (
@@ -32,14 +32,13 @@ from pilotage.engine.sights import (
 )
 from pilotage.engine.trees import NoConfigError
 
-_LOOKED_BACK = 20
-"""Releases that a rollback is looked for among."""
-
 
 def with_release(look: Look, snapshot: Snapshot) -> Snapshot:
     release = look.target.release
     if release is None or release.merge is None:
-        return replace(snapshot, last_release=_last_release(look))
+        asked = any(command.name == "rollback" for command in look.post.commands)
+        last = look.store.last_release(look.target.id) if asked else None
+        return replace(snapshot, last_release=last)
     policy = _pinned(look, release)
     if policy is None:
         return snapshot
@@ -188,12 +187,3 @@ def _readings(look: Look, policy: Policy, release: Promotion) -> tuple[Reading, 
         good, text = look.outside.probe.read(check)
         readings.append(Reading(check.name, good, text, look.now))
     return tuple(readings)
-
-
-def _last_release(look: Look) -> Promotion | None:
-    """The one that ended last of which something stayed; another may have got its number later."""
-    if not any(command.name == "rollback" for command in look.post.commands):
-        return None
-    ended = look.store.promotions(look.target.id, [State.CONFIRMED, State.REVERTED], _LOOKED_BACK)
-    stayed = [each for each in ended if Outcome.CONFIRMED in each.outcomes.values()]
-    return max(stayed, key=lambda each: each.ended_at or each.created_at, default=None)
