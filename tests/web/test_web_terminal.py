@@ -29,7 +29,7 @@ from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from pilotage.web.api import COMMANDS
 from tests.web.promoted import PRODUCTION, a_promotion, a_target, an_open
-from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer
+from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer, counted
 
 HOUR = timedelta(hours=1)
 
@@ -196,8 +196,59 @@ class TestCommands:
         answer = _get(service, f"commands/{id_}")
         assert answer.json()["state"] == state
 
-    def test_an_unknown_id_is_404(self, service: Service) -> None:
-        assert _get(service, "commands/shop/production/1").status_code == 404
+    @pytest.mark.parametrize("id_", ["1", "shop/production/1", "shop/europe/1", "comment-1"])
+    def test_an_unknown_id_is_404(self, service: Service, id_: str) -> None:
+        """Whether or not there is such a target, and at once: nothing will ever come of it."""
+        service.know(a_target())
+        _command(service, {"name": "roll", "by": "ana"})
+        answer = _get(service, f"commands/{id_}?wait=60")
+        assert (answer.status_code, answer.json()) == (404, {"error": _NO_COMMAND.format(id_)})
+
+    def test_what_is_taken_while_it_is_asked_for_was_never_unknown(self, service: Service) -> None:
+        """Its mail is gone, and its event is there, between one statement and the next."""
+        service.know(a_target())
+        id_ = _command(service, {"name": "roll"}).json()["id"]
+        pending = [Event(NOW, "command", "operator: roll", data={"command": id_})]
+        engine = service.store._database.engine
+
+        def take(_connection: Any, _cursor: Any, statement: str, *_: object) -> None:
+            if "FROM event" in statement and pending:
+                _taken(service, pending.pop())
+
+        sqlalchemy.event.listen(engine, "after_cursor_execute", take)
+        assert _get(service, f"commands/{id_}").json()["state"] == "done"
+        sqlalchemy.event.remove(engine, "after_cursor_execute", take)
+        assert not pending
+
+    def test_asking_takes_one_statement_and_two_while_it_waits(self, service: Service) -> None:
+        service.know(a_target())
+        id_ = _command(service, {"name": "roll"}).json()["id"]
+        with counted(service) as statements:
+            assert _get(service, f"commands/{id_}").json()["state"] == "waiting"
+        assert len(statements) == 2, statements
+        _taken(service, Event(NOW, "command", "operator: roll", data={"command": id_}))
+        with counted(service) as statements:
+            assert _get(service, f"commands/{id_}").json()["state"] == "done"
+        assert len(statements) == 1, statements
+
+
+_NO_COMMAND = "there is no command {}: none waits, and the latest history tells of none"
+
+
+def _taken(service: Service, told: Event) -> None:
+    """A look of the target consumes its mail, and says what came of it."""
+    lease = service.store.lease("worker", service.store.next_wake() or NOW, HOUR)
+    assert lease is not None
+    loaded = service.store.load(lease)
+    service.store.record(
+        lease,
+        target=loaded.target,
+        events=[told],
+        consumed=[mail.id for mail in loaded.mail],
+        wake_at=NOW,
+        now=NOW,
+        done=True,
+    )
 
 
 def _only_command(service: Service) -> Any:

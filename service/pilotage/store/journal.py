@@ -63,21 +63,26 @@ def load(connection: Connection, lease: Lease) -> Loaded:
     row = connection.execute(_load_target, targets.key(lease)).one_or_none()
     if row is None:
         raise targets.lost(lease)
-    messages = connection.execute(_load_mail, {"lease_target": lease.target})
+    messages = mail(connection, lease.target)
     pending = connection.execute(_load_pending, {"lease_target": lease.target})
     return Loaded(
         target=_target(row),
-        mail=tuple(
-            Mail(
-                target=found.target,
-                kind=found.kind,
-                payload=PAYLOAD.read(found.payload, f"mail {found.id}"),
-                received_at=found.received_at,
-                id=found.id,
-            )
-            for found in messages
-        ),
+        mail=messages,
         pending=tuple(_recorded_act(found) for found in pending),
+    )
+
+
+def mail(connection: Connection, target_id: str) -> tuple[Mail, ...]:
+    """In the order in which it came."""
+    return tuple(
+        Mail(
+            target=found.target,
+            kind=found.kind,
+            payload=PAYLOAD.read(found.payload, f"mail {found.id}"),
+            received_at=found.received_at,
+            id=found.id,
+        )
+        for found in connection.execute(_load_mail, {"lease_target": target_id})
     )
 
 

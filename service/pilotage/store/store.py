@@ -110,6 +110,11 @@ class Store:
         with self._database.write() as connection:
             inbox.post(connection, mail)
 
+    def mail(self, target_id: str) -> Sequence[Mail]:
+        """What waits for the target's next look."""
+        with self._database.read() as connection:
+            return journal.mail(connection, target_id)
+
     def add_report(self, report: Report) -> bool:
         """Keep what CI told; False, and nothing happens, when its id was seen before."""
         with self._database.write() as connection:

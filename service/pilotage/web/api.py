@@ -15,7 +15,7 @@ from pilotage.core.model import Command, Promotion
 from pilotage.core.wording import nearest
 from pilotage.engine import events
 from pilotage.engine.events import NotExpected
-from pilotage.engine.mail import Commanded, posted
+from pilotage.engine.mail import Commanded, posted, sort
 from pilotage.store import Delivery, Report, Store, TargetRow
 from pilotage.web import deployments, reasons, shown
 from pilotage.web.auth import require_bearer
@@ -252,15 +252,27 @@ def _command(backend: Backend, target: str, body: bytes) -> str:
 
 
 def _taken(store: Store, id_: str) -> dict[str, JsonValue]:
-    """`done` or `refused` once the history says so; until then it waits in the target's mail."""
+    """`done` or `refused` once the history says so; until then it waits in the target's mail.
+
+    The history is read again where neither has it: it may have been taken in between.
+    """
     target = id_.rpartition("/")[0]
+    if (answer := _answer(store, target, id_)) is not None:
+        return answer
+    if any(message.id == id_ for message in sort(store.mail(target)).commands):
+        return {"id": id_, "state": "waiting", "text": "it has not been looked at yet"}
+    if (answer := _answer(store, target, id_)) is not None:
+        return answer
+    none = f"there is no command {id_}: none waits, and the latest history tells of none"
+    raise HTTPException(404, none)
+
+
+def _answer(store: Store, target: str, id_: str) -> dict[str, JsonValue] | None:
     for event in reversed(store.history(target=target, newest=True)):
         if event.data.get("command") == id_:
             state = "refused" if event.kind == "refused" else "done"
             return {"id": id_, "state": state, "text": event.text}
-    if store.read_target(target) is None:
-        raise HTTPException(404, f"there is no command {id_}")
-    return {"id": id_, "state": "waiting", "text": "it has not been looked at yet"}
+    return None
 
 
 def _ci(backend: Backend, request: Request) -> None:
