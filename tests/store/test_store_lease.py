@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
 
 from pilotage.core.acts import Done
 from pilotage.store import Event, LeaseLost, Store
-from pilotage.store.targets import TAKE
+from pilotage.store.targets import IN_ORDER, PASS_OVER
 from tests.store.examples import (
     HOUR,
     MINUTE,
@@ -288,13 +289,20 @@ def test_eight_workers_do_two_hundred_jobs_once_each(store: Store) -> None:
     assert len(store.history(limit=1000)) == 200
 
 
+def on_postgresql(statement: ClauseElement) -> str:
+    return " ".join(str(statement.compile(dialect=POSTGRESQL)).split())
+
+
 def test_on_postgresql_workers_pass_over_a_row_that_another_one_is_taking() -> None:
-    statement = str(TAKE.compile(dialect=POSTGRESQL))
-    words = " ".join(statement.split())
-    assert words.startswith("UPDATE target SET")
+    """Not over one that mail is just being left for, which locks its key only."""
+    words = on_postgresql(PASS_OVER)
     assert "ORDER BY target.due_at LIMIT" in words
-    assert "FOR UPDATE SKIP LOCKED)" in words
-    assert words.endswith("RETURNING target.id, target.fence")
+    assert words.endswith("FOR NO KEY UPDATE SKIP LOCKED")
+
+
+def test_on_postgresql_those_who_wake_the_same_targets_take_them_in_the_same_order() -> None:
+    """Else each has what the other one waits for, and PostgreSQL ends one of them."""
+    assert on_postgresql(IN_ORDER).endswith("ORDER BY target.id FOR NO KEY UPDATE")
 
 
 def test_who_knows_that_all_others_are_dead_takes_their_targets_at_once(store: Store) -> None:

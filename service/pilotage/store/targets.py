@@ -115,9 +115,11 @@ def _earlier(column: ColumnElement[datetime]) -> ColumnElement[datetime | None]:
 
 
 _FREE = target.c.lease_owner.is_(None)
+_WOKEN = target.c.id.in_(bindparam("woken", expanding=True)) & target.c.retired_at.is_(None)
+IN_ORDER = select(target.c.id).where(_WOKEN).order_by(target.c.id).with_for_update(key_share=True)
 _WAKING = (
     update(target)
-    .where(target.c.id.in_(bindparam("woken", expanding=True)), target.c.retired_at.is_(None))
+    .where(_WOKEN)
     .values(
         wake_at=_earlier(target.c.wake_at),
         due_at=case((_FREE, _earlier(target.c.due_at)), else_=target.c.due_at),
@@ -128,8 +130,14 @@ _WAKING = (
 
 def wake(connection: Connection, target_ids: Collection[str], at: datetime) -> None:
     """Never later than it was. Unknown and retired targets are passed over."""
-    if target_ids:
-        connection.execute(_WAKING, {"woken": sorted(target_ids), "wake": at})
+    if not target_ids:
+        return
+    woken = {"woken": sorted(target_ids)}
+    if connection.dialect.name == "postgresql":
+        # Two who wake the same targets would otherwise each wait for what the other one has. A
+        # statement of its own: one that locks and writes still meets the rows as they were before.
+        connection.execute(IN_ORDER, woken)
+    connection.execute(_WAKING, woken | {"wake": at})
 
 
 def touch(connection: Connection) -> None:
@@ -154,20 +162,30 @@ def due(connection: Connection, now: datetime) -> str | None:
     return connection.scalar(_DUE, {"now": now})
 
 
-TAKE = (
+PASS_OVER = _DUE.with_for_update(skip_locked=True, key_share=True)
+"""As `due`, without those that another worker is taking; kept from all others from then on."""
+_GIVE = (
     update(target)
-    .where(target.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
     .values(fence=target.c.fence + 1, woken_at=None)
     .returning(target.c.id, target.c.fence)
 )
-"""One statement that no two workers can both win."""
+_GIVE_DUE = _GIVE.where(target.c.id == _DUE.scalar_subquery())
+_GIVE_FOUND = _GIVE.where(target.c.id == bindparam("found"))
 
 
 def lease(connection: Connection, owner: str, now: datetime, lease_for: timedelta) -> Lease | None:
     """The due target that has waited longest, if any."""
     until = now + lease_for
-    given = {"now": now, "lease_owner": owner, "due_at": until}
-    row = connection.execute(TAKE, given).one_or_none()
+    given = {"lease_owner": owner, "due_at": until}
+    if connection.dialect.name == "postgresql":
+        # As one statement it would write to the row as it was before it waited for others.
+        found = connection.scalar(PASS_OVER, {"now": now})
+        if found is None:
+            return None
+        taken = connection.execute(_GIVE_FOUND, given | {"found": found})
+    else:
+        taken = connection.execute(_GIVE_DUE, given | {"now": now})
+    row = taken.one_or_none()
     return Lease(row.id, owner, row.fence, until) if row is not None else None
 
 
@@ -183,7 +201,7 @@ def lost(lease: Lease) -> LeaseLost:
     return LeaseLost(lease.target, lease.owner, lease.fence)
 
 
-_HOLD_STILL = select(target.c.id).where(HELD).with_for_update()
+_HOLD_STILL = select(target.c.id).where(HELD).with_for_update(key_share=True)
 
 
 def hold_still(connection: Connection, lease: Lease) -> None:
