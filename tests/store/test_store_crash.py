@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from pilotage.store import Store, StoreUnavailable, database
 from tests.store.examples import NOW, PRODUCTION, a_delivery, a_mail, a_notice, a_promotion, leased
@@ -108,6 +110,22 @@ def test_an_error_does_not_show_what_was_to_be_stored(store: Store) -> None:
     assert PRODUCTION not in str(caught.value)
     assert store.promotions() == ()
     assert store.act(a_notice().key) is None
+
+
+def test_the_further_lines_of_an_error_are_not_shown(store: Store, url: str) -> None:
+    """PostgreSQL names the row in them: `DETAIL:  Key (target, number)=(shop/production, 1) …`."""
+    other = database.connect(url)
+    with other.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON delivery"
+            f" BEGIN SELECT RAISE(ABORT, 'duplicate key\nDETAIL: {PRODUCTION}'); END"
+        )
+    other.close()
+    with pytest.raises(IntegrityError, match="duplicate key") as caught:
+        store.receive(a_delivery())
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "INSERT INTO delivery" in shown, "which statement it was"
+    assert PRODUCTION not in shown
 
 
 def test_a_commit_waits_for_the_disk_and_readers_do_not_wait_for_it(url: str) -> None:

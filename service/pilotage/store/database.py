@@ -118,12 +118,31 @@ def _sqlite(url: URL, shown: str) -> Engine:
 def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise  # our own mistake, which waiting does not cure
     except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        reason = str(cause).strip().partition("\n")[0]
+        reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        if isinstance(error, DBAPIError) and _is_our_mistake(error, engine):
+            _forget_values(error, reason)
+            raise
         raise StoreUnavailable(engine.url.render_as_string(), reason) from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _is_our_mistake(error: DBAPIError, engine: Engine) -> bool:
+    """Waiting does not cure it. On PostgreSQL a right or a table that is missing is a
+    `ProgrammingError` too, which somebody may put right."""
+    if isinstance(error, ProgrammingError):
+        return engine.dialect.name != "postgresql"
+    return isinstance(error, (IntegrityError, DataError))
+
+
+def _forget_values(error: DBAPIError, reason: str) -> None:
+    """PostgreSQL's further lines quote the row; a log must not, and it shows the cause as well."""
+    if error.orig is not None:
+        error.orig.args = (reason,)
+    error.args = (reason,)
 
 
 def insert(connection: Connection, table: Table) -> Insert:
