@@ -311,7 +311,9 @@ def test_another_base_closes_the_gate_and_its_merge_releases_nothing(tmp_path: P
         world.repository.git.put_ref("refs/heads/other", pull.base_sha)
         _set_base(world, pull, "other")
         service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
-        assert service.why(pull).startswith("it goes into other, not main; set its base branch")
+        assert service.why(pull).startswith(
+            "it goes into other, not main; set its base branch to main"
+        )
         world.github.merge(pull, "maria", bypass=True)
         ended = service.until_state(1)
         assert ended.state is State.SUPERSEDED
@@ -320,6 +322,28 @@ def test_another_base_closes_the_gate_and_its_merge_releases_nothing(tmp_path: P
         second = service.until_open(2)
         service.review_and_merge(second)
         assert service.until_state(2).state is State.CONFIRMED
+
+
+def test_a_default_branch_that_is_switched_is_watched_from_then_on(tmp_path: Path) -> None:
+    """The old one stays, and what is open goes into it until somebody changes that."""
+    with quick_world(tmp_path) as world, Service(world, tmp_path) as service:
+        service.until_settled()
+        world.deploy("api", "api-v9.1.1")
+        pull = service.until_reviewed()
+        world.github.commit(world.repository, "trunk", {"NOTES.md": "new\n"}, "Begin", "maria")
+        world.repository.default_branch = "trunk"
+        world.repository.git.run("symbolic-ref", "HEAD", "refs/heads/trunk")
+        service.until(lambda: service.ready(pull) == "failure", "the gate is closed")
+        why = "it goes into main, not trunk; set its base branch to trunk"
+        assert service.why(pull) == why
+        (told,) = service.events("branch_switched")
+        assert told.text == (
+            "trunk is the repository's default branch now, and was main: it is watched instead"
+        )
+        _set_base(world, pull, "trunk")
+        service.until_ready(pull)
+        assert len(service.events("branch_switched")) == 1
+        assert not service.events("person_rolled_back")
 
 
 def _set_base(world: World, pull: PullRequest, base: str) -> None:

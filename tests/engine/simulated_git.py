@@ -68,6 +68,7 @@ class Server:
         self.chaos = chaos
         self.commits: dict[str, Made] = {}
         self.refs: dict[str, str] = {}
+        self.default = MAIN
         self.trees: dict[str, Mapping[str, str]] = {}
         self.on_push: Callable[[str, str | None, str | None, str], None] = lambda *_: None
         self.protects: Callable[[str, str], str | None] = lambda branch, sha: None
@@ -154,6 +155,7 @@ class Clone:
         self._login = login
         self._known: set[str] = set()
         self._heads: dict[str, str] = {}
+        self._default = MAIN
 
     def _unreachable(self, _: bool) -> Exception:
         return Unreachable(URL, "no answer within 60 s")
@@ -166,6 +168,7 @@ class Clone:
     def fetch(self) -> Mapping[str, str]:
         def do() -> Mapping[str, str]:
             self._heads = dict(self._server.refs)
+            self._default = self._server.default
             for sha in self._heads.values():
                 self._known |= self._server.ancestors(sha)
             return self._heads
@@ -176,7 +179,7 @@ class Clone:
         return self._heads.get(branch)
 
     def default_branch(self) -> str:
-        return MAIN
+        return self._default
 
     def push(
         self, sha: str, branch: str, expected: str | None, *, may_rewrite: bool = False

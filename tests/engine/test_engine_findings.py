@@ -534,3 +534,31 @@ def test_a_branch_that_may_not_be_written_is_held_and_tried_again_when_it_is_res
     world.operator("resume", "")
     simulation.minutes(2)
     assert world.our_open() is not None, simulation.story()
+
+
+@pytest.mark.parametrize("continued", [True, False])
+def test_another_default_branch_is_no_rollback_by_whoever_wrote_it(
+    known: Database, continued: bool
+) -> None:
+    """One that was left behind has older values, and nobody took anything back; one that goes on
+    from the old one may have a person's rollback, which is not fought."""
+    simulation = Calm(known)
+    world = simulation.world
+    git = world.git
+    git.refs["trunk"] = git.refs[MAIN]
+    simulation.until_ready()
+    world.merge_ready()
+    simulation.minutes(20)
+    assert simulation.on_its_way() == []
+    if continued:
+        git.refs["trunk"] = git.refs[MAIN]
+        older = file_text("production", "api", "api-v1.0.0")
+        git.commit("trunk", {path("production", "api"): older}, "Back\n", "li")
+    git.default = "trunk"
+    simulation.minutes(20)
+    told = [event.kind for event in simulation.store.history(target=TARGET)]
+    assert told.count("branch_switched") == 1, simulation.story()
+    assert told.count("person_rolled_back") == int(continued)
+    assert bool(simulation.target.quarantine) is continued
+    assert simulation.target.running["api"] == "api-v1.0.0"
+    assert simulation.target.base_branch == "trunk"

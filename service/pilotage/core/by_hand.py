@@ -38,6 +38,7 @@ def noticed(draft: Draft) -> None:
         _taken_back(draft, service, (was, found), written)
         _follow_person(draft, written)
     _passing(draft, moved)
+    _switched(draft)
     history = {
         service: _remembered(target.history.get(service, ()), found)
         for service, found in now.items()
@@ -47,8 +48,16 @@ def noticed(draft: Draft) -> None:
         draft.target,
         running=unread | now,
         running_at=seen.base,
+        base_branch=seen.base_branch,
         history={**target.history, **history},
     )
+
+
+def _switched(draft: Draft) -> None:
+    was, now = draft.target.base_branch, draft.seen.base_branch
+    if was not in ("", now):
+        text = f"{now} is the repository's default branch now, and was {was}: it is watched instead"
+        draft.tell(EventKind.BRANCH_SWITCHED, text)
 
 
 def _passing(draft: Draft, moved: Mapping[str, tuple[str, str]]) -> None:

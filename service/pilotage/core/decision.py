@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     PERSON_ROLLED_BACK = "person_rolled_back"
     PERSON_RELEASED = "person_released"
     REOPENED = "reopened"
+    BRANCH_SWITCHED = "branch_switched"
     COMMAND = "command"
     REFUSED = "refused"
 

@@ -74,7 +74,7 @@ def contents(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     base, current = seen.base_branch, seen.pull_request
     if isinstance(current, Known) and current.value.base_branch != base:
         reason = f"it goes into {current.value.base_branch}, not {base}"
-        return Gate("contents", Verdict.FAIL, reason, f"set its base branch to {base} again")
+        return Gate("contents", Verdict.FAIL, reason, f"set its base branch to {base}")
     gone = _gone(promotion, seen)
     if gone is not None:
         step = "close this pull request, or restore the file"

@@ -400,6 +400,8 @@ class Target:
     running: Mapping[str, str] = field(default_factory=dict)
     """Service to version at `running_at`, the base branch's head as last looked at."""
     running_at: Sha | None = None
+    base_branch: str = ""
+    """The repository's default branch, as last looked at; empty before the first look."""
     landed: tuple[Sha, ...] = ()
     """The last commits on the base branch that are ours: merges of our pull requests, reverts."""
     history: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

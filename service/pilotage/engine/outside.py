@@ -61,6 +61,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class _Listing:
     at: datetime
+    into: str
     rows: tuple[PullRequestBrief, ...]
 
 
@@ -82,10 +83,11 @@ class Repository:
         """Open pull requests into the base branch: one list for all targets."""
         with self._lock:
             known = self._listing
-            if known is not None and asked.is_met_by(known.at):
+            base = self.trees.base_branch
+            if known is not None and known.into == base and asked.is_met_by(known.at):
                 return known.rows
-            rows = self._github.open_pull_requests(self.name, self.trees.base_branch)
-            self._listing = _Listing(asked.now, rows)
+            rows = self._github.open_pull_requests(self.name, base)
+            self._listing = _Listing(asked.now, base, rows)
             return rows
 
     def pull_request(self, number: int, asked: Asked) -> PullRequest:

@@ -106,6 +106,43 @@ def test_a_default_branch_that_is_renamed_is_followed(world: World) -> None:
     assert store.default_branch() == "trunk"
 
 
+def test_a_default_branch_that_is_switched_while_the_old_one_stays_is_followed(
+    world: World,
+) -> None:
+    """The server's HEAD comes with the branches: the server is asked for its name only when it
+    has moved away."""
+    store = world.store()
+    store.fetch()
+    assert store.default_branch() == "main"
+    world.commit({"README.md": "# Moved\n"})
+    before = store.processes
+    store.fetch()
+    assert store.default_branch() == "main"
+    assert store.processes - before == 2, "nothing more is asked while it stays"
+    world.git("push", "--quiet", "origin", "main:refs/heads/trunk")
+    world.git("symbolic-ref", "HEAD", "refs/heads/trunk", at=world.origin)
+    world.commit({"README.md": "# Here still\n"})
+    assert set(store.fetch()) == {"main", "trunk"}
+    assert store.default_branch() == "trunk"
+    again = world.store()
+    again.fetch()
+    assert again.default_branch() == "trunk"
+    again.fetch()
+    before = again.processes
+    assert again.default_branch() == "trunk"
+    assert again.processes == before
+
+
+def test_a_default_branch_that_is_not_there_yet_keeps_nothing_from_being_fetched(
+    world: World,
+) -> None:
+    world.git("symbolic-ref", "HEAD", "refs/heads/nothing", at=world.origin)
+    store = world.store()
+    assert set(store.fetch()) == {"main"}
+    world.git("symbolic-ref", "HEAD", "refs/heads/main", at=world.origin)
+    assert store.default_branch() == "main"
+
+
 def test_a_retried_commit_has_the_same_sha_even_in_another_store(world: World) -> None:
     """A crash between commit and push is repaired by making the commit again."""
     one, other = world.store(), world.store()
@@ -134,7 +171,8 @@ def test_a_commit_leaves_no_ref_that_could_be_pushed_or_pruned(world: World) -> 
     store = world.store()
     sha = promote(store, store.fetch()["main"])
     assert world.git("for-each-ref", "--format=%(refname)", at=store.path).split() == [
-        "refs/remotes/origin/main"
+        "refs/pilotage/HEAD",
+        "refs/remotes/origin/main",
     ]
     store.fetch()
     store.repack()

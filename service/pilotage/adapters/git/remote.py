@@ -29,6 +29,10 @@ Credentials = Callable[[], GitCredentials | None]
 
 # Not a mirror: a mirror's refspec would make every push delete branches.
 _HEADS = "+refs/heads/*:refs/remotes/origin/*"
+SERVER_HEAD = "refs/pilotage/HEAD"
+"""Where the server's HEAD stood at the last fetch: it comes with the branches, for nothing."""
+# A pattern, although only HEAD fits it: one that finds nothing (an empty repository) is no error.
+_SERVER_HEAD = f"+HEAD*:{SERVER_HEAD}*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class Remote:
         config: list[tuple[str, str | SecretStr]] = [
             ("remote.origin.url", self.url),
             ("remote.origin.fetch", _HEADS),
+            ("remote.origin.fetch", _SERVER_HEAD),
         ]
         config += [(f"protocol.{name}.allow", "always") for name in self.allow_protocols]
         secrets: list[SecretStr] = []

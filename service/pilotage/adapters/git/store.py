@@ -19,7 +19,7 @@ from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
 from pilotage.adapters.git import files, history, names, writing
 from pilotage.adapters.git.errors import InvalidName, NotARepository, NotFastForward, Offline
-from pilotage.adapters.git.remote import Credentials, Remote
+from pilotage.adapters.git.remote import SERVER_HEAD, Credentials, Remote
 from pilotage.adapters.git.runner import Runner, refuse_leaking_environment
 from pilotage.adapters.git.values import Commit, Conflict, Entry, Identity, Read, Sha
 from pilotage.core.rollout.watch import Relation
@@ -114,8 +114,9 @@ class GitStore:
             if len(list(self.path.glob("objects/pack/*.pack"))) > _PACKS:
                 self.repack()
             heads = self.heads()
-            if self._default_branch not in heads:
-                self._default_branch = None  # renamed, say: the server is asked anew
+            known = self._default_branch
+            if known is None or heads.get(known) != self._shared.server_head:
+                self._default_branch = None  # renamed or switched: the server is asked anew
             return heads
 
     def heads(self) -> Mapping[str, Sha]:
@@ -133,8 +134,9 @@ class GitStore:
         return self._server().head(branch, self.timeouts.network)
 
     def default_branch(self) -> str | None:
-        """As the server says (asked once, and again when that branch is gone); None for an empty
-        repository.
+        """As the server says; None for an empty repository. Asked once, and again when a fetch
+        finds that branch gone, or the server's HEAD elsewhere: at another branch that stands where
+        this one does it is not noticed before one of the two moves.
         For a local clone: the server's default as the clone knows it, else the current branch."""
         if self._default_branch is None:
             if self._remote is not None:
@@ -289,12 +291,16 @@ class GitStore:
     def _read_heads(self) -> dict[str, Sha]:
         bases = ["refs/remotes/origin/"] + (["refs/heads/"] if self._remote is None else [])
         out = self._runner.run(
-            "for-each-ref", "--format=%(objectname) %(refname)", *bases, timeout=self.timeouts.local
-        )
+            "for-each-ref", "--format=%(objectname) %(refname)", *bases, SERVER_HEAD,
+            timeout=self.timeouts.local,
+        )  # fmt: skip
         heads: dict[str, Sha] = {}
+        self._shared.server_head = None
         for base in bases:  # a clone's own branches come last and win
             for line in out.stdout.decode("utf-8", "replace").splitlines():
                 sha, _, ref = line.partition(" ")
+                if ref == SERVER_HEAD:
+                    self._shared.server_head = sha
                 if ref.startswith(base) and ref != "refs/remotes/origin/HEAD":
                     heads[ref.removeprefix(base)] = sha
         return heads
@@ -320,6 +326,7 @@ class _Shared(AbstractContextManager[None]):
     def __init__(self, path: Path) -> None:
         self._mutex = threading.RLock()
         self.heads: Mapping[str, Sha] | None = None
+        self.server_head: Sha | None = None
         self.path = path
 
     @classmethod

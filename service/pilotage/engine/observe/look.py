@@ -57,7 +57,9 @@ class Look:
     target: Target
     post: Post
     now: datetime
+    base_branch: str
     base: Sha
+    """Its head."""
     config: Config
     policy: Policy
     problem: str | None

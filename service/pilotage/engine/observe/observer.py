@@ -65,7 +65,7 @@ class Observer:
                 blind=None,
             ),
             policy=look.policy,
-            base_branch=look.repository.trees.base_branch,
+            base_branch=look.base_branch,
             base=look.base,
             plan=look.plan,
             own=look.own,
@@ -92,9 +92,10 @@ class Observer:
             if _is_behind(trees, target):
                 trees.forget_fetch()
                 trees.refresh(now, self._outside.settings.fetch, post.newest_hint)
-            base = trees.head()
+            branch = trees.base_branch
+            base = trees.git.head(branch)
             if base is None:
-                raise CannotObserve(f"{target.repository} has no branch {trees.base_branch}")
+                raise CannotObserve(f"{target.repository} has no branch {branch}")
             config, policy, problem = _configured(trees, target, base)
             planned = trees.plan(
                 policy.pipeline, policy.source_name, policy.environment_name, base, let_in(target)
@@ -114,6 +115,7 @@ class Observer:
             target=target,
             post=post,
             now=now,
+            base_branch=branch,
             base=base,
             config=config,
             policy=policy,

@@ -10,6 +10,7 @@ from pilotage.adapters.github import GitHubError, RateLimited, Unreachable
 from pilotage.core.change import ServiceChange
 from pilotage.core.layout import layout_of
 from pilotage.core.model import Sha
+from pilotage.core.rollout.watch import Relation
 from pilotage.core.snapshot import (
     Snapshot,
     Written,
@@ -48,6 +49,8 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
     since = look.target.running_at
     if since is None or since == look.base:
         return snapshot
+    if _switched(look, since):
+        return snapshot
     snapshot = replace(snapshot, passed=_passed(look, since))
     now = look.plan.versions_in_target
     before = look.target.running
@@ -64,6 +67,15 @@ def with_people(look: Look, snapshot: Snapshot) -> Snapshot:
             look.policy.pipeline, look.policy.environment_name, commit.parent, commit.sha
         )
     return replace(snapshot, head_moved_by=written, written_changes=changes)
+
+
+def _switched(look: Look, since: Sha) -> bool:
+    """Another branch is the default now, and does not go on from where the one before it stood:
+    nobody released or took back what differs."""
+    if look.target.base_branch in ("", look.base_branch):
+        return False
+    trees = look.repository.trees
+    return trees.relation(since, look.base) is not Relation.DESCENDANT
 
 
 def _last_change(look: Look, since: Sha, files: Sequence[str]) -> Written:
