@@ -28,6 +28,7 @@ THOROUGH = (
     "e2e/test_e2e_discovery.py",
     "e2e/test_e2e_layouts.py",
     "e2e/test_e2e_renders.py",
+    "e2e/test_e2e_replicas.py",
     "e2e/test_e2e_reverts_by_merge.py",
     "e2e/test_e2e_versions.py",
     "engine/test_engine_reverts_by_merge.py",

@@ -37,7 +37,7 @@ def _serve(config: Path, log: Path) -> None:
 
 def settings_toml(settings: Settings) -> str:
     """What `pilotage serve --config` reads, with the secrets spelled out."""
-    github, argocd = settings.github, settings.argocd["main"]
+    github, argocd, shared = settings.github, settings.argocd["main"], settings.database
     assert github.token is not None
     assert github.webhook_secret is not None
 
@@ -49,6 +49,7 @@ def settings_toml(settings: Settings) -> str:
             line("repositories", list(settings.repositories)),
             line("data", str(settings.data)),
             line("port", settings.port),
+            *([line("database", shared.get_secret_value())] if shared else []),
             line("allow_insecure_git", True),
             line("look", "0.5s"),
             line("compare", "1s"),
@@ -79,6 +80,8 @@ class ServiceProcess:
 
     world: World
     folder: Path
+    database: str | None = None
+    """What it shares with others; else it has one of its own."""
     store: Store = field(init=False)
     _config: Path = field(init=False)
     _port: int = field(init=False)
@@ -87,9 +90,9 @@ class ServiceProcess:
 
     def __enter__(self) -> Self:
         data = self.folder / "data"
-        data.mkdir()
+        data.mkdir(parents=True)
         self._port = _free_port()
-        settings = self.world.settings(data, port=self._port)
+        settings = self.world.settings(data, port=self._port, database=self.database)
         self._config = self.folder / "pilotage.toml"
         self._config.write_text(settings_toml(settings))
         self.store = Store.open(settings.database_url)
@@ -129,6 +132,15 @@ class ServiceProcess:
                 return
             self._process.kill()
             self._process.join()
+            self._process = None
+
+    def stop(self) -> None:
+        """As an orchestrator does it: what it is at is finished."""
+        with self._lock:
+            assert self._process is not None
+            self._process.terminate()
+            self._process.join(_PATIENCE)
+            assert self._process.exitcode is not None, self.log()
             self._process = None
 
     @property
