@@ -70,7 +70,10 @@ _VERDICT = re.compile(
     r"(?:\r?\n> Next: [^\r\n]*)?",
     re.MULTILINE,
 )
-_ROLL = re.compile(r"Comment `/pilotage roll` to take it in; the boxes open again\.")
+_ROLL = re.compile(
+    r"(?:Comment `/pilotage roll` to take it in|"
+    r"It was asked for, and goes in once nothing is held or paused); the boxes open again\."
+)
 
 
 def with_last_word(body: str, word: LastWord) -> str:

@@ -103,7 +103,7 @@ def test_a_failed_version_is_put_back_by_value_and_everything_else_stays(tmp_pat
         sha = reverted.merge.sha
         service.until(lambda: "Reverted" in story(pull), "the comment tells the end")
         assert "missing env DATABASE" in story(pull)
-        assert "quarantine lift syrf api api-v9.2.0" in story(pull)
+        assert "quarantine lift syrf/production api api-v9.2.0" in story(pull)
         assert rollout_status(world, sha) == "failure"
         records = deployments(world, sha)
         assert len(records) == 1

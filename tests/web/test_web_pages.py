@@ -124,13 +124,22 @@ def test_what_is_not_proposed_yet_says_what_it_waits_for_and_what_comes_next(
 
 
 @pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
+def test_a_text_of_the_cluster_turns_nothing_around(service: Service, path: str) -> None:
+    because = Reason("api", "crashed: \u202eexe.gnp \u2066x")
+    service.know(a_target(proposal=a_promotion(state=State.OBSERVING), because=(because,)))
+    page = service.client.get(path).text
+    assert "exe.gnp" in page
+    assert not set(page) & set("\u202e\u2066")
+
+
+@pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])
 def test_a_quarantine_is_shown_with_the_command_that_lifts_it(service: Service, path: str) -> None:
     ended = a_promotion(state=State.REVERTED, conclusion="Reverted 7 s after the merge")
     entry = Quarantined("api", "api-v1.2.3", "crashed", NOW)
     service.know(a_target(release=ended))
     service.know(a_target(quarantine=(entry,)))
     text = plain(service.client.get(path).text)
-    assert "Next: pilotage quarantine lift shop api api-v1.2.3" in text
+    assert "Next: pilotage quarantine lift shop/production api api-v1.2.3" in text
 
 
 @pytest.mark.parametrize("path", ["/", "/promotions/shop-production-1"])

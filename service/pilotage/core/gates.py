@@ -58,7 +58,7 @@ def not_paused(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:
     if pause is None:
         return Gate("paused", Verdict.PASS, "not paused")
     reason = f"paused by {pause.by}: {pause.reason}"
-    return Gate("paused", Verdict.FAIL, reason, f"pilotage resume {target.pipeline}")
+    return Gate("paused", Verdict.FAIL, reason, f"pilotage resume {target.id}")
 
 
 def not_held(promotion: Promotion, target: Target, seen: Snapshot) -> Gate:

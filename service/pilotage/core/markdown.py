@@ -17,7 +17,12 @@ _UNSEEN = ("Cf", "Cs")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _ACTIVE = re.compile(r"[\\`*_\[\]#~$]")
 _BEGINS_BLOCK = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
-_LINKED = re.compile(r"@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
+_LINKED = re.compile(
+    r"@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)"
+    r"|(?<=:)(?=(?:[+-]1|100|1234|(?=\d*[a-z])[\w\\+-]{1,80}):)",
+    re.I,
+)
+"""Where GitHub makes a mention, a reference, a link or (`:name:`) a picture of it."""
 _JOINT = "\u2060"
 """The same between `#` and a number in a link of ours, where no line may be broken."""
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")

@@ -284,6 +284,10 @@ class Promotion:
         step = "/pilotage resume" if self.pull_request else f"pilotage resume {self.target} --held"
         return replace(self, hold=Hold(subject, reason, at, by, step, told))
 
+    def is_strange(self, head: Sha) -> bool:
+        """Whether the branch's head is not what the service wrote there last."""
+        return self.branch_head not in (None, head)
+
     def comparison_of(self, change: ServiceChange) -> Comparison | None:
         step = (change.service, change.before, change.after)
         return next(

@@ -85,6 +85,7 @@ class BodyPage:
     differences: tuple[Difference, ...]
     superseded: tuple[Superseded, ...]
     waiting: tuple[ChangeRow, ...]
+    """A newer set; `roll_asked` and `ours` say when it goes in."""
     left_out: tuple[Advice, ...]
     rollback: tuple[str, ...]
     rollback_command: str
@@ -95,6 +96,10 @@ class BodyPage:
     link: str = ""
     not_compared: tuple[str, ...] = ()
     """Services whose commits are not told, with the reasons."""
+    roll_asked: bool = False
+    """Somebody wants the newer set, and a hold or a pause keeps it out."""
+    ours: bool = True
+    """Nobody else has a commit on the branch: then nothing is ever put on top of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,9 +111,9 @@ def _obeyed(draft: Draft, command: Command) -> str | Answer | None:
     obey = _COMMANDS.get(command.name)
     if obey is not None:
         return obey(draft, command)
+    unknown = f"unknown command `{harmless(command.name)}`;" if command.name else "which command?"
     return (
-        f"unknown command `{harmless(command.name)}`; there are hold, resume, roll, tick, "
-        "promote, add, rollback, retry and explain"
+        f"{unknown} there are hold, resume, roll, tick, promote, add, rollback, retry and explain"
     )
 
 
@@ -205,11 +205,22 @@ def _again(draft: Draft, revert: Revert) -> Revert:
             return replace(revert, attempt=revert.attempt + 1, pull_request=None)
 
 
-def _roll(draft: Draft, command: Command) -> str | None:
+def _roll(draft: Draft, command: Command) -> str | Answer | None:
+    """Kept where it cannot be done yet; what will never be done is refused."""
     promotion = draft.proposal
     if promotion is None or promotion.state is not State.OPEN or not promotion.waiting:
         return "no newer set is waiting"
+    match draft.seen.pull_request:
+        case Known(value=request) if promotion.is_strange(request.head):
+            return (
+                "somebody's commit is on the branch, and nothing is put on top of it: merge or "
+                "close this pull request, and the newer set comes with the next one"
+            )
     draft.propose(replace(promotion, roll_asked=True))
+    if promotion.hold is not None:
+        return Answer(f"it goes in once this is no longer held: {promotion.hold.next_step}")
+    if draft.target.pause is not None:
+        return Answer(f"it goes in once the pause is over: pilotage resume {draft.target.id}")
     return None
 
 
@@ -243,7 +254,8 @@ def _rollback(draft: Draft, command: Command) -> str | None:
     while words and words[0].rstrip(",") in release.services:
         chosen.append(words.pop(0).rstrip(","))
     if not chosen and words and (meant := nearest(words[0], release.services, 0.75)):
-        return f"there is no service {words[0]} in {release.id}; did you mean {meant}?"
+        strange = harmless(words[0])
+        return f"there is no service {strange} in {release.id}; did you mean {meant}?"
     if words[:1] == [_REASON]:
         words.pop(0)
     services = tuple(chosen) or release.services

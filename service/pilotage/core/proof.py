@@ -22,6 +22,7 @@ from pilotage.core.rollout.watch import Failed, Held, Live, Overtaken, Pending, 
 from pilotage.core.snapshot import Sight, Snapshot
 from pilotage.core.version import short
 from pilotage.core.version_rules import Refused, refused
+from pilotage.core.wording import typed
 
 _REMEMBERED = 5
 """Proven versions kept for each service after the source has moved on."""
@@ -191,7 +192,7 @@ def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obst
     name, wanted = change.service, change.after
     for found in target.quarantine:
         if (found.service, found.version) == (name, wanted):
-            lift = f"pilotage quarantine lift {policy.pipeline_name} {name} {wanted}"
+            lift = typed("pilotage", "quarantine", "lift", target.id, name, wanted)
             reason = f"{name} {short(wanted, name)} is in quarantine: {found.reason}"
             return Obstacle(name, reason, lift, lasting=True)
     return None

@@ -23,7 +23,7 @@ from pilotage.core.proof import find
 from pilotage.core.prose import clipped, marker, moment, span, title
 from pilotage.core.rendered import is_asked_for
 from pilotage.core.snapshot import Snapshot
-from pilotage.core.wording import listed
+from pilotage.core.wording import listed, typed
 
 _PARTS = {
     "pilotage/evidence": ("proof", "contents", "artifacts", "renders"),
@@ -129,11 +129,13 @@ def _body(
         waiting=tuple(_row(seen, target, promotion, each) for each in promotion.waiting),
         left_out=_left_out(seen, promotion),
         rollback=_rollback(policy),
-        rollback_command=_rollback_command(policy, promotion),
+        rollback_command=_rollback_command(target, promotion),
         notes=_notes(target, promotion, pull_request),
         policy=f"{policy.pipeline.preset or 'own'} at {policy.commit[:7]}",
         link=f"{seen.link}/promotions/{promotion.id}" if seen.link else "",
         not_compared=tuple(comparing.not_compared(policy, promotion)),
+        roll_asked=promotion.roll_asked,
+        ours=pull_request is None or not promotion.is_strange(pull_request.head),
     )
 
 
@@ -146,7 +148,7 @@ def _notes(
         notes.append(f"{_asked(chosen)}, so the other services wait.")
     if target.choice is not None and target.choice != chosen:
         notes.append(f"{_asked(target.choice)}; this set is another one.")
-    if pull_request is not None and promotion.branch_head not in (None, pull_request.head):
+    if pull_request is not None and promotion.is_strange(pull_request.head):
         notes.append(
             f"{pull_request.head[:7]} is a commit that Pilotage did not write: "
             "the branch is left as it is, and newer versions wait."
@@ -292,7 +294,6 @@ def _rollback(policy: Policy) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _rollback_command(policy: Policy, promotion: Promotion) -> str:
+def _rollback_command(target: Target, promotion: Promotion) -> str:
     """As a person would type it, for the first service of the set."""
-    services = " ".join(promotion.services[:1])
-    return f"pilotage rollback {policy.pipeline_name} {services} --reason …"
+    return f"{typed('pilotage', 'rollback', target.id, *promotion.services[:1])} --reason …"

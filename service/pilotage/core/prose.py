@@ -214,12 +214,14 @@ def conclusion(promotion: Promotion, state: State, now: datetime) -> str:
     after = f"{span(now - merged)} after the merge"
     changes = {change.service: change for change in promotion.changes}
     parts = []
+    told: set[str] = set()
     for service, outcome in promotion.outcomes.items():
         reason = promotion.reasons.get(service, "")
         if outcome is Outcome.REVERTED:
             back = changes[service].before
             runs = f"runs {version.short(back, service)} again" if back else "is taken out again"
-            parts.append(f"{service} {runs} ({reason})")
+            parts.append(f"{service} {runs}" + ("" if reason in told else f" ({reason})"))
+            told.add(reason)
         elif outcome is Outcome.OVERTAKEN:
             parts.append(f"{service} was overtaken: {reason}")
         elif outcome is Outcome.CONFIRMED and state is State.REVERTED:

@@ -38,6 +38,7 @@ from pilotage.core.rollout.watch import (
     Watch,
 )
 from pilotage.core.watching import fold, next_looks
+from pilotage.core.wording import listed, verb
 
 _WATCHED = (Outcome.ROLLING_OUT, Outcome.LIVE)
 
@@ -117,19 +118,16 @@ def _with(release: Promotion, service: str, outcome: Outcome, reason: str) -> Pr
 def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     """Live everywhere: it must stay so, and the checks must hold, for the policy's time."""
     outcomes = set(release.outcomes.values())
-    if Outcome.ROLLING_OUT in outcomes and release.live_at is None:
-        return release
-    if Outcome.LIVE not in outcomes:
+    begins = release.live_at is None
+    if Outcome.LIVE not in outcomes or (begins and not _may_begin(release, policy)):
         return release
     period = policy.environment.verification
     live_at = release.live_at or draft.now
-    if release.live_at is None:
+    if begins:
         release = replace(release, live_at=live_at)
-        draft.tell(
-            EventKind.VERIFYING,
-            f"live everywhere; verifying until {prose.second(draft.now + period.for_)}",
-            promotion=release,
-        )
+        until_then = prose.second(draft.now + period.for_)
+        text = f"{_where_live(release)}; verifying until {until_then}"
+        draft.tell(EventKind.VERIFYING, text, promotion=release)
     release = replace(release, checks=verification.take(release.checks, draft.seen.readings))
     until = live_at + period.for_
     draft.wake(until if until > draft.now else draft.now + draft.seen.rhythm.look)
@@ -150,6 +148,20 @@ def _verified(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
             return release
         return hold(draft, release, Subject.BLIND, f"no verdict of {undecided[0]} in time")
     return release if release.hold is not None else _confirmed(release)
+
+
+def _may_begin(release: Promotion, policy: Policy) -> bool:
+    """All of it is live that will be; what goes back together is not verified before."""
+    outcomes = set(release.outcomes.values())
+    together = policy.pipeline.together is Together.ALL
+    return Outcome.ROLLING_OUT not in outcomes and not (together and Outcome.FAILED in outcomes)
+
+
+def _where_live(release: Promotion) -> str:
+    live = [name for name, found in release.outcomes.items() if found is Outcome.LIVE]
+    if len(live) == len(release.outcomes):
+        return "live everywhere"
+    return f"{listed(live)} {verb(len(live), 'is', 'are')} live"
 
 
 def _unseen(release: Promotion, policy: Policy) -> str | None:
@@ -264,11 +276,9 @@ def _state(draft: Draft, release: Promotion) -> Promotion:
     outcomes = set(release.outcomes.values())
     if Outcome.REVERTING in outcomes:
         return replace(release, state=State.REVERTING)
-    if outcomes & {Outcome.ROLLING_OUT, Outcome.FAILED}:
+    if outcomes & {Outcome.ROLLING_OUT, Outcome.FAILED, Outcome.LIVE}:
         live = release.live_at is not None
         return replace(release, state=State.VERIFYING if live else State.ROLLING_OUT)
-    if Outcome.LIVE in outcomes:
-        return replace(release, state=State.VERIFYING)
     if Outcome.REVERTED in outcomes:
         return _ended(draft, release, State.REVERTED)
     if Outcome.CONFIRMED in outcomes:

@@ -21,7 +21,7 @@ from pilotage.core.outputs import (
 )
 from pilotage.core.prose import clipped, list_changes, moment, span, story_marker
 from pilotage.core.rollout.watch import Watch
-from pilotage.core.wording import listed
+from pilotage.core.wording import listed, typed
 
 ROLLOUT = "pilotage/rollout"
 _COMMENT = "how it goes, and what came of it, stands in the comment on the rollout"
@@ -155,9 +155,9 @@ def _afterwards(target: Target, policy: Policy, release: Promotion) -> tuple[Adv
             continue
         name = f"{change.service} {version.short(change.after, change.service)}"
         if (change.service, change.after) in kept_out:
-            what = f"{policy.pipeline_name} {change.service} {change.after}"
+            lift = ("quarantine", "lift", target.id, change.service, change.after)
             text = f"{name} is in quarantine: release a newer version, or, to try this one again,"
-            advice.append(Advice(text, f"pilotage quarantine lift {what}"))
+            advice.append(Advice(text, typed("pilotage", *lift)))
         else:
             advice.append(Advice(f"{name} went back too, and returns with the next set."))
     return tuple(advice[:5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -30,3 +31,8 @@ def listed(names: Iterable[str], most: int = _NAMED, *, between: str = ", ") -> 
     every = list(names)
     shown = between.join(every[:most])
     return shown if len(every) <= most else f"{shown} and {len(every) - most} more"
+
+
+def typed(*words: str) -> str:
+    """A command for people to paste into a shell: a repository's word is one word there."""
+    return shlex.join(words)

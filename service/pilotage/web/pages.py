@@ -17,6 +17,7 @@ from pilotage.core import prose, version
 from pilotage.core.decision import EventKind
 from pilotage.resources import template_folder
 from pilotage.store import Store, UnreadableDocument
+from pilotage.terminal import shown as shown_text
 from pilotage.web import reasons, shown
 from pilotage.web.backend import READING, Backend
 
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_seen,
     )
     environment.filters |= {
         "changes": prose.list_changes,
@@ -86,6 +88,11 @@ def _environment() -> Environment:
         "web": _web,
     }
     return environment
+
+
+def _seen(value: object) -> object:
+    """A text of any origin, which shall not turn around what stands beside it."""
+    return shown_text(value) if type(value) is str else value
 
 
 def _moment(at: datetime) -> str:

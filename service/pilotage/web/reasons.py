@@ -9,6 +9,7 @@ from collections.abc import Container
 
 from pilotage.core.model import Promotion, State, Target
 from pilotage.core.version import cut
+from pilotage.core.wording import typed
 from pilotage.web.shown import Shown
 
 
@@ -27,7 +28,7 @@ def of_target(found: Target) -> list[Shown]:
         lines.append(_reason("github", text, "pilotage check --live"))
     if found.pause is not None:
         text = f"paused by {found.pause.by}: {found.pause.reason}"
-        lines.append(_reason("pause", text, f"pilotage resume {found.pipeline}"))
+        lines.append(_reason("pause", text, f"pilotage resume {found.id}"))
     lines += [_reason(each.subject, each.text, each.next_step) for each in found.because]
     told = {each.next_step for each in found.because}
     lines += [line for line in _quarantined(found) if line["next_step"] not in told]
@@ -53,8 +54,8 @@ def _quarantined(found: Target, versions: Container[tuple[str, str]] | None = No
     for entry in found.quarantine:
         if versions is None or (entry.service, entry.version) in versions:
             text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
-            step = f"pilotage quarantine lift {found.pipeline} {entry.service} {entry.version}"
-            lines.append(_reason(entry.service, text, step))
+            lift = ("quarantine", "lift", found.id, entry.service, entry.version)
+            lines.append(_reason(entry.service, text, typed("pilotage", *lift)))
     return lines
 
 

@@ -132,7 +132,10 @@ def test_together_all_is_judged_among_the_asked_ones_only() -> None:
         ("", "expected services, such as `promote api`"),
         ("apj", "staging has no service apj; did you mean api?"),
         ("api @everyone", "staging has no service ?everyone"),
-        ("web", "web v5.0.1 is in quarantine: crashed: pilotage quarantine lift syrf web"),
+        (
+            "web",
+            "web v5.0.1 is in quarantine: crashed: pilotage quarantine lift syrf/production web",
+        ),
         ("pm", "production has pm v1.0.0 already, as staging does"),
         ("old", "only production has old, so there is nothing to promote"),
         ("--cancel", "nobody asked for single services here"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ from pilotage.core.model import (
     Subject,
 )
 from pilotage.core.rollout.watch import Held, HoldReason, Overtaken
-from pilotage.core.snapshot import Known, MergeSeen, Reading, Unknown
+from pilotage.core.snapshot import Known, MergeSeen, Reading, Snapshot, Unknown
 from tests.unit.core.worlds import (
     BASE,
     BY_HAND,
@@ -445,6 +446,30 @@ def test_the_end_of_the_verification_is_told_with_its_day() -> None:
     )
     events = {event.kind: event.text for event in decide(releasing(fresh), NOW).events}
     assert events[EventKind.VERIFYING] == "live everywhere; verifying until 20 Nov 12:30:00 UTC"
+
+
+def _one_failed(**changed: Any) -> Snapshot:
+    fresh = release(
+        state=State.ROLLING_OUT,
+        outcomes=dict.fromkeys(STAGING, Outcome.ROLLING_OUT),
+        live_at=None,
+        watches={"api-production": crash_loop(), "web-production": watch()},
+    )
+    return releasing(fresh, **changed)
+
+
+def test_what_goes_back_together_is_not_told_as_verified_before() -> None:
+    """That it is live everywhere would be false, and nothing waits for a verification."""
+    decision = decide(_one_failed(), NOW)
+    assert EventKind.VERIFYING not in {event.kind for event in decision.events}
+    assert act_of(decision, RevertCommit).services == ("api", "web")
+
+
+def test_beside_a_failed_one_only_what_is_live_is_told_to_be_verified() -> None:
+    decision = decide(_one_failed(policy=pipeline(together="proven")), NOW)
+    events = {event.kind: event.text for event in decision.events}
+    assert events[EventKind.VERIFYING] == "web is live; verifying until 20 Nov 12:30:00 UTC"
+    assert act_of(decision, RevertCommit).services == ("api",)
 
 
 def test_one_pending_application_keeps_it_rolling_out() -> None:

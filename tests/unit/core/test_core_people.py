@@ -14,7 +14,7 @@ from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
 from pilotage.core.model import Hold, Origin, Outcome, Pause, Quarantined, Revert, State, Subject
 from pilotage.core.people import is_person
-from pilotage.core.snapshot import Snapshot
+from pilotage.core.snapshot import Known, Snapshot
 from tests.unit.core.worlds import (
     BASE,
     BY_HAND,
@@ -35,6 +35,7 @@ from tests.unit.core.worlds import (
     policy,
     proofs,
     proposal,
+    pull_request,
     release,
     releasing,
     snapshot,
@@ -232,7 +233,7 @@ def answer(before: Snapshot, name: str, argument: str = "") -> tuple[Decision, A
         ("quarantine", "apii v1 x", opened(), "staging has no service apii; did you mean api?"),
         ("quarantine", "apii v1 x", releasing(), "staging has no service apii; did you mean api?"),
         ("lift", "api v1", opened(), "api v1 is not in quarantine"),
-        ("", "", opened(), "unknown command ``"),
+        ("", "", opened(), "which command? there are hold,"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(
@@ -244,6 +245,50 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert EventKind.REFUSED in told(decision)
     assert not acts_of(decision, RevertCommit)
     assert not acts_of(decision, OpenPullRequest) or before.target.proposal is None
+
+
+NEWER = {**STAGING, "api": "api-v9.2.0"}
+
+
+def _waiting(**changed: Any) -> Snapshot:
+    """Ticked, and a newer set is proven."""
+    ticked = proposal(**changed)
+    aim = target(proposal=ticked, proofs=proofs(NEWER) + proofs(), last_number=1)
+    before = opened(ticked, staging=NEWER, target=aim)
+    return replace(before, target=decide(before, NOW).target)
+
+
+def test_a_roll_that_a_hold_keeps_out_says_so_and_is_kept() -> None:
+    """A thumb alone would let the person wait for what does not come."""
+    decision, said = answer(_waiting(hold=Hold(Subject.PERSON, "legal", NOW, by="maria")), "roll")
+    assert said.reaction == "+1"
+    assert said.reply == "it goes in once this is no longer held: /pilotage resume"
+    assert not acts_of(decision, CommitBranch)
+    assert decision.target.proposal is not None
+    assert decision.target.proposal.roll_asked
+
+
+def test_a_roll_during_a_pause_says_what_ends_it() -> None:
+    before = _waiting()
+    paused = replace(before.target, pause=Pause("freeze", "li", NOW))
+    _, said = answer(replace(before, target=paused), "roll")
+    assert said.reply == "it goes in once the pause is over: pilotage resume syrf/production"
+
+
+def test_a_roll_over_somebodys_commit_is_refused() -> None:
+    """It would never be done: their commit stays."""
+    before = _waiting()
+    theirs = Known(pull_request(head=BY_HAND), NOW)
+    decision, said = answer(replace(before, pull_request=theirs), "roll")
+    assert said.reaction == "-1"
+    assert "somebody's commit is on the branch" in str(said.reply)
+    assert decision.target.proposal is not None
+    assert not decision.target.proposal.roll_asked
+
+
+def test_a_service_that_was_meant_is_named_harmlessly() -> None:
+    _, said = answer(releasing(), "rollback", "@api broken")
+    assert said.reply == "there is no service ?api in syrf-production-1; did you mean api?"
 
 
 def test_pause_and_unpause_by_the_operator() -> None:

@@ -234,7 +234,7 @@ def test_the_body_of_an_open_request() -> None:
         ("soak", True),
     ]
     assert page.people[0].proof == "@li 20 Nov 11:40 UTC"
-    assert page.rollback_command.startswith("pilotage rollback syrf api")
+    assert page.rollback_command.startswith("pilotage rollback syrf/production api")
     assert render_body(page).count("- [x]") == 4
 
 

@@ -10,6 +10,7 @@ import pytest
 from pilotage.core.decide import decide
 from pilotage.core.model import Hold, Outcome, Quarantined, Revert, State, Subject
 from pilotage.core.outputs import Advice, StoryPage
+from pilotage.core.wording import typed
 from pilotage.rendering import render_story
 from tests.unit.core.worlds import (
     CONFIG,
@@ -68,9 +69,27 @@ def test_the_story_ends_with_how_to_try_again() -> None:
     assert [(each.text, each.command) for each in page.advice] == [
         (
             "api v9.1.1 is in quarantine: release a newer version, or, to try this one again,",
-            "pilotage quarantine lift syrf api api-v9.1.1",
+            "pilotage quarantine lift syrf/production api api-v9.1.1",
         )
     ]
+
+
+def test_one_reason_for_several_services_is_told_once() -> None:
+    back = Revert(("api", "web"), "crashed", "pilotage", ago(minutes=2), sha=SOURCE)
+    ended = release(
+        state=State.REVERTING,
+        outcomes=dict.fromkeys(STAGING, Outcome.REVERTED),
+        reasons=dict.fromkeys(STAGING, "crashed"),
+        reverts=(back,),
+    )
+    assert story_of(releasing(ended)).lead.endswith(
+        "api runs v9.0.4 again (crashed); web runs v5.0.0 again"
+    )
+
+
+def test_a_command_to_be_pasted_runs_nothing_of_a_repository() -> None:
+    """A version is a text of a file: in a shell it is one word."""
+    assert typed("pilotage", "lift", "api", "v1;$(id)") == "pilotage lift api 'v1;$(id)'"
 
 
 def test_what_went_back_along_with_a_failed_one_is_said_to_return() -> None:

@@ -102,6 +102,31 @@ def test_a_waiting_set_says_how_to_take_it_in() -> None:
     assert "| api | api-v9.0.4 | **api-v9.2.0** |" in text
 
 
+def test_several_reasons_stand_apart_from_each_other() -> None:
+    text = render_body(body(blockers=("held by maria: wait", "2 boxes open")))
+    assert "> **Not ready to merge:** held by maria: wait; 2 boxes open." in text
+    back = ChangeRow("api", "v2", "v1")
+    text = render_body(body(going_back=(back, replace(back, service="web"))))
+    assert "api from v2 to the older v1; web from v2 to the older v1. " in text
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"roll_asked": True}, "It was asked for, and goes in once nothing is held or paused"),
+        ({"ours": False, "roll_asked": True}, "It comes with the next pull request, because"),
+    ],
+)
+def test_a_waiting_set_that_no_command_takes_in_says_so(told: dict[str, bool], text: str) -> None:
+    page = body(waiting=(ChangeRow("api", "api-v9.0.4", "api-v9.2.0"),), **told)
+    shown_text = render_body(page)
+    assert text in shown_text
+    assert "Comment `/pilotage roll`" not in shown_text
+    ended = with_last_word(shown_text, MERGED_WORD)
+    assert "boxes open again" not in ended
+    assert "It comes with the next pull request" in ended
+
+
 MERGED_WORD = LastWord("Merged", "maria", NOW, "the comment tells how it goes", MERGED)
 
 
@@ -212,6 +237,18 @@ def test_a_value_is_shown_as_it_is_written(value: str) -> None:
     line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", seen).split())
     expected = line if len(line) <= 300 else line[:299].rstrip() + "…"
     assert shown(escape(value)) == expected
+
+
+@pytest.mark.parametrize("value", [":tada:", "x :+1: y", ":100:", ":white_check_mark:", ":e-mail:"])
+def test_no_value_becomes_a_picture(value: str) -> None:
+    """GitHub draws `:name:` wherever it finds it in a text that is no code."""
+    drawn = re.sub(r"<[^>]+>", "", GITHUB.render(escape(value)))
+    assert not re.search(r":[\w+-]+:", drawn)
+
+
+@pytest.mark.parametrize("value", ["at 12:34:56 UTC", "v1@sha256:0a1b", "a: b: c"])
+def test_a_colon_in_a_value_stays_alone(value: str) -> None:
+    assert ":\u200b" not in escape(value)
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -120,7 +120,7 @@ def proofs(tags: Mapping[str, str] = STAGING) -> tuple[Proof, ...]:
 
 def target(**changes: Any) -> Target:
     first = Target(
-        id="acme/gitops:syrf:production",
+        id="syrf/production",
         repository="acme/gitops",
         pipeline="syrf",
         environment="production",
@@ -175,7 +175,7 @@ def proposal(**changed: Any) -> Promotion:
     """Open as #7, every box ticked by li."""
     first = Promotion(
         id="syrf-production-1",
-        target="acme/gitops:syrf:production",
+        target="syrf/production",
         number=1,
         state=State.OPEN,
         created_at=ago(minutes=30),

@@ -27,6 +27,7 @@ from pilotage.core.config.values import ITEM, KUBERNETES, NAME, REPOSITORY
 from pilotage.core.wording import counted, nearest
 
 FILE = ".pilotage.yaml"
+_VALUE_OF_DOUBLE_KEY = re.compile(r"(found duplicate key \S+) with value .*", re.DOTALL)
 _LARGEST = 256 * 1024
 _MOST_NODES = 20_000
 _MOST_ALIASES = 500
@@ -114,6 +115,7 @@ def _parse(text: str, file: str) -> object:
         line = mark.line + 1 if mark else None
         said = [part for part in (error.context, error.problem) if part]
         message = ", ".join(str(part).split("\n")[0] for part in said) or "it cannot be read"
+        message = _VALUE_OF_DOUBLE_KEY.sub(r"\1", message)
         raise ConfigError([Problem(file, line, "", f"not valid YAML: {message}")]) from None
     except (YAMLError, RecursionError, ValueError) as error:
         what = str(error).split("\n")[0] or type(error).__name__
