@@ -55,7 +55,7 @@ def released(draft: Draft) -> None:
     release = _verified(draft, release, policy)
     release = _failed(draft, release, policy)
     release = reverting(draft, release, policy)
-    release = _state(draft, release)
+    release = _state(draft, release, policy)
     _show(draft, release, policy)
 
 
@@ -271,7 +271,7 @@ def _quarantine(draft: Draft, release: Promotion, failed: list[str]) -> None:
         quarantine(draft, entry, release)
 
 
-def _state(draft: Draft, release: Promotion) -> Promotion:
+def _state(draft: Draft, release: Promotion, policy: Policy) -> Promotion:
     """The promotion's state, from the outcomes of its services."""
     outcomes = set(release.outcomes.values())
     if Outcome.REVERTING in outcomes:
@@ -280,17 +280,16 @@ def _state(draft: Draft, release: Promotion) -> Promotion:
         live = release.live_at is not None
         return replace(release, state=State.VERIFYING if live else State.ROLLING_OUT)
     if Outcome.REVERTED in outcomes:
-        return _ended(draft, release, State.REVERTED)
+        return _ended(draft, release, policy, State.REVERTED)
     if Outcome.CONFIRMED in outcomes:
-        return _ended(draft, release, State.CONFIRMED)
-    return _ended(draft, release, State.SUPERSEDED)
+        return _ended(draft, release, policy, State.CONFIRMED)
+    return _ended(draft, release, policy, State.SUPERSEDED)
 
 
-def _ended(draft: Draft, release: Promotion, state: State) -> Promotion:
+def _ended(draft: Draft, release: Promotion, policy: Policy, state: State) -> Promotion:
     conclusion = prose.conclusion(release, state, draft.now)
     release = replace(release, state=state, ended_at=draft.now, conclusion=conclusion, hold=None)
     draft.tell(EventKind.ENDED, conclusion, promotion=release)
-    policy = draft.seen.release_policy or draft.seen.policy
     if state is not State.SUPERSEDED:
         event: MessageKind = "confirmed" if state is State.CONFIRMED else "reverted"
         key = f"{state.value}/{len(release.reverts)}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.core.checklist import attribute, disagrees, read_boxes, set_id, tick
+from pilotage.core.checklist import attribute, disagrees, read_boxes, set_id, tick, untold
 from pilotage.core.decide import decide
 from pilotage.core.forge import StatusState
 from pilotage.core.model import BodyEdit, Tick
@@ -103,6 +103,24 @@ def test_a_tick_that_our_rewriting_lost_is_restored_from_the_history() -> None:
     assert names(*edits) == {"feature": "li", "migrations": "maria"}
 
 
+def test_who_edits_after_a_tick_that_nobody_heard_of_is_not_named_for_it() -> None:
+    """The text that the event told was ticked already, though no edit before it says by whom."""
+    both = body("feature", "migrations")
+    edits = (
+        edit("li", body("feature"), body()),
+        edit("maria", both + "\nLooks good.\n", both, minutes=5),
+    )
+    assert names(*edits) == {"feature": "li"}
+
+
+def test_an_event_that_the_history_has_told_of_counts_no_more() -> None:
+    """It comes late, or again: what a person did since stands."""
+    late, last, new = (edit("li", body(), body("feature"), minutes=each) for each in (9, 6, 5))
+    known = proposal(edits_read_until=ago(minutes=6))
+    assert untold(known, (late, last, new)) == [last, new]
+    assert untold(proposal(), (late, last, new)) == [late, last, new]
+
+
 def test_an_edit_elsewhere_in_the_body_changes_no_box() -> None:
     edits = (
         edit("li", body("feature"), body()),
@@ -170,6 +188,8 @@ def test_any_text_has_boxes_or_none(text: str) -> None:
 def test_a_body_that_shows_something_else_is_noticed() -> None:
     assert disagrees(body("feature"), (), ITEMS)
     assert disagrees(body(), (LI,), ITEMS)
+    assert disagrees(body("migrations"), (LI, Tick("migrations", "li", NOW)), ITEMS)
+    assert disagrees(body("feature"), (LI, Tick("migrations", "li", NOW)), ITEMS)
     assert not disagrees(body("feature"), (LI,), ITEMS)
     assert not disagrees("no boxes", (LI,), ITEMS)
 

@@ -300,6 +300,14 @@ def test_nothing_left_to_change_closes_the_request() -> None:
     assert "nothing left to change" in act_of(decision, ClosePullRequest).comment
 
 
+@pytest.mark.parametrize("there", ["api", "web"])
+def test_what_is_left_to_change_keeps_the_request_open(there: str) -> None:
+    """Somebody brought a part of the set to production: the rest is still proposed."""
+    now = {**PRODUCTION, there: STAGING[there]}
+    before = opened(running=now, target=target(proposal=proposal(), running=now))
+    assert not acts_of(decide(before, NOW), ClosePullRequest)
+
+
 def test_closed_by_a_person_stays_closed_and_refuses_exactly_this_set() -> None:
     closed = pull_request(open=False, closed_by="li", closed_at=NOW)
     before = opened(pull_request=Known(closed, NOW))
@@ -404,6 +412,19 @@ def test_a_merge_past_a_closed_gate_is_recorded_and_announced() -> None:
     assert decision.target.release.merge.outside_gate == "1 box open"
     assert decision.target.release.hold is None
     assert act_of(decision, Notify).event == "outside_gate"
+
+
+def test_what_was_added_after_the_last_look_was_not_judged() -> None:
+    """Every gate was open, but for the set that was shown."""
+    more = changes(STAGING | {"admin": "admin-v2.0.0"}, PRODUCTION | {"admin": "admin-v1.0.0"})
+    for went_in, outside in ((changes(), None), (more, "admin")):
+        merge = Known(MergeSeen(merged_seen().value.merge, went_in), NOW)
+        before = opened(pull_request=Known(merged_pull_request(), NOW), merged=merge)
+        release_ = decide(before, NOW).target.release
+        assert release_ is not None
+        assert release_.merge is not None
+        found = release_.merge.outside_gate
+        assert found is None if outside is None else found is not None and "admin v2.0.0" in found
 
 
 def test_outside_gate_may_hold() -> None:

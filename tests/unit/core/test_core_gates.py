@@ -20,8 +20,10 @@ from tests.unit.core.worlds import (
     production,
     proof,
     proposal,
+    pull_request,
     release,
     target,
+    texts,
 )
 
 APPROVERS = production(gates="{ approvers: { teams: [admins], count: 1 } }")
@@ -95,6 +97,21 @@ CLOSED = [
         Verdict.FAIL,
         "the branch also sets a to v1, not in this set",
         opened(versions_on_head=Known(STAGING | dict.fromkeys("hgfedcba", "v1"), NOW)),
+    ),
+    (
+        "contents",
+        Verdict.FAIL,
+        "it goes into release, not main",
+        opened(pull_request=Known(pull_request(base_branch="release"), NOW)),
+    ),
+    *(
+        (
+            "contents",
+            Verdict.FAIL,
+            f"{gone} is not on main any more",
+            opened(edited_on_base=True, proposal_at_head={**texts(), gone: None}),
+        )
+        for gone in texts()
     ),
     (
         "proof",

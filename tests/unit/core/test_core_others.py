@@ -10,17 +10,24 @@ import pytest
 from pilotage.core.change import ServiceChange
 from pilotage.core.decide import decide
 from pilotage.core.forge import READY, Status, StatusState
-from pilotage.core.model import Pause, Quarantined
-from pilotage.core.snapshot import OtherPullRequest
+from pilotage.core.model import Pause, Quarantined, QueueHead
+from pilotage.core.snapshot import Known, OtherPullRequest
 from tests.unit.core.worlds import (
+    HEAD,
     NOW,
+    OLD_HEAD,
     OTHER_HEAD,
     PRODUCTION,
     STAGING,
     brief,
     changes,
+    opened,
     pipeline,
     policy,
+    proofs,
+    proposal,
+    pull_request,
+    ready,
     release,
     snapshot,
     target,
@@ -156,3 +163,38 @@ def test_only_the_newest_heads_are_remembered() -> None:
     _, done = status(target=aim)
     assert len(done) == 500
     assert 699 in done
+
+
+@pytest.mark.runbook("SYRF-15")
+@pytest.mark.parametrize("proven", ["api", "web"])
+def test_every_value_that_it_edits_is_judged(proven: str) -> None:
+    shown, _ = status(*changes(), target=target(proofs=proofs({proven: STAGING[proven]})))
+    assert shown.state is StatusState.PENDING
+    assert "not been seen live" in shown.description
+
+
+def test_a_second_pull_request_of_our_head_opens_no_gate() -> None:
+    """A status belongs to the commit: what is asked of ours is asked of it, however many show it.
+    Once ours is closed, the other one is judged by itself."""
+    again = OtherPullRequest(brief(head=HEAD), ())
+    open_box = proposal(ticks=())
+    decision = decide(opened(open_box, others=(again,)), NOW)
+    assert ready(decision).state is StatusState.PENDING
+    assert 3 not in decision.target.ready_for
+    closed = Known(pull_request(open=False, closed_by="li", closed_at=NOW), NOW)
+    after = decide(opened(open_box, others=(again,), pull_request=closed), NOW)
+    shown = [each.statuses[HEAD, READY] for each in after.outputs if each.pull_request == 3]
+    assert [each.state for each in shown] == [StatusState.SUCCESS]
+
+
+def test_a_merge_queue_hears_what_its_pull_request_hears() -> None:
+    queued = (
+        QueueHead(OLD_HEAD, f"refs/heads/gh-readonly-queue/main/pr-3-{OLD_HEAD}"),
+        QueueHead("9" * 40, f"refs/heads/gh-readonly-queue/main/pr-4-{OLD_HEAD}"),
+        QueueHead("8" * 40, f"refs/heads/gh-readonly-queue/main/pr-3-{OTHER_HEAD}"),
+    )
+    other = OtherPullRequest(brief(), changes())
+    decision = decide(snapshot(others=(other,), queued=queued, target=target(proofs=())), NOW)
+    (shown,) = [each.statuses for each in decision.outputs if each.pull_request == 3]
+    assert {sha for sha, _ in shown} == {OTHER_HEAD, OLD_HEAD, "8" * 40}
+    assert {each.state for each in shown.values()} == {StatusState.PENDING}

@@ -72,6 +72,21 @@ def test_a_persons_release_beside_an_observed_proposal_has_a_name_of_its_own() -
     assert decision.target.proposal.id != decision.target.release.id
 
 
+@pytest.mark.parametrize(("last", "proposed", "number"), [(4, 4, 5), (4, 5, 6), (6, 3, 7)])
+def test_a_persons_release_never_takes_a_number_that_is_taken(
+    last: int, proposed: int, number: int
+) -> None:
+    """Neither that of the proposal beside it, nor one of what has ended."""
+    beside = proposal(number=proposed, id=f"syrf-production-{proposed}")
+    now = {"api": "api-v9.0.5", "web": "web-v5.0.0"}
+    aim = target(running=PRODUCTION, proposal=beside, last_number=last)
+    decision = decide(by_hand(PRODUCTION, now, target=aim), NOW)
+    assert decision.target.release is not None
+    assert decision.target.release.id == f"syrf-production-{number}"
+    assert (decision.target.release.number, decision.target.last_number) == (number, number)
+    assert decision.target.release.state is State.ROLLING_OUT
+
+
 @pytest.mark.runbook("SYRF-11")
 def test_a_persons_rollback_is_quarantined_and_not_fought() -> None:
     """Jane took api v9.1.1 back; staging still has it, proven."""

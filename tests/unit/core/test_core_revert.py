@@ -151,9 +151,10 @@ def test_a_copied_file_goes_back_to_what_it_was() -> None:
     copied = replace(changes()[0], writes=(*changes()[0].writes, whole))
     found = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: old})
     assert found == ByValue(("api",), {API: old})
-    unread = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: None})
-    assert isinstance(unread, ByMerge)
-    assert "cannot be read" in unread.why
+    for unread in (None, old + "replicas: 5\n"):
+        found = plan_revert(release(changes=(copied,)), ("api",), texts(), {API: unread})
+        assert isinstance(found, ByMerge), "what is not just what it replaced does not go back"
+        assert "cannot be read" in found.why
 
 
 def test_a_tag_inside_an_image_goes_back_in_its_own_document() -> None:
@@ -293,6 +294,26 @@ def test_what_a_merge_did_beyond_the_promotion_is_found(
 ) -> None:
     """Whatever is not exactly the promoted values is somebody's work."""
     assert beyond_promoted(changes()[:1], paths, before, after) == more
+
+
+def test_several_values_of_several_services_in_one_file_are_only_what_was_promoted() -> None:
+    old = "api: { tag: v1, chart: c1 }\nweb: { tag: v1 }\n"
+    new = "api: { tag: v2, chart: c2 }\nweb: { tag: v3 }\n"
+    api = (Write("all.yaml", "api.tag", "v1", "v2"), Write("all.yaml", "api.chart", "c1", "c2"))
+    web = (Write("all.yaml", "web.tag", "v1", "v3"),)
+    both = (ServiceChange("api", "v1", "v2", api), ServiceChange("web", "v1", "v3", web))
+    before, after = {"all.yaml": old}, {"all.yaml": new}
+    assert beyond_promoted(both, ("all.yaml",), before, after) == ()
+    for less in (both[:1], both[1:], (replace(both[0], writes=api[:1]), both[1])):
+        assert beyond_promoted(less, ("all.yaml",), before, after) == ("all.yaml",)
+
+
+@pytest.mark.parametrize(("now", "more"), [(NEW, ()), (NEW + "replicas: 5\n", (API,))])
+def test_a_whole_file_is_what_was_promoted_only_as_it_was(now: str, more: tuple[str, ...]) -> None:
+    """Beside the single values in it, its content says so."""
+    whole = Write(API, ".", content_id(b"old"), content_id(NEW.encode()), part=Part.FILE)
+    copied = replace(changes()[0], writes=(*changes()[0].writes, whole))
+    assert beyond_promoted((copied,), (API,), {API: "old"}, {API: now}) == more
 
 
 @pytest.mark.parametrize(("together", "expected"), [(True, ("api", "web")), (False, ("api",))])

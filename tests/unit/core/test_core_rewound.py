@@ -32,17 +32,18 @@ def seen(at: datetime) -> Watch:
 
 
 def everything(at: datetime) -> Any:
-    put_back = Revert(("api",), "bad", "pilotage", at, landed_at=at, watches={"api": seen(at)})
+    both = {"api": seen(at), "web": seen(at)}
+    put_back = Revert(("api",), "bad", "pilotage", at, landed_at=at, watches=both)
     known = proof("api", "api-v9.1.1", first_seen=at, live_since=at, proven_at=at)
     released = release(
         live_at=at,
-        watches={"api": seen(at)},
+        watches=both,
         checks={"health": CheckRecord("health", last_at=at, last_seen_at=at)},
         reverts=(put_back,),
         pictured_at=at,
     )
     return target(
-        proofs=(replace(known, watches={"api": seen(at)}),),
+        proofs=(replace(known, watches=both),),
         release=released,
         proposal=proposal(pictured_at=at),
     )
@@ -77,6 +78,10 @@ def test_no_moment_of_ours_is_in_the_future() -> None:
 def test_what_was_recorded_before_now_stays_as_it_is() -> None:
     before = everything(ago(minutes=10))
     assert rewound(before, NOW) == before
+
+
+def test_a_target_with_nothing_under_way_is_left_with_nothing() -> None:
+    assert rewound(target(proofs=()), NOW) == target(proofs=())
 
 
 def test_a_picture_of_an_unknown_age_is_taken_anew() -> None:
