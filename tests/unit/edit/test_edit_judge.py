@@ -1,11 +1,15 @@
 """The judges: an edit that would do more than was asked for is found and refused."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from pilotage.edit import EditRefused
 from pilotage.edit.event import Event, Kind
+from pilotage.edit.json_reader import json_difference
 from pilotage.edit.judge import Splice, apply
 from pilotage.edit.stream import Stream, read
+from pilotage.edit.yaml_reader import yaml_difference
 
 TEXT = "a: 1\nb:\n  tag: v1 # c\n  other: x\nc: 2\n"
 
@@ -75,3 +79,23 @@ def test_an_edit_elsewhere_is_found_far_away() -> None:
     assert apply(
         stream, [Splice("c", away, away + 1, "3", at, at + 1, (new,), at - 1, at, strings=False)]
     ) == TEXT.replace("2", "3")
+
+
+@pytest.mark.parametrize("difference", [yaml_difference, json_difference])
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ('{\n"a": "x",\n"b": ["y"]}', None),
+        ('{\n"a": "x",\n"b": ["z"]}', 3),
+        ('{\n"a": "x",\n"c": ["y"]}', 3),
+        ('{\n"a": "x",\n"b": {"y": "y"}}', 3),
+        ('{\n"a": "x"}', 2),
+        ('{\n"a": "x",\n"b": ["y"],\n"c": "z"}', 4),
+    ],
+)
+def test_the_first_judge_alone_finds_what_differs(
+    difference: Callable[[str, Sequence[Event]], int | None], other: str, line: int | None
+) -> None:
+    """Without the second reader, which would have found most of it as well."""
+    wanted = read('{\n"a": "x",\n"b": ["y"]}', "json").events
+    assert difference(other, wanted) == line

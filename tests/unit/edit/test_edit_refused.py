@@ -163,6 +163,13 @@ def test_hostile_text_is_answered_soon(name: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.parametrize("name", ["many keys", "many values"])
+def test_what_is_too_large_is_refused_and_not_read_in_part(name: str) -> None:
+    """What is not read could say the same key again."""
+    with pytest.raises(EditRefused, match="too large: more than 250,000 keys and values"):
+        read_value(HOSTILE[name], "k0")
+
+
 def test_aliases_are_never_expanded() -> None:
     """Billions of laughs stay a few hundred events, and other values can be edited."""
     text = bomb()

@@ -273,6 +273,8 @@ def test_the_same_place_by_two_paths_is_refused() -> None:
     """Two paths to one value cannot both be right."""
     with pytest.raises(EditRefused, match="same place"):
         set_values("a: [{n: x, v: 1}]\n", {"a[0].v": "x", "a[n=x].v": "y"})
+    with pytest.raises(EditRefused, match="another of the edits has created it"):
+        set_values("a: 1\n", {"b.c": "x", 'b["c"]': "y"}, create=True)
 
 
 MANIFESTS = dedent("""\
