@@ -95,11 +95,13 @@ def test_a_proven_difference_becomes_one_pull_request() -> None:
     assert decision.target.proposal is not None
     assert decision.target.proposal.state is State.OPEN
     assert decision.outputs[0].labels == {"requires-review"}
+    assert decision.target.last_number == decision.target.proposal.number == 1
 
 
 def test_the_branch_carries_the_run_that_deployed_staging() -> None:
     decision = decide(snapshot(target=target(run_hint="18277361")), NOW)
     assert act_of(decision, OpenPullRequest).branch == "production-promotion-18277361"
+    assert decision.target.run_hint is None, "it is the run of this one only"
 
 
 def test_nothing_is_done_while_both_are_the_same() -> None:
@@ -151,6 +153,7 @@ def test_together_proven_promotes_what_is_proven_alone() -> None:
             },
             "held by li: wait",
         ),
+        ({"config_problem": "line 3: unknown key"}, "line 3: unknown key"),
     ],
 )
 def test_what_keeps_a_pull_request_from_being_opened(

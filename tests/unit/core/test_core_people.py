@@ -14,7 +14,7 @@ from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
 from pilotage.core.model import Hold, Origin, Outcome, Pause, Quarantined, Revert, State, Subject
 from pilotage.core.people import is_person
-from pilotage.core.snapshot import Known, Snapshot
+from pilotage.core.snapshot import Known, Snapshot, WrittenChanges
 from tests.unit.core.worlds import (
     BASE,
     BY_HAND,
@@ -165,6 +165,54 @@ def test_our_revert_through_a_pull_request_is_ours_whoever_merged_it() -> None:
         release_at_head=texts(PRODUCTION),
     )
     assert quarantined(decide(before, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("by", "sha", "before", "found"),
+    [
+        ("jane", BY_HAND, PRODUCTION, [("api", "api-v9.1.1", "jane")]),
+        ("pilotage[bot]", BY_HAND, PRODUCTION, []),
+        ("maria", MERGED, PRODUCTION, []),
+        ("jane", BY_HAND, {}, []),
+    ],
+    ids=["a person", "our name", "our merge", "it was new"],
+)
+def test_what_a_person_took_back_between_two_looks_is_not_proposed_again(
+    by: str, sha: str, before: dict[str, str], found: list[tuple[str, str, str]]
+) -> None:
+    """Then and now compare equal: only the commits in between tell of it."""
+    out, back = written("maria", "9" * 40), written(by, sha)
+    passed = (
+        WrittenChanges(out, changes({"api": "api-v9.1.1"}, before and {"api": "api-v9.0.4"})),
+        WrittenChanges(back, changes({"api": "api-v9.0.4"}, before and {"api": "api-v9.1.1"})),
+    )
+    seen = snapshot(passed=passed, target=target(running=PRODUCTION, landed=(MERGED,)))
+    assert quarantined(decide(seen, NOW)) == found
+
+
+def test_the_same_step_of_another_service_is_a_persons() -> None:
+    """We moved api from v1 to v2; who does the same with web is not us."""
+    was, now = {"api": "v1.0.0", "web": "v1.0.0"}, {"api": "v2.0.0", "web": "v2.0.0"}
+    ours = release(
+        changes=changes({"api": "v2.0.0"}, {"api": "v1.0.0"}), outcomes={"api": Outcome.LIVE}
+    )
+    aim = target(running={**was, "api": "v2.0.0"}, release=ours, landed=(MERGED,), last_number=1)
+    facts: dict[str, Any] = {"release_policy": policy(), "release_at_head": texts(now)}
+    before = by_hand({**was, "api": "v2.0.0"}, now, target=aim, **facts)
+    (waiting,) = decide(before, NOW).target.next_releases
+    assert waiting.services == ("web",)
+
+
+def test_who_wrote_several_values_at_once_is_followed_once() -> None:
+    """Also by the look after, which finds the same commit again."""
+    before = by_hand(PRODUCTION, STAGING)
+    decision = decide(before, NOW)
+    assert decision.target.release is not None
+    assert decision.target.release.services == ("api", "web")
+    assert decision.target.next_releases == ()
+    unread = replace(decision.target, running=PRODUCTION)
+    again = decide(replace(before, target=unread, release_policy=policy()), NOW)
+    assert again.target.next_releases == ()
 
 
 def test_a_person_who_takes_our_release_back_while_it_is_verified_wins() -> None:

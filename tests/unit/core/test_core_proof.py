@@ -294,6 +294,19 @@ def test_quarantine_is_for_one_version_of_one_service() -> None:
         Quarantined("web", "api-v9.1.1", "crashed", NOW),
     )
     assert hindrance(quarantine=other) == ""
+    assert "crashed too" in hindrance(
+        quarantine=(*other, Quarantined("api", "api-v9.1.1", "crashed too", NOW))
+    )
+
+
+def test_a_proof_is_of_one_service() -> None:
+    """Where versions are bare, that of another service proves nothing."""
+    change = replace(changes()[0], after="v9.1.1")
+    other, own = proof("web", "v9.1.1"), proof("api", "v9.1.1")
+    found = obstacle(change, policy(), target(proofs=(other,)))
+    assert found is not None
+    assert "has not been seen live in staging yet" in found.reason
+    assert obstacle(change, policy(), target(proofs=(other, own))) is None
 
 
 def test_the_end_of_a_soak_is_known_beforehand() -> None:
