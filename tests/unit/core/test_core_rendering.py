@@ -239,6 +239,11 @@ def test_a_value_is_shown_as_it_is_written(value: str) -> None:
     assert shown(escape(value)) == expected
 
 
+@pytest.mark.parametrize("value", ["@li", "@_li", "a (@li_b)", "@1"])
+def test_no_value_is_a_mention(value: str) -> None:
+    assert not _MENTION.search(GITHUB.render(escape(value)))
+
+
 @pytest.mark.parametrize("value", [":tada:", "x :+1: y", ":100:", ":white_check_mark:", ":e-mail:"])
 def test_no_value_becomes_a_picture(value: str) -> None:
     """GitHub draws `:name:` wherever it finds it in a text that is no code."""
