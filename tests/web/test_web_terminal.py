@@ -292,8 +292,21 @@ class TestHealth:
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
             answer = service.client.get("/readyz")
             assert answer.status_code == 503
-            assert answer.json()["problems"] == ["the database takes no writes"]
+            [problem] = answer.json()["problems"]
+            assert problem.startswith("the database takes no writes: it is tried again, so let")
         service.know(a_target())
+        assert service.client.get("/readyz").json() == {"status": "ready"}
+
+    def test_without_the_file_of_its_database_it_is_not(self, service: Service) -> None:
+        """What is answered 202 would be written to a file that nobody finds again."""
+        file = Path(str(service.store._database.engine.url.database))
+        file.rename(file.with_name("elsewhere"))
+        refused = service.hook({}, "ping")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
+        [problem] = service.client.get("/readyz").json()["problems"]
+        assert problem.startswith("the database cannot be used: nothing is written any more")
+        file.with_name("elsewhere").rename(file)
+        assert service.hook({}, "ping").status_code == 202
         assert service.client.get("/readyz").json() == {"status": "ready"}
 
     def test_without_its_folder_it_is_not(self, tmp_path: Path) -> None:

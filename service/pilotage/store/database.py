@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, make_url
 from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.exc import (
@@ -23,16 +20,17 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pilotage.store.errors import StoreUnavailable
+from pilotage.store.sqlite_file import SqliteFile, advice, opened, stays
 
 Insert = SqliteInsert | PostgresqlInsert
-_BUSY_SECONDS = 15
 
 
 class Database:
     """One engine, with transactions that read and transactions that write."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: SqliteFile | None = None) -> None:
         self.engine = engine
+        self._file = file
         self._reader = engine.execution_options(reads_only=True)
         self.refuses = False
         """Whether the last transaction that was to write could not."""
@@ -41,6 +39,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction: committed and on disk at the end, or nothing of it kept."""
         try:
+            self._demand_file()
             with _told(self.engine), self.engine.begin() as connection:
                 yield connection
         except StoreUnavailable:
@@ -51,8 +50,21 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One transaction that takes no write lock; on SQLite all its statements see one state."""
+        self._demand_file()
         with _told(self.engine), self._reader.begin() as connection:
             yield connection
+
+    def demand_room(self) -> None:
+        """
+        Raises:
+            StoreUnavailable: what is written next has no room on the disk of an SQLite file.
+        """
+        if self._file is not None:
+            self._file.demand_room()
+
+    def _demand_file(self) -> None:
+        if self._file is not None:
+            self._file.demand()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -71,7 +83,7 @@ def connect(url: str) -> Database:
     shown = parsed.render_as_string(hide_password=True)
     match parsed.get_backend_name():
         case "sqlite":
-            return Database(_sqlite(parsed, shown))
+            return Database(*opened(parsed, shown))
         case "postgresql":
             try:
                 # hide_parameters: an error's text must not show what was stored.
@@ -82,48 +94,19 @@ def connect(url: str) -> Database:
             raise StoreUnavailable(shown, f"expected sqlite or postgresql, not {other}")
 
 
-def _sqlite(url: URL, shown: str) -> Engine:
-    if not url.database or url.database == ":memory:":
-        raise StoreUnavailable(shown, "a file is needed, such as sqlite:///pilotage.db")
-    path = Path(url.database)
-    try:
-        # It holds what private repositories say. SQLite gives its other files the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise StoreUnavailable(shown, error.strerror or str(error)) from error
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
-        # Without this the driver opens transactions by itself, and too late.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails at once when another one wrote in
-        # between, whatever the time-out: a writer takes its lock at the beginning.
-        reads_only = connection.get_execution_options().get("reads_only")
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
 @contextmanager
 def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
-        reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = _first_line(cause)
         if isinstance(error, DBAPIError) and _is_our_mistake(error, engine):
             _forget_values(error, reason)
             raise
-        raise StoreUnavailable(engine.url.render_as_string(), reason) from error
+        if stays(cause):
+            engine.dispose()
+        raise StoreUnavailable(engine.url.render_as_string(), reason, advice(cause)) from error
 
 
 def _first_line(error: BaseException | None) -> str:

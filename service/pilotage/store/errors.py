@@ -12,10 +12,13 @@ class StoreError(Exception):
 class StoreUnavailable(StoreError):
     """The database cannot be opened, or did not answer. Nothing was written; try again later."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, advice: str = "") -> None:
         self.url = url
         self.reason = reason
-        super().__init__(f"the database {url} is not available: {reason}")
+        self.advice = advice
+        """What to do about it, in words of ours; names neither hosts nor users nor paths."""
+        more = f"; {advice}" if advice else ""
+        super().__init__(f"the database {url} is not available: {reason}{more}")
 
 
 class SchemaNewer(StoreError):

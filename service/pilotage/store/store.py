@@ -11,7 +11,6 @@ from pilotage.core.acts import Act, Result
 from pilotage.core.model import Promotion, State, Target
 from pilotage.store import history, inbox, journal, migrate, targets
 from pilotage.store.database import Database, connect
-from pilotage.store.errors import StoreUnavailable
 from pilotage.store.records import (
     Delivery,
     Event,
@@ -164,16 +163,16 @@ class Store:
         with self._database.write() as connection:
             targets.wake(connection, target_ids, at)
 
-    def takes_writes(self) -> bool:
-        """After a write that failed: whether one is taken again (a full disk can still be read)."""
-        if not self._database.refuses:
-            return True
-        try:
+    def demand_writes(self) -> None:
+        """After a write that failed, try one (a full disk can still be read).
+
+        Raises:
+            StoreUnavailable: nothing can be written.
+        """
+        if self._database.refuses:
+            self._database.demand_room()
             with self._database.write() as connection:
                 targets.touch(connection)
-        except StoreUnavailable:
-            return False
-        return True
 
     def next_wake(self) -> datetime | None:
         """When the next target can be leased; one statement that reads one entry of an index."""

@@ -6,7 +6,7 @@ import anyio
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from pilotage.store import StoreError
+from pilotage.store import StoreError, StoreUnavailable
 from pilotage.web.backend import READING, Backend
 
 _PATIENCE = 5.0
@@ -31,16 +31,7 @@ def routes(backend: Backend) -> APIRouter:
 
 
 async def _problems(backend: Backend) -> list[str]:
-    problems = []
-    try:
-        with anyio.fail_after(_PATIENCE):
-            await backend.run(backend.store.next_wake)
-            if not await backend.run(backend.store.takes_writes):
-                problems.append("the database takes no writes")
-    except TimeoutError:
-        problems.append(f"the database did not answer within {_PATIENCE:g} s")
-    except StoreError:
-        problems.append("the database cannot be used")
+    problems = await _problems_of_the_database(backend)
     if not getattr(backend.engine, "alive", True):
         problems.append("a worker has ended")
     if not getattr(backend.engine, "has_folder", True):
@@ -48,3 +39,20 @@ async def _problems(backend: Backend) -> list[str]:
     if backend.stopping.is_set():
         problems.append("the process is stopping")
     return problems
+
+
+async def _problems_of_the_database(backend: Backend) -> list[str]:
+    what = "cannot be used"
+    try:
+        with anyio.fail_after(_PATIENCE):
+            await backend.run(backend.store.next_wake)
+            what = "takes no writes"
+            await backend.run(backend.store.demand_writes)
+    except TimeoutError:
+        return [f"the database did not answer within {_PATIENCE:g} s"]
+    except StoreUnavailable as error:
+        # The reason may name hosts and users; anybody may ask here.
+        return [f"the database {what}: {error.advice or 'the log says why'}"]
+    except StoreError:
+        return [f"the database {what}: the log says why"]
+    return []
