@@ -195,6 +195,12 @@ def test_ci_is_told_what_became_of_its_deployment(tmp_path: Path) -> None:
         }
         same = _answer(service, _report(service, {**told, "value": "api-v9.0.4"}))
         assert same["state"] == "nothing-to-do", same
+        for wrong in ({"repository": "acme/nobody"}, {"environment": "stagin"}):
+            asked = _report(service, {**told, **wrong})
+            service.until(lambda: not service.store.waiting_deliveries(), "the event is settled")
+            nobody = _answer(service, asked, wait=0)
+            assert nobody["state"] == "refused", nobody
+            assert next(iter(wrong.values())) in nobody["reason"]
         world.deploy("api", "api-v9.1.1")
         asked = _report(service, told)
         found = _answer(service, asked)

@@ -231,6 +231,26 @@ class TestWhatBecame:
         answer = _became(service, a_target(proposal=an_open()), repository="acme/api")
         assert answer["state"] == "open"
 
+    def test_the_repositorys_name_in_another_case(self, service: Service) -> None:
+        service.know(a_target(running={"api": "api-v1.2.3"}))
+        service.know(a_target(pipeline="other", repository="acme/other", running={}))
+        answer = _became(service, None, repository=TOLD["repository"].upper())
+        assert (answer["state"], answer["target"]) == ("nothing-to-do", PRODUCTION)
+
+    @pytest.mark.parametrize("told", [{"repository": "acme/nobody"}, {"environment": "stagin"}])
+    def test_what_concerns_nobody_is_refused_with_the_reason_that_the_event_has(
+        self, service: Service, told: dict[str, str]
+    ) -> None:
+        """ "Git does not say yet" would let a job wait for what never comes."""
+        service.know(a_target(running={"web": "web-v1"}))
+        id_ = _tell(service, {**TOLD, **told, "service": "web"}).json()["id"]
+        assert _ask(service, id_).json()["state"] == "observing"
+        note = "no pipeline promotes it"
+        assert service.store.settle(f"deployment/{id_}", note, ignored=True, now=NOW)
+        answer = _ask(service, id_).json()
+        assert (answer["state"], answer["reason"]) == ("refused", note)
+        assert answer["settled"] is False, "a configuration that was pushed now may change it"
+
     def test_an_unknown_id_is_404(self, service: Service) -> None:
         assert _ask(service, "nobody-told").status_code == 404
 

@@ -279,11 +279,13 @@ class Inbox:
 
     def _deployment(self, told: Deployment) -> _Settled:
         letters: list[tuple[str, Letter]] = []
+        known_at_all = False
         for name in self._outside.settings.repositories:
             for row, pipeline, source in self._sources(self._store.targets(name)):
                 known = pipeline.services.get(told.service)
                 names = (name, known.repository if known else None)
                 right = any(_is_same(each, told.repository) for each in names)
+                known_at_all |= right
                 if not right or source != told.environment:
                     continue
                 letters.append((row.id, Hint("deployment")))
@@ -291,7 +293,12 @@ class Inbox:
                     letters.append((row.id, Run(told.run)))
         if letters:
             return _Settled(f"{told.service} {told.value} deployed", tuple(letters))
-        return _Settled(f"no pipeline promotes {told.service} from {told.environment}")
+        if known_at_all:
+            return _Settled(f"no pipeline promotes {told.service} from {told.environment}")
+        return _Settled(
+            f"{told.repository} is neither a GitOps repository of this service nor the one "
+            f"that a `.pilotage.yaml` names for {told.service}"
+        )
 
 
 def spoken(body: str) -> list[tuple[str, str]]:

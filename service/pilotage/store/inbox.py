@@ -58,6 +58,14 @@ def settle(connection: Connection, delivery: str, note: str, ignored: bool, now:
     return settled.rowcount == 1
 
 
+def why_ignored(connection: Connection, delivery: str) -> str | None:
+    """The note of a delivery that concerned nobody."""
+    found = select(deliveries.c.note).where(
+        deliveries.c.id == delivery, deliveries.c.state == "ignored"
+    )
+    return connection.scalar(found)
+
+
 def post(connection: Connection, mail: Sequence[Mail]) -> None:
     """Leave mail for targets and make them due as of its arrival.
 

@@ -78,6 +78,11 @@ class Store:
         with self._database.read() as connection:
             return inbox.waiting(connection, limit)
 
+    def why_ignored(self, delivery_id: str) -> str | None:
+        """Why a delivery concerned nobody; None where it concerned somebody, or waits still."""
+        with self._database.read() as connection:
+            return inbox.why_ignored(connection, delivery_id)
+
     def settle(
         self,
         delivery_id: str,

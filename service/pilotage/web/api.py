@@ -119,7 +119,8 @@ def _report(backend: Backend, body: bytes, id_: str) -> Report:
         known = backend.store.report(id_)
         if known is not None and shown.report(known) != shown.report(report):
             raise HTTPException(409, f"{id_} was given to another deployment; use a new key")
-    delivery = Delivery(f"deployment/{id_}", "deployment", "deployment", told.repository, body, now)
+    named = deployments.delivery_of(id_)
+    delivery = Delivery(named, "deployment", "deployment", told.repository, body, now)
     if backend.store.receive(delivery):
         backend.engine.poke()
     return report

@@ -70,7 +70,25 @@ class Question:
 
 
 def _answered(store: Store, rows: Sequence[TargetRow], report: Report) -> Answer:
-    """The target that is furthest with the value speaks."""
+    """The target that is furthest with the value speaks.
+
+    Where none has it, the event itself tells whether anybody will.
+    """
+    furthest = _furthest(store, rows, report)
+    if furthest.promotion is None and (
+        furthest.state == Answered.OBSERVING or not _named(rows, report)
+    ):
+        ignored = store.why_ignored(delivery_of(report.id))
+        return Answer(Answered.REFUSED, ignored, sure=False) if ignored else furthest
+    return furthest
+
+
+def delivery_of(report: str) -> str:
+    """The event that was kept with a report."""
+    return f"deployment/{report}"
+
+
+def _furthest(store: Store, rows: Sequence[TargetRow], report: Report) -> Answer:
     targets = _targets(store, rows, report)
     if not targets:
         return Answer(Answered.OBSERVING, "no target of this repository is known yet")
@@ -88,9 +106,14 @@ def _answered(store: Store, rows: Sequence[TargetRow], report: Report) -> Answer
 def _targets(store: Store, rows: Sequence[TargetRow], report: Report) -> list[Target]:
     """Those of the repository; a service's own repository may belong to any of them."""
     promoted = [row for row in rows if row.pipeline]
-    named = [row for row in promoted if row.repository == report.repository]
-    targets = (store.read_target(row.id) for row in named or promoted)
+    targets = (store.read_target(row.id) for row in _named(rows, report) or promoted)
     return [target for target in targets if target is not None]
+
+
+def _named(rows: Sequence[TargetRow], report: Report) -> list[TargetRow]:
+    """The targets of the very repository, whose name is the same in any case."""
+    told = report.repository.lower()
+    return [row for row in rows if row.pipeline and row.repository.lower() == told]
 
 
 def _of_target(store: Store, target: Target, report: Report) -> Answer:
