@@ -211,7 +211,7 @@ class TestExplain:
     def test_as_json(self, service: Service, terminal: Terminal) -> None:
         service.know(a_target(pause=Pause("freeze", "ana", NOW)))
         (found,) = terminal("explain", "shop", "--json").json["explanations"]
-        assert found["reasons"][0]["next_step"] == "pilotage resume shop"
+        assert found["reasons"][0]["next_step"] == "pilotage resume shop/production"
 
 
 class TestPauseAndResume:

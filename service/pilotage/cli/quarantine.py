@@ -30,7 +30,11 @@ app = typer.Typer(
 Service = Annotated[str, typer.Argument(metavar="SERVICE", show_default=False)]
 Version = Annotated[
     str,
-    typer.Argument(metavar="VERSION", help="As it stands in the file.", show_default=False),
+    typer.Argument(
+        metavar="VERSION",
+        help="As it stands in the file, or as it is told: v9.1.1 of api-v9.1.1.",
+        show_default=False,
+    ),
 ]
 
 

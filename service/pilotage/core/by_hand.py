@@ -75,8 +75,7 @@ def _passing(draft: Draft, moved: Mapping[str, tuple[str, str]]) -> None:
 def _taken_back(draft: Draft, service: str, step: tuple[str, str], written: Written) -> None:
     """A step back by a person: what they took away is not proposed again."""
     was, found = step
-    known = {(each.service, each.version) for each in draft.target.quarantine}
-    if (service, was) in known:
+    if draft.target.quarantined(service, was) is not None:
         return
     if not _goes_back(draft, service, was, found):
         return

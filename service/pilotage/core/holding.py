@@ -43,8 +43,7 @@ def _announce(draft: Draft, promotion: Promotion) -> None:
 
 def quarantine(draft: Draft, entry: Quarantined, promotion: Promotion | None) -> None:
     """Once: what is there already keeps its reason."""
-    known = {(found.service, found.version) for found in draft.target.quarantine}
-    if (entry.service, entry.version) in known:
+    if draft.target.quarantined(entry.service, entry.version) is not None:
         return
     draft.target = replace(draft.target, quarantine=(*draft.target.quarantine, entry))
     text = f"{entry.service} {short(entry.version, entry.service)} is in quarantine: {entry.reason}"

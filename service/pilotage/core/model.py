@@ -17,6 +17,7 @@ from pilotage.core.change import ServiceChange, versions_of
 from pilotage.core.comparison import Comparison
 from pilotage.core.manifests import Render
 from pilotage.core.rollout.watch import Watch
+from pilotage.core.version import said
 
 Sha = str
 """A full commit id, 40 lower-case hexadecimal digits."""
@@ -311,9 +312,14 @@ class Quarantined:
 
     service: str
     version: str
+    """As it stands in the file, or as a person says it: `v9.1.1` of `api-v9.1.1`."""
     reason: str
     since: datetime
     by: str = "pilotage"
+
+    def means(self, service: str, version: str) -> bool:
+        named = said(self.version, service)
+        return self.service == service and named == said(version, service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +431,9 @@ class Target:
     blind: str | None = None
     """Why nothing could be decided at the last look; it is tried again."""
     wake_at: datetime | None = None
+
+    def quarantined(self, service: str, version: str) -> Quarantined | None:
+        return next((each for each in self.quarantine if each.means(service, version)), None)
 
     def with_landed(self, sha: Sha) -> Target:
         return replace(self, landed=(sha, *self.landed)[:_LANDED_REMEMBERED])

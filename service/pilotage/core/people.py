@@ -311,9 +311,7 @@ def _put_in_quarantine(draft: Draft, command: Command) -> str | None:
 def _lift(draft: Draft, command: Command) -> str | None:
     service, _, wanted = command.argument.partition(" ")
     kept = tuple(
-        found
-        for found in draft.target.quarantine
-        if (found.service, found.version) != (service, wanted.strip())
+        found for found in draft.target.quarantine if not found.means(service, wanted.strip())
     )
     if len(kept) == len(draft.target.quarantine):
         return f"{harmless(service)} {harmless(wanted)} is not in quarantine"

@@ -190,12 +190,12 @@ def against_rules(change: ServiceChange, policy: Policy, target: Target) -> Refu
 
 def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:
     name, wanted = change.service, change.after
-    for found in target.quarantine:
-        if (found.service, found.version) == (name, wanted):
-            lift = typed("pilotage", "quarantine", "lift", target.id, name, wanted)
-            reason = f"{name} {short(wanted, name)} is in quarantine: {found.reason}"
-            return Obstacle(name, reason, lift, lasting=True)
-    return None
+    found = target.quarantined(name, wanted)
+    if found is None:
+        return None
+    lift = typed("pilotage", "quarantine", "lift", target.id, name, wanted)
+    reason = f"{name} {short(wanted, name)} is in quarantine: {found.reason}"
+    return Obstacle(name, reason, lift, lasting=True)
 
 
 def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Obstacle:

@@ -239,13 +239,12 @@ def _people(policy: Policy, promotion: Promotion) -> tuple[Box, ...]:
 def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[Advice, ...]:
     """What differs and is not in this set, with the reason."""
     plan, services = seen.plan, set(promotion.services)
-    quarantined = {(found.service, found.version): found for found in seen.target.quarantine}
     notes = [Advice(str(each)) for name, each in plan.problems.items() if name not in services]
     for service, planned in plan.services.items():
         if service in services:
             continue
         wanted = planned.change.after
-        found = quarantined.get((service, wanted))
+        found = seen.target.quarantined(service, wanted)
         if found is not None:
             reason = f"{service} {version.short(wanted, service)} is in quarantine: {found.reason}"
             notes.append(Advice(reason))

@@ -148,13 +148,12 @@ def _advice(target: Target, policy: Policy, release: Promotion) -> tuple[Advice,
 
 def _afterwards(target: Target, policy: Policy, release: Promotion) -> tuple[Advice, ...]:
     """What becomes of each version that was put back."""
-    kept_out = {(entry.service, entry.version) for entry in target.quarantine}
     advice = []
     for change in release.changes:
         if release.outcomes.get(change.service) is not Outcome.REVERTED:
             continue
         name = f"{change.service} {version.short(change.after, change.service)}"
-        if (change.service, change.after) in kept_out:
+        if target.quarantined(change.service, change.after) is not None:
             lift = ("quarantine", "lift", target.id, change.service, change.after)
             text = f"{name} is in quarantine: release a newer version, or, to try this one again,"
             advice.append(Advice(text, typed("pilotage", *lift)))

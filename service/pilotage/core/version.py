@@ -232,8 +232,13 @@ def plain(value: str) -> str:
 
 
 def short(value: str, service: str) -> str:
-    """How people say it beside the service's name: `api-v9.1.1` of api is `v9.1.1`."""
-    return cut(value.removeprefix(f"{service}-") or value)
+    """How people read it beside the service's name: `api-v9.1.1` of api is `v9.1.1`."""
+    return cut(said(value, service))
+
+
+def said(value: str, service: str) -> str:
+    """The whole of it, without the service's name: what people say of `api-v9.1.1` of api."""
+    return value.removeprefix(f"{service}-") or value
 
 
 def cut(value: str) -> str:

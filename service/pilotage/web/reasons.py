@@ -5,7 +5,7 @@ For `explain`, the API and the pages alike.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Sequence
 
 from pilotage.core.model import Promotion, State, Target
 from pilotage.core.version import cut
@@ -48,11 +48,11 @@ def of_promotion(found: Promotion, of: Target | None) -> list[Shown]:
     return [*own, *more]
 
 
-def _quarantined(found: Target, versions: Container[tuple[str, str]] | None = None) -> list[Shown]:
+def _quarantined(found: Target, versions: Sequence[tuple[str, str]] | None = None) -> list[Shown]:
     """Each entry, or only those of some (service, version), with the command that lifts it."""
     lines = []
     for entry in found.quarantine:
-        if versions is None or (entry.service, entry.version) in versions:
+        if versions is None or any(entry.means(*each) for each in versions):
             text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
             lift = ("quarantine", "lift", found.id, entry.service, entry.version)
             lines.append(_reason(entry.service, text, typed("pilotage", *lift)))

@@ -38,6 +38,7 @@ from tests.unit.core.worlds import (
     pull_request,
     release,
     releasing,
+    said,
     snapshot,
     target,
     texts,
@@ -308,6 +309,23 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert EventKind.REFUSED in told(decision)
     assert not acts_of(decision, RevertCommit)
     assert not acts_of(decision, OpenPullRequest) or before.target.proposal is None
+
+
+@pytest.mark.parametrize(
+    ("put", "taken"), [("v9.1.1", "api-v9.1.1"), ("api-v9.1.1", "v9.1.1"), ("v9.1.1", "v9.1.1")]
+)
+def test_a_version_is_quarantined_and_lifted_as_people_say_it(put: str, taken: str) -> None:
+    """Every page says `api v9.1.1`: taken literally, it would keep nothing away."""
+    kept = decide(commanded(snapshot(), command("quarantine", f"api {put} slow")), NOW)
+    assert not acts_of(kept, CommitBranch)
+    assert "api v9.1.1 is in quarantine: slow" in said(kept)
+    again = decide(
+        commanded(snapshot(target=kept.target), command("quarantine", f"api {taken}")), NOW
+    )
+    assert len(again.target.quarantine) == 1
+    lifted = decide(commanded(snapshot(target=kept.target), command("lift", f"api {taken}")), NOW)
+    assert lifted.target.quarantine == ()
+    assert acts_of(lifted, CommitBranch)
 
 
 NEWER = {**STAGING, "api": "api-v9.2.0"}
