@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -27,6 +28,7 @@ from pilotage.core.model import (
 from pilotage.engine.alone import Folder
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
+from pilotage.web import health
 from pilotage.web.api import COMMANDS
 from tests.web.promoted import PRODUCTION, a_promotion, a_target, an_open
 from tests.web.served import DEPLOYMENTS, NOW, OPERATOR, Service, bearer, counted
@@ -307,6 +309,20 @@ class TestHealth:
         assert problem.startswith("the database cannot be used: nothing is written any more")
         file.with_name("elsewhere").rename(file)
         assert service.hook({}, "ping").status_code == 202
+        assert service.client.get("/readyz").json() == {"status": "ready"}
+
+    def test_a_database_that_keeps_others_waiting_does_not_keep_the_answer(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who asks gives up sooner than SQLite does."""
+        with _read_only(service):
+            assert service.hook({}, "ping").status_code == 503
+        monkeypatch.setattr(health, "_PATIENCE", 0.05)
+        with closing(sqlite3.connect(str(service.store._database.engine.url.database))) as shell:
+            shell.execute("BEGIN EXCLUSIVE")
+            answer = service.client.get("/readyz")
+        assert answer.json()["problems"] == ["the database did not answer within 0.05 s"]
+        monkeypatch.undo()
         assert service.client.get("/readyz").json() == {"status": "ready"}
 
     def test_without_its_folder_it_is_not(self, tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ class Backend:
         """The same for whoever showed nothing, on few threads."""
         return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._strangers)
 
+    async def run_within(self, seconds: float, work: Callable[[], T]) -> T:
+        """The same, and left to end by itself when it takes longer.
+
+        Raises:
+            TimeoutError: it does.
+        """
+        with anyio.fail_after(seconds):
+            return await to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+
     async def until(self, seconds: float, settled: Callable[[T], bool], look: Callable[[], T]) -> T:
         """Look until it is settled or the time is over; no thread is held between two looks."""
         ends = anyio.current_time() + seconds

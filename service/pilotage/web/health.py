@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anyio
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
@@ -44,10 +43,9 @@ async def _problems(backend: Backend) -> list[str]:
 async def _problems_of_the_database(backend: Backend) -> list[str]:
     what = "cannot be used"
     try:
-        with anyio.fail_after(_PATIENCE):
-            await backend.run(backend.store.next_wake)
-            what = "takes no writes"
-            await backend.run(backend.store.demand_writes)
+        await backend.run_within(_PATIENCE, backend.store.next_wake)
+        what = "takes no writes"
+        await backend.run_within(_PATIENCE, backend.store.demand_writes)
     except TimeoutError:
         return [f"the database did not answer within {_PATIENCE:g} s"]
     except StoreUnavailable as error:
