@@ -67,7 +67,7 @@ def test_a_connection_that_was_opened_while_nothing_could_be_written_is_not_kept
     engine = store._database.engine
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")  # as such a connection answers
-    assert "let the service write to the file" in str(refused(store))
+    assert "let the service write to it" in str(refused(store))
     assert store.receive(a_delivery())
 
 
@@ -97,7 +97,7 @@ def test_a_full_disk_is_one_until_there_is_room_again(
     store.demand_writes()
     with _full(store, monkeypatch):
         large = a_delivery("large", body=b"x" * 100_000)
-        with pytest.raises(StoreUnavailable, match=r"disk is full; .* make room on its disk"):
+        with pytest.raises(StoreUnavailable, match=r"disk is full; make room on its disk"):
             store.receive(large)
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="make room"):
@@ -114,7 +114,7 @@ def test_a_lock_that_somebody_else_holds_is_named_as_one(
     monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
     with Store.open(url) as impatient, closing(sqlite3.connect(path)) as shell:
         shell.execute("BEGIN EXCLUSIVE")
-        assert "another process has held its lock" in str(refused(impatient))
+        assert "end what has held its lock" in str(refused(impatient))
         shell.execute("ROLLBACK")
         assert impatient.receive(a_delivery())
 

@@ -295,7 +295,7 @@ class TestHealth:
             answer = service.client.get("/readyz")
             assert answer.status_code == 503
             [problem] = answer.json()["problems"]
-            assert problem.startswith("the database takes no writes: it is tried again, so let")
+            assert problem.startswith("the database takes no writes: let the service write")
         service.know(a_target())
         assert service.client.get("/readyz").json() == {"status": "ready"}
 

@@ -23,17 +23,16 @@ _DAMAGED = (
     "stop the service, move the file and those beside it (-wal, -shm) away, put a backup in its "
     "place, and start the service"
 )
+_GOES_ON = "a running service goes on by itself"
 _ADVICE = {
     "SQLITE_BUSY": (
-        f"another process has held its lock for {_BUSY_SECONDS} s; it is tried again, so end what "
-        "holds it (a shell, a backup by other means than .backup)"
+        f"end what has held its lock for {_BUSY_SECONDS} s (a shell, a backup by other means than "
+        f".backup); {_GOES_ON}"
     ),
-    "SQLITE_FULL": "it is tried again, so make room on its disk",
-    "SQLITE_READONLY": (
-        "it is tried again, so let the service write to the file, to its folder and to their disk"
-    ),
-    "SQLITE_CANTOPEN": "it is tried again, so let the service open it and write to its folder",
-    "SQLITE_IOERR": "it is tried again; see in the system's log what its disk reports",
+    "SQLITE_FULL": f"make room on its disk; {_GOES_ON}",
+    "SQLITE_READONLY": f"let the service write to it, to its folder and to their disk; {_GOES_ON}",
+    "SQLITE_CANTOPEN": f"let the service open it and write to its folder; {_GOES_ON}",
+    "SQLITE_IOERR": f"see in the system's log what its disk reports; {_GOES_ON}",
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": _DAMAGED,
 }
