@@ -87,7 +87,10 @@ Document = Annotated[
 ]
 Image = Annotated[Part | None, typer.Option(help="Replace only this part of an image reference.")]
 Written = Annotated[
-    Type | None, typer.Option("--type", help="text: a string; plain: a number, a boolean or null.")
+    Type | None,
+    typer.Option(
+        "--type", help="text: a string; plain: without quotes, read as what it looks like."
+    ),
 ]
 Insert = Annotated[bool, typer.Option("--insert", help="Add the keys that are missing.")]
 Delete = Annotated[bool, typer.Option("--delete", help="Remove the entry.")]

@@ -107,6 +107,17 @@ MISTAKES = {
         ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.soak: expected a "
         "duration such as 30s, 15m, 2h or 1h30m, found 15"
     ],
+    in_production('gates: { approvers: { users: [li, "@maria"], teams: Acme/Admins } }'): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.approvers.teams: "
+        "expected a team's slug such as platform-admins, found 'Acme/Admins' (did you mean "
+        "`admins`?)",
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.gates.approvers.users[1]: "
+        "expected a login such as maria, found '@maria' (did you mean `maria`?)",
+    ],
+    in_production('labels: [hot, ""]'): [
+        ".pilotage.yaml:10: pipelines.syrf.environments.production.labels[1]: expected a label of "
+        "1 to 50 characters, found ''",
+    ],
     in_production("gates:\n          soak: 15 minutes"): [
         ".pilotage.yaml:11: pipelines.syrf.environments.production.gates.soak: expected a "
         "duration such as 30s, 15m, 2h or 1h30m, found '15 minutes'"

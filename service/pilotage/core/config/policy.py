@@ -31,8 +31,11 @@ from pilotage.core.config.values import (
     Applications,
     Duration,
     KubernetesVersion,
+    Labels,
+    Logins,
     Name,
     Names,
+    Teams,
     branch_template,
     filled_by,
     misplaced,
@@ -134,8 +137,8 @@ class ServiceSource(_Section):
 
 
 class People(_Section):
-    teams: Names = ()
-    users: Names = ()
+    teams: Teams = ()
+    users: Logins = ()
 
     @property
     def anybody(self) -> bool:
@@ -244,9 +247,9 @@ class Environment(_Section):
     commit: Annotated[str, filled_by("pipeline", "environment", "changes", "run")] = (
         "promote({pipeline}): {changes}"
     )
-    labels: Names = ("requires-review",)
+    labels: Labels = ("requires-review",)
     reviewers: People = People()
-    assignees: Names = ()
+    assignees: Logins = ()
     gates: Gates = Gates()
     checklist: tuple[Item, ...] = Field(default=(), max_length=50)
     verification: Verification = Verification()

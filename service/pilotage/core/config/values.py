@@ -120,6 +120,48 @@ KubernetesVersion = Annotated[
     BeforeValidator(_kubernetes_version),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_NAMES_SCHEMA)]
+
+
+def _login(text: str) -> str:
+    """With an `@`, as in a comment, nobody is called so, and no approval would ever count."""
+    bare = text.removeprefix("@")
+    if text != bare or not text or "/" in text or " " in text:
+        near = bare if bare and not set("/ ") & set(bare) else None
+        raise misplaced(f"expected a login such as maria, found {text!r}", nearest=near)
+    return text
+
+
+def _team(text: str) -> str:
+    slug = text.rpartition("/")[2].removeprefix("@").lower().replace(" ", "-")
+    if not text or set("@/ ") & set(text):
+        what = f"expected a team's slug such as platform-admins, found {text!r}"
+        raise misplaced(what, nearest=slug or None)
+    return text
+
+
+def _label(text: str) -> str:
+    """As GitHub takes them."""
+    if not text.strip() or len(text) > _LONGEST_LABEL:
+        raise misplaced(f"expected a label of 1 to {_LONGEST_LABEL} characters, found {text!r}")
+    return text
+
+
+_LONGEST_LABEL = 50
+Logins = Annotated[
+    tuple[Annotated[str, AfterValidator(_login)], ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema(_NAMES_SCHEMA),
+]
+Teams = Annotated[
+    tuple[Annotated[str, AfterValidator(_team)], ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema(_NAMES_SCHEMA),
+]
+Labels = Annotated[
+    tuple[Annotated[str, AfterValidator(_label)], ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema(_NAMES_SCHEMA),
+]
 AUTO = "auto"
 
 
