@@ -133,6 +133,22 @@ class TestStatus:
         assert "blind" in ran.out
         assert "git does not answer" in ran.out
 
+    def test_what_differs_and_is_refused_is_not_up_to_date(
+        self, service: Service, terminal: Terminal
+    ) -> None:
+        reason = Reason("api", "api latest is no version that stays what it is", "name a version")
+        service.know(a_target(because=(Reason("plan", "api differs"), reason)))
+        ran = terminal("status")
+        assert (ran.code, "up to date" in ran.out, "not proposed" in ran.out) == (0, False, True)
+        assert reason.text in ran.out
+
+    def test_what_is_observed_says_what_it_waits_for(
+        self, service: Service, terminal: Terminal
+    ) -> None:
+        soaks = Reason("api", "api v1.2.3 soaks in staging until 20 Nov 12:00:00 UTC")
+        service.know(a_target(proposal=a_promotion(State.OBSERVING), because=(soaks,)))
+        assert soaks.text in terminal("status").out
+
     def test_what_could_not_be_written_is_said(self, service: Service, terminal: Terminal) -> None:
         """Nobody can tell it at GitHub, which is where everybody else looks."""
         why = "GitHub answered 403: grant the missing permission"

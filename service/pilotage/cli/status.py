@@ -55,7 +55,8 @@ def _rows(target: dict[str, Any]) -> list[list[str]]:
 
 
 def _state(target: dict[str, Any], way: dict[str, Any] | None) -> str:
-    parts = [way["state"].replace("_", " ") if way else "up to date"]
+    nothing = "not proposed" if target["problem"] or _obstacle(target) else "up to date"
+    parts = [way["state"].replace("_", " ") if way else nothing]
     if target["blind"]:
         parts = ["blind", *parts] if way else ["blind"]
     if way and way["hold"]:
@@ -88,9 +89,21 @@ def _why(target: dict[str, Any], way: dict[str, Any] | None) -> str:
         return f"paused by {target['pause']['by']}: {target['pause']['reason']}"
     if target["blind"] or target["unwritten"]:
         return str(target["blind"] or target["unwritten"])
-    if way is None:
-        return ""
+    if way is None or (way["state"] == "observing" and not way["ready"]):
+        return _obstacle(target)
     return str(way["ready"] or way["conclusion"] or "")
+
+
+def _obstacle(target: dict[str, Any]) -> str:
+    """Why the first service that differs is not proposed, as the last look saw it."""
+    known = {*target["running"], *_differing(target)}
+    reasons = (each["text"] for each in target["because"] if each["subject"] in known)
+    return next(reasons, "")
+
+
+def _differing(target: dict[str, Any]) -> set[str]:
+    proposal = target["proposal"]
+    return {each["service"] for each in proposal["changes"]} if proposal else set()
 
 
 def _needs_a_person(target: dict[str, Any]) -> bool:

@@ -62,6 +62,10 @@ def target(row: TargetRow, found: Target, last_release: Promotion | None = None)
             for each in found.quarantine
         ],
         "proofs": [_proof(each) for each in found.proofs],
+        "because": [
+            {"subject": each.subject, "text": each.text, "next_step": each.next_step}
+            for each in found.because
+        ],
         "wake_at": moment(row.wake_at),
         "busy": row.lease_owner is not None,
     }
