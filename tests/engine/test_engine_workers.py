@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Table, select, text, update
@@ -18,7 +19,8 @@ from sqlalchemy import Table, select, text, update
 from pilotage.clock import utc_now
 from pilotage.engine.outside import Outside
 from pilotage.engine.worker import Engine
-from pilotage.store import Delivery, Store, UnreadableDocument
+from pilotage.store import Delivery, Store, StoreUnavailable, UnreadableDocument, database
+from pilotage.store.database import Database
 from pilotage.store.schema import delivery as deliveries
 from pilotage.store.schema import target as targets
 from tests.web.promoted import PRODUCTION, a_target, an_open
@@ -172,3 +174,39 @@ def _due_in(store: Store) -> timedelta:
     due = store.next_wake()
     assert due is not None
     return due - utc_now()
+
+
+class _Interrupted(Store):
+    """While `by` is set, somebody else writes whenever a look would write what it found."""
+
+    by: Database | None = None
+
+    def record(self, *given: Any, **named: Any) -> None:
+        with self.by.write() if self.by else nullcontext():
+            super().record(*given, **named)
+
+    def release(self, *given: Any, **named: Any) -> None:
+        with self.by.write() if self.by else nullcontext():
+            super().release(*given, **named)
+
+
+def test_a_look_that_the_database_broke_off_is_taken_again_once_it_can_be_written(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when its lease ends: a release would go unwatched for that long."""
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    url = f"sqlite:///{tmp_path / 'locked.db'}"
+    Store.open(url).close()
+    with (
+        closing(database.connect(url)) as somebody,
+        _Interrupted(database.connect(url)) as store,
+    ):
+        engine = Engine(outside, store)
+        engine.register()
+        store.by = somebody
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="database is locked"):
+                engine.turn("worker")
+        store.by = None
+        assert engine.turn("worker")[0]
+        assert not engine.turn("worker")[0], "once"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from pilotage.store import Store, StoreUnavailable, database, sqlite_file
+from pilotage.store import Store, StoreUnavailable, database
 from tests.store.examples import NOW, PRODUCTION, a_delivery, a_mail, a_notice, a_promotion, leased
 
 _DIES_WHILE_RECORDING = """
@@ -89,7 +89,7 @@ def test_reading_does_not_wait_for_a_writer(store: Store, url: str) -> None:
 def test_a_database_that_stays_locked_is_an_error_of_ours_and_nothing_is_kept(
     url: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
     with Store.open(url) as impatient:
         with (
             _somebody_else_writing(url),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from pilotage.store import Store, StoreUnavailable, sqlite_file
+from pilotage.store import Store, StoreUnavailable, database
 from tests.store.examples import NOW, PRODUCTION, a_delivery, add_target
 
 
@@ -111,10 +111,10 @@ def test_a_full_disk_is_one_until_there_is_room_again(
 def test_a_lock_that_somebody_else_holds_is_named_as_one(
     url: str, path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
     with Store.open(url) as impatient, closing(sqlite3.connect(path)) as shell:
         shell.execute("BEGIN EXCLUSIVE")
-        assert "end what has held its lock" in str(refused(impatient))
+        assert "end what holds its lock" in str(refused(impatient))
         shell.execute("ROLLBACK")
         assert impatient.receive(a_delivery())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -47,6 +48,8 @@ class Engine:
         self._setback = Setback(store, outside.settings)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._left: deque[Lease] = deque()
+        """Of looks that the database broke off: given back once it can be written again."""
         self._folder: Folder | None = None
         self._listeners: list[Callable[[str], None]] = []
 
@@ -157,12 +160,24 @@ class Engine:
     def turn(self, owner: str) -> tuple[bool, datetime | None]:
         """Does one tick, if one is due; whether it did, and when the next is due."""
         self._setback.look(self._clock())
+        self._give_back()
         lease = self._store.lease(owner, self._clock(), self._outside.settings.lease)
         due = self._store.next_wake()
         if lease is not None:
             self._room.hand_on(due)
             self._tick(lease)
         return lease is not None, due
+
+    def _give_back(self) -> None:
+        """Nobody waits until the leases of looks that broke off have ended."""
+        while self._left:
+            with suppress(LeaseLost, IndexError):  # another worker was quicker
+                lease = self._left.popleft()
+                try:
+                    self._store.release(lease, wake_at=self._clock())
+                except StoreUnavailable:
+                    self._left.append(lease)
+                    raise
 
     def _tick(self, lease: Lease) -> None:
         changed = self._listening.take(lease.target)
@@ -173,6 +188,7 @@ class Engine:
             log.warning("somebody else has the target", reason=str(error))
             return
         except StoreUnavailable:
+            self._left.append(lease)
             raise
         except Exception:
             log.exception("a tick failed", target=lease.target)

@@ -23,6 +23,7 @@ from pilotage.store.errors import StoreUnavailable
 from pilotage.store.sqlite_file import SqliteFile, advice, opened, stays
 
 Insert = SqliteInsert | PostgresqlInsert
+_BUSY_SECONDS = 15
 
 
 class Database:
@@ -83,7 +84,7 @@ def connect(url: str) -> Database:
     shown = parsed.render_as_string(hide_password=True)
     match parsed.get_backend_name():
         case "sqlite":
-            return Database(*opened(parsed, shown))
+            return Database(*opened(parsed, shown, _BUSY_SECONDS))
         case "postgresql":
             try:
                 # hide_parameters: an error's text must not show what was stored.

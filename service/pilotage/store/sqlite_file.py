@@ -14,7 +14,6 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from pilotage.store.errors import StoreUnavailable
 
-_BUSY_SECONDS = 15
 _ROOM = 1024 * 1024
 """What a disk that was full has to have before it counts as not full: a small write may always fit
 into what a larger one that failed has left."""
@@ -26,8 +25,7 @@ _DAMAGED = (
 _GOES_ON = "a running service goes on by itself"
 _ADVICE = {
     "SQLITE_BUSY": (
-        f"end what has held its lock for {_BUSY_SECONDS} s (a shell, a backup by other means than "
-        f".backup); {_GOES_ON}"
+        f"end what holds its lock (a shell, a backup by other means than .backup); {_GOES_ON}"
     ),
     "SQLITE_FULL": f"make room on its disk; {_GOES_ON}",
     "SQLITE_READONLY": f"let the service write to it, to its folder and to their disk; {_GOES_ON}",
@@ -95,8 +93,9 @@ def _name(error: BaseException | None) -> str:
     return getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
 
 
-def opened(url: URL, shown: str) -> tuple[Engine, SqliteFile]:
-    """
+def opened(url: URL, shown: str, busy: float) -> tuple[Engine, SqliteFile]:
+    """`busy`: how many seconds a lock of somebody else is waited for.
+
     Raises:
         StoreUnavailable: there is no such file and none can be made.
     """
@@ -111,11 +110,11 @@ def opened(url: URL, shown: str) -> tuple[Engine, SqliteFile]:
         raise StoreUnavailable(shown, error.strerror or str(error), advice) from error
     found = os.fstat(handle)
     os.close(handle)
-    return _engine(url), SqliteFile(path, shown, found.st_dev, found.st_ino)
+    return _engine(url, busy), SqliteFile(path, shown, found.st_dev, found.st_ino)
 
 
-def _engine(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+def _engine(url: URL, busy: float) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
