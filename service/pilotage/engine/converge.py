@@ -228,8 +228,10 @@ class Convergence:
         if self._mirror.get(key, now, since) == word:
             return 0
         latest = self._github.pull_request(repository, number)
+        if latest.open:
+            return 0  # GitHub is behind, or a person has opened it again: the next look sees it
         body = with_last_word(latest.body, word)
-        told = latest.open or _same(body, latest.body)
+        told = _same(body, latest.body)
         if not told:
             self._github.edit_pull_request(repository, number, body=body)
         self._mirror.put(key, word, now)
