@@ -28,7 +28,11 @@ _ADVICE = {
         f"end what holds its lock (a shell, a backup by other means than .backup); {_GOES_ON}"
     ),
     "SQLITE_FULL": f"make room on its disk; {_GOES_ON}",
-    "SQLITE_READONLY": f"let the service write to it, to its folder and to their disk; {_GOES_ON}",
+    # Made beside a file that is read-only, the two others are so for good.
+    "SQLITE_READONLY": (
+        "let the service write to it, to the files beside it (-wal, -shm), to its folder and to "
+        f"their disk; {_GOES_ON}"
+    ),
     "SQLITE_CANTOPEN": f"let the service open it and write to its folder; {_GOES_ON}",
     "SQLITE_IOERR": f"see in the system's log what its disk reports; {_GOES_ON}",
     "SQLITE_CORRUPT": _DAMAGED,
