@@ -26,6 +26,7 @@ from pilotage.core.application import (
     Source,
     Sync,
     SyncWindows,
+    Window,
 )
 from pilotage.core.rollout.watch import Requests
 from tests.engine.chaos import Chaos
@@ -77,6 +78,8 @@ class Cluster:
         """Environment and value to how it behaves; good when nothing is said."""
         self.blind_until = chaos.now
         self.stuck_until = chaos.now
+        self.closed_until = chaos.now
+        """A sync window of production denies until then."""
         self.application_set = chaos.random.choice(("", "syrf"))
         self.seen_bad: set[tuple[str, str]] = set()
         """Service and value that the service was shown as failing in production."""
@@ -104,8 +107,18 @@ class Cluster:
         desired = self._version(app.compared, app.environment, app.service)
         idle = app.ends_at is None
         tried = app.operation is not None and app.operation.revisions == (app.compared,)
-        if idle and desired != app.value and not tried and app.automated:
+        closed = self.is_closed(app)
+        if idle and desired != app.value and not tried and app.automated and not closed:
             self.start(app)
+
+    def is_closed(self, app: Running) -> bool:
+        return app.environment == "production" and self.chaos.now < self.closed_until
+
+    def windows(self, app: Running) -> SyncWindows:
+        if not self.is_closed(app):
+            return SyncWindows()
+        window = Window("deny", "0 12 * * 5", "1h")
+        return SyncWindows((window,), (window,), False)
 
     def start(self, app: Running) -> None:
         now = self.chaos.now
@@ -232,7 +245,7 @@ class Client:
                 cluster.application(app),
                 requests.refresh,
                 cluster.tree(app) if requests.tree else None,
-                SyncWindows() if requests.windows else None,
+                cluster.windows(app) if requests.windows else None,
                 {at: Rendered({}) for at in requests.renders},
             )
 
@@ -250,6 +263,8 @@ class Client:
                 return blind
             if app.ends_at is not None:
                 return Refused(400, "another operation is already in progress")
+            if self._cluster.is_closed(app):
+                return Refused(403, "cannot sync: blocked by sync window")
             app.operation = None
             self._cluster.advance(app, True)
             if app.operation is None:

@@ -22,7 +22,7 @@ from pilotage.core import forge
 from pilotage.core.forge import READY, StatusState, marker_in
 from pilotage.core.model import BodyEdit
 from tests.engine.chaos import Chaos
-from tests.engine.simulated_git import MAIN, Server, make
+from tests.engine.simulated_git import MAIN, Made, Server, make
 
 REPOSITORY = "acme/gitops"
 OWN = "pilotage[bot]"
@@ -165,7 +165,17 @@ class Forge:
 
     def merge(self, pull: Pull, by: str, method: str = "merge") -> str | None:
         """None when it conflicts."""
-        base, head = self.git.refs[MAIN], self.head(pull)
+        base = self.git.refs[MAIN]
+        made = self.made_of(pull, base, method, by)
+        if made is None:
+            return None
+        self.chaos.note(f"{by} merges #{pull.number} ({method}) as {made.sha[:7]}")
+        self.land(pull, made, base, by)
+        return made.sha
+
+    def made_of(self, pull: Pull, base: str, method: str, by: str) -> Made | None:
+        """What its merge would bring; None when it conflicts."""
+        head = self.head(pull)
         files = self.git.merged_files(base, head)
         if files is None or not pull.open:
             return None
@@ -186,12 +196,13 @@ class Forge:
                         return None
                     made = make((made.sha,), step, commit.message, commit.author, at)
                     self.git.add(made)
+        return made
+
+    def land(self, pull: Pull, made: Made, base: str, by: str) -> None:
         pull.state, pull.merged_by, pull.merged_at = "closed", by, self.now()
         pull.merge_commit, pull.merged_onto = self.git.add(made), base
-        self.chaos.note(f"{by} merges #{pull.number} ({method}) as {made.sha[:7]}")
         self.git.move(MAIN, made.sha, by)
         self.tell_of(pull, "closed", by)
-        return made.sha
 
     def comment(self, number: int, body: str, by: str) -> Remark:
         remark = Remark(next(self._ids), number, by, body, self.now())

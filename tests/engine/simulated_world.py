@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
@@ -13,10 +13,11 @@ from pilotage.core.checklist import read_boxes
 from pilotage.core.config.load import load_config
 from pilotage.core.config.policy import Config
 from pilotage.resources import presets
-from pilotage.store import Delivery, Mail, Store
+from pilotage.store import Delivery, Mail, Store, StoreUnavailable
 from tests.engine import simulated_argocd, simulated_github
 from tests.engine.chaos import Chaos
 from tests.engine.laws import Laws
+from tests.engine.merge_queue import MergeQueue
 from tests.engine.simulated_argocd import Cluster, Temper
 from tests.engine.simulated_git import MAIN, Server, blob_id
 from tests.engine.simulated_github import OWN, REPOSITORY, Forge, Pull
@@ -61,6 +62,22 @@ FURTHER = """\
         budgets: {{ poll: 60s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s }}
 """
 
+BESIDE = """\
+  shop:
+    preset: cluster-gitops
+    files: syrf/environments/{environment}/{service}/config.yaml
+    together: all
+    environments:
+      test: {}
+      live:
+        from: test
+        gates: { soak: 60s }
+        checklist: []
+        verification: { for: 120s }
+        budgets: { poll: 60s, refresh: [0s, 60s], degraded: 20s, dwell: 2s, settle: 2s }
+"""
+"""Another pipeline of the same repository."""
+
 
 @cache
 def parsed(text: str) -> Config:
@@ -89,7 +106,8 @@ class World:
     """Everything outside of the service, and what people know of it."""
 
     def __init__(self, chaos: Chaos, further: Mapping[str, str], /, **policy: str) -> None:
-        """`further`: more environments, each with the one that it is promoted from."""
+        """`further`: more environments, each with the one that it is promoted from; without one it
+        is of the pipeline beside."""
         self.chaos, random = chaos, chaos.random
         self.git = Server(chaos)
         self.forge = Forge(chaos, self.git)
@@ -103,13 +121,24 @@ class World:
         self.config = CONFIG.format(**choices)
         self.environments = ("staging", "production", *further)
         for name, source in further.items():
-            self.config += FURTHER.format(name=name, source=source)
+            if source:
+                self.config += FURTHER.format(name=name, source=source)
+        if "" in further.values():
+            self.config += BESIDE
         chaos.note(f"{choices} {chaos.odds}")
         self.laws = Laws(chaos, self.git, self.version, choices["outside_gate"] == "revert")
         self._versions = itertools.count(1)
         self._deliveries = itertools.count(1)
         self._branches = itertools.count(1)
         self.store: Store | None = None
+        self.front: Store | None = None
+        """Where the service keeps what it is told; who tells hears when it cannot."""
+        self.queue: MergeQueue | None = None
+        self.on_landed: Callable[[], None] = lambda: None
+        self.closed: list[tuple[datetime, datetime]] = []
+        """When a sync window of production denied."""
+        self.commands: list[str] = []
+        """Those of the terminal that the service has taken."""
         self.received = 0
         """Deliveries so far, the doubled ones as well."""
         self._begin()
@@ -184,9 +213,12 @@ class World:
             seconds = chaos.random.choice((20, 90, 400)) if late else chaos.random.random()
 
             def receive() -> None:
-                assert self.store is not None
+                assert self.front is not None
                 at, self.received = chaos.clock(), self.received + 1
-                self.store.receive(Delivery(id_, kind, event, REPOSITORY, raw, at))
+                try:
+                    self.front.receive(Delivery(id_, kind, event, REPOSITORY, raw, at))
+                except StoreUnavailable as error:
+                    chaos.note(f"{id_} is lost: {error}")
 
             chaos.plan(timedelta(seconds=seconds), receive)
 
@@ -379,16 +411,28 @@ class World:
 
     def merge_ready(self) -> None:
         pull = self.our_open()
-        if pull is not None and self.forge.is_ready(self.forge.head(pull)):
+        if pull is None or not self.forge.is_ready(self.forge.head(pull)):
+            return
+        if self.queue is not None:
+            self.queue.add(pull, "maria", self.chaos.random.choice(("merge", "squash")))
+        else:
             self._merge(pull)
+
+    def merges_by_queue(self) -> None:
+        """From now on: a required merge queue."""
+        self.queue = MergeQueue(self.forge, self._landed)
 
     def _merge(self, pull: Pull) -> None:
         method = self.chaos.random.choice(("merge", "squash", "rebase"))
         if self.forge.merge(pull, "maria", method) is not None:
-            self.laws.merged(pull, self.forge.is_ready(pull.last_head))
-            for service in SERVICES:
-                for after in (6, 30):
-                    self.argocd_tells(f"{service}-production", after)
+            self._landed(pull)
+
+    def _landed(self, pull: Pull) -> None:
+        self.laws.merged(pull, self.forge.is_ready(pull.last_head))
+        self.on_landed()
+        for service in SERVICES:
+            for after in (6, 30):
+                self.argocd_tells(f"{service}-production", after)
 
     def merge_anyway(self) -> None:
         pull = self.our_open()
@@ -484,13 +528,25 @@ class World:
         self.chaos.note(f"Argo CD's controller does nothing for {minutes} min")
         self.cluster.stuck_until = self.chaos.now + timedelta(minutes=minutes)
 
+    def sync_window_closes(self) -> None:
+        """Of production, as before a weekend; what syncs already is not stopped."""
+        minutes = self.chaos.random.choice((1, 4, 15, 30))
+        self.chaos.note(f"nothing may be synced to production for {minutes} min")
+        begin, end = self.chaos.now, self.chaos.now + timedelta(minutes=minutes)
+        self.cluster.closed_until = max(end, self.cluster.closed_until)
+        self.closed.append((begin, end))
+
     def pause(self) -> None:
         self.operator("pause", "incident")
         self.chaos.plan(timedelta(minutes=3), lambda: self.operator("unpause", ""))
 
     def operator(self, name: str, argument: str) -> None:
         """A command at the terminal."""
-        if self.store is None or not any(row.id == TARGET for row in self.store.targets()):
+        if (
+            self.front is None
+            or self.store is None
+            or not any(row.id == TARGET for row in self.store.targets())
+        ):
             return
         self.chaos.note(f"the operator says {name} {argument}")
         number = next(self._deliveries)
@@ -504,7 +560,12 @@ class World:
             "pull_request": None,
         }
         payload: dict[str, Any] = {"kind": "command", "command": command}
-        self.store.post([Mail(TARGET, "command", payload, self.chaos.clock())])
+        try:
+            self.front.post([Mail(TARGET, "command", payload, self.chaos.clock())])
+        except StoreUnavailable as error:
+            self.chaos.note(f"it is not taken: {error}")
+        else:
+            self.commands.append(f"cli-{number}")
 
     def acts(self) -> list[Callable[[], None]]:
         """What may happen, the frequent more often."""

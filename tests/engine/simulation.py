@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
@@ -28,12 +30,13 @@ from pilotage.engine.tick import Ticker
 from pilotage.engine.trees import Trees
 from pilotage.resources import presets
 from pilotage.settings import Settings
-from pilotage.store import LeaseLost, Store
+from pilotage.store import Lease, LeaseLost, Store, StoreUnavailable
 from pilotage.store.database import Database
 from pilotage.store.migrate import migrate
 from pilotage.store.schema import metadata
 from tests.engine.chaos import BEGIN, Chaos, Crash
 from tests.engine.laws import Broken
+from tests.engine.outages import FailingDatabase, Outage
 from tests.engine.simulated_argocd import Temper
 from tests.engine.simulated_git import URL, Clone
 from tests.engine.simulated_github import OWN, REPOSITORY, Pull
@@ -47,8 +50,22 @@ _CALM_LOOK, _CALM_LOOKS = timedelta(minutes=3), 4
 _QUIET = timedelta(minutes=8)
 _SAID_NO = ("GH006", "operation", "no commits between")
 """What the outside really refuses; anything else would have passed by itself."""
+_BUDGET = timedelta(minutes=6)
+"""Of a sync."""
 _MOST_TICKS_A_MINUTE = 40
 _MOST_TICKS_AT_REST = 4.0
+_AFTER_ERROR = timedelta(seconds=15)
+"""How long a worker rests when the database cannot be used."""
+_OUTAGES = 3
+
+
+class Trouble(StrEnum):
+    """What else goes wrong in a storm, beside what always may."""
+
+    USUAL = "usual"
+    DATABASE = "database"
+    WINDOWS = "windows"
+    QUEUE = "queue"
 
 
 def database() -> Database:
@@ -180,6 +197,8 @@ class Process:
         self._inbox = Inbox(self.outside, store, self._attentive)
         self._attention: dict[str, Attention] = {}
         self._setback = Setback(store, SETTINGS)
+        self._left: list[Lease] = []
+        """Of looks that the database broke off."""
 
     def _attentive(self, application: str) -> list[str]:
         found = self._attention.items()
@@ -190,6 +209,10 @@ class Process:
         chaos = self._world.chaos
         settled = self._inbox.settle(chaos.clock())
         self._setback.look(chaos.clock())
+        while self._left:
+            with suppress(LeaseLost):
+                self._store.release(self._left[0], wake_at=chaos.clock())
+            del self._left[0]
         lease = self._store.lease(self.name, chaos.clock(), SETTINGS.lease)
         if lease is None:
             return "inbox" if settled else None
@@ -199,6 +222,9 @@ class Process:
         except LeaseLost as error:
             chaos.note(str(error))
             return lease.target
+        except StoreUnavailable:
+            self._left.append(lease)
+            raise
         if attention is not None:
             self._attention[attention.target] = attention
         return lease.target
@@ -222,15 +248,17 @@ class Simulation:
         seed: int,
         known: Database,
         further: Mapping[str, str] = MappingProxyType({}),
+        trouble: Trouble = Trouble.USUAL,
         /,
         **policy: str,
     ) -> None:
-        self.seed = seed
+        self.seed, self.trouble = seed, trouble
         self.chaos = Chaos(seed)
         self.world = World(self.chaos, further, **policy)
         self.store = Store(emptied(known))
         self.world.store = self.store
-        self._fragile = FragileStore(known, self.chaos)
+        self.database = FailingDatabase(known, self.chaos)
+        self._fragile = self.world.front = FragileStore(self.database, self.chaos)
         self._clones = {name: Clone(self.world.git, OWN) for name in ("a", "b")}
         self._started = 0
         self._settled = 0
@@ -240,6 +268,8 @@ class Simulation:
         self.processes = {name: self._start(name) for name in ("a", "b")}
         self.ticks: Counter[int] = Counter()
         self.ticked = 0
+        self._rests: dict[str, datetime] = {}
+        """Replica to when it goes on."""
         self._anyway: list[str] = []
         """Replicas that look whether anything is due or not."""
         self.store.ensure_target(
@@ -270,12 +300,39 @@ class Simulation:
         for _ in range(_PEOPLE):
             after = _STORM * chaos.random.random()
             chaos.plan(after, chaos.random.choice(acts))
+        self._make_trouble()
         self.go_on(BEGIN + _STORM)
+
+    def _make_trouble(self) -> None:
+        match self.trouble:
+            case Trouble.USUAL:
+                pass
+            case Trouble.DATABASE:
+                for _ in range(_OUTAGES):
+                    self.chaos.plan(_STORM * self.chaos.random.random(), self._database_fails)
+            case Trouble.WINDOWS:
+                self.world.on_landed = self.world.sync_window_closes
+            case Trouble.QUEUE:
+                self.world.merges_by_queue()
+            case _:
+                assert_never(self.trouble)
+
+    def _database_fails(self) -> None:
+        random, world = self.chaos.random, self.world
+        outage, minutes = random.choice(list(Outage)), random.choice((0.1, 0.5, 2, 7))
+        for seconds in (0, 3, 20):  # one is taken before, or while it fails, or not at all
+            after = timedelta(seconds=seconds)
+            self.chaos.plan(after, lambda: world.operator("lift", "api api-v0.0.0"))
+        self.chaos.plan(
+            timedelta(seconds=random.random()),
+            lambda: self.database.fail(outage, timedelta(minutes=minutes)),
+        )
 
     def calm(self) -> None:
         """Nothing fails any more, people review and merge; then they go home as well."""
         self.chaos.note("CALM")
         self.chaos.calm()
+        self.database.recover()
         self.world.cluster.blind_until = self.world.cluster.stuck_until = self.chaos.now
         for pull in self.world.forge.pulls.values():
             if pull.open and pull.author != OWN:
@@ -289,7 +346,8 @@ class Simulation:
             self._merge_reverts()
             before = self._shape()
             self.go_on(self.chaos.now + _CALM_LOOK)
-            quiet = quiet + 1 if before == self._shape() else 0
+            closed = self.chaos.now < self.world.cluster.closed_until
+            quiet = quiet + 1 if before == self._shape() and not closed else 0
 
     def _shape(self) -> object:
         """What changes while anything is still on its way."""
@@ -312,7 +370,7 @@ class Simulation:
 
     def go_on(self, end: datetime) -> None:
         while True:
-            moments = [self.chaos.next_at(), self._next_wake()]
+            moments = [self.chaos.next_at(), self._next_turn()]
             due = min((each for each in moments if each is not None), default=end)
             if due > end:
                 break
@@ -325,15 +383,28 @@ class Simulation:
     def _work(self) -> None:
         """Whichever replica is first does what is due, until nothing is."""
         while self._is_due() or self._has_news() or self._looks_anyway():
-            replica = self.chaos.random.choice(self.replicas)
-            try:
-                done = self.processes[replica].turn()
-            except Crash:
-                self.restart(replica)
-                continue
+            awake = [each for each in self.replicas if self._rest(each) <= self.chaos.now]
+            if not awake:
+                return
+            done = self._turn(self.chaos.random.choice(awake))
             self.world.laws.check(self.world.forge)
             if done and done != "inbox":
                 self._count()
+
+    def _turn(self, replica: str) -> str | None:
+        """As a worker does it."""
+        try:
+            return self.processes[replica].turn()
+        except Crash:
+            self.restart(replica)
+        except StoreUnavailable as error:
+            self.chaos.note(f"{replica} rests: {error}")
+            self._rests[replica] = self.chaos.now + _AFTER_ERROR
+            self.chaos.plan(_AFTER_ERROR, lambda: self._anyway.append(replica))
+        return None
+
+    def _rest(self, replica: str) -> datetime:
+        return self._rests.get(replica, BEGIN)
 
     def _has_news(self) -> bool:
         """Asked of the store only when something has come in since."""
@@ -346,6 +417,11 @@ class Simulation:
         wake = self.store.next_wake()
         return wake - self.chaos.ahead if wake is not None else None
 
+    def _next_turn(self) -> datetime | None:
+        """When anything is due, and somebody there to do it."""
+        wake, rest = self._next_wake(), min(map(self._rest, self.replicas))
+        return max(wake, rest) if wake is not None else None
+
     def _is_due(self) -> bool:
         wake = self._next_wake()
         return wake is not None and wake <= self.chaos.now
@@ -354,11 +430,7 @@ class Simulation:
         """Every worker does from time to time: both, soon after the clock was set."""
         if not self._anyway:
             return False
-        replica = self._anyway.pop()
-        try:
-            self.processes[replica].turn()
-        except Crash:
-            self.restart(replica)
+        self._turn(self._anyway.pop())
         return True
 
     def set_clock(self, ahead: timedelta) -> None:
@@ -393,6 +465,24 @@ class Simulation:
         if rate > _MOST_TICKS_AT_REST:
             raise Broken(f"{rate:.1f} ticks a minute while nothing changes")
         self._accounted_for()
+        self._answered()
+        self._waited_for_windows()
+
+    def _waited_for_windows(self) -> None:
+        """What may not be synced is waited for, however long: no budget is spent on it."""
+        for told in self.store.history(target=TARGET, limit=10_000):
+            late = told.kind == "held" and "waiting for sync" in told.text
+            since = told.at - _BUDGET
+            if late and any(begin <= since and told.at <= end for begin, end in self.world.closed):
+                raise Broken(f"held for a sync window: {told.text}")
+
+    def _answered(self) -> None:
+        """Every command that was taken at the terminal, once."""
+        history = self.store.history(target=TARGET, limit=10_000)
+        answers = Counter(told.data.get("command") for told in history)
+        for command in self.world.commands:
+            if answers[command] != 1:
+                raise Broken(f"{command} was answered {answers[command]} times")
 
     def _stories(self) -> str | None:
         seen: Counter[tuple[int, str]] = Counter()
@@ -510,9 +600,9 @@ class Simulation:
         return "\n".join(lines)
 
 
-def run(seed: int, known: Database) -> Simulation:
+def run(seed: int, known: Database, trouble: Trouble = Trouble.USUAL) -> Simulation:
     """Raises what went wrong; the story is in the error's notes."""
-    simulation = Simulation(seed, known)
+    simulation = Simulation(seed, known, {}, trouble)
     try:
         simulation.run()
     except (Exception, Crash) as error:

@@ -18,7 +18,7 @@ from hashlib import sha256
 import pytest
 
 from pilotage.store.database import Database
-from tests.engine.simulation import database, run
+from tests.engine.simulation import Trouble, database, run
 
 _ONE = os.environ.get("PILOTAGE_SIMULATION_SEED")
 _COUNT = int(os.environ.get("PILOTAGE_SIMULATION_SEEDS", "20"))
@@ -26,13 +26,16 @@ _AT_ONCE = 10 if _COUNT <= 1_000 else 100
 _BLOCKS = [int(_ONE)] if _ONE else range(0, _COUNT, _AT_ONCE)
 
 
+@pytest.mark.parametrize("trouble", Trouble)
 @pytest.mark.parametrize("first", _BLOCKS)
-def test_simulation_keeps_every_law_and_comes_to_rest(first: int, known: Database) -> None:
+def test_simulation_keeps_every_law_and_comes_to_rest(
+    first: int, trouble: Trouble, known: Database
+) -> None:
     for seed in [first] if _ONE else range(first, min(first + _AT_ONCE, _COUNT)):
         try:
-            run(seed, known)
+            run(seed, known, trouble)
         except BaseException as error:
-            error.add_note(f"replay it with PILOTAGE_SIMULATION_SEED={seed}")
+            error.add_note(f"replay it with PILOTAGE_SIMULATION_SEED={seed}, of kind {trouble}")
             raise
 
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Table, select, text, update
 
 from pilotage.clock import utc_now
+from pilotage.engine import worker
 from pilotage.engine.outside import Outside
 from pilotage.engine.worker import Engine
 from pilotage.store import Delivery, Store, StoreUnavailable, UnreadableDocument, database
@@ -151,6 +152,39 @@ def test_a_tick_that_fails_when_its_target_is_somebody_elses_ends_no_worker(
         engine.poke()
         _until(lambda: "d-3" in _notes(store), "what comes later is settled")
         assert engine.alive
+
+
+def test_workers_go_on_by_themselves_once_the_database_can_be_written_again(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody copies it, or the disk is full: nothing is lost, and nobody has to restart them."""
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "_AFTER_ERROR", timedelta(seconds=0.1))
+    url = f"sqlite:///{tmp_path / 'locked.db'}"
+    somebody = database.connect(url)
+    with Store.open(url) as store:
+        engine = Engine(outside, store)
+        engine.register()
+        store.receive(Delivery("d-4", "github", "ping", "", b"{}", utc_now()))
+        with ExitStack() as running:
+            with somebody.write():
+                running.enter_context(_started(engine))
+                _until(lambda: store._database.refuses, "a worker could not write")
+                assert engine.alive
+                assert not _notes(store)
+            _until(lambda: _notes(store) == {"d-4": "ping"}, "what had come is settled")
+            assert engine.alive
+    somebody.close()
+
+
+@contextmanager
+def _started(engine: Engine) -> Iterator[None]:
+    """Its workers alone: what `start` writes first could not be written."""
+    engine._begin("worker-0", engine._work)
+    try:
+        yield
+    finally:
+        engine.stop()
 
 
 def test_a_worker_whose_clock_is_put_back_takes_what_would_be_due_much_later(

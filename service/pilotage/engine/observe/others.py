@@ -18,6 +18,7 @@ from pilotage.core.snapshot import (
     OtherPullRequest,
     Snapshot,
 )
+from pilotage.core.wording import listed
 from pilotage.engine.observe.look import CannotObserve, Look, seen, until_of
 from pilotage.engine.touched import touched_targets
 
@@ -118,9 +119,10 @@ def _other(look: Look, row: PullRequestBrief) -> OtherPullRequest | None:
     mine = f"{look.target.pipeline}/{look.target.environment}"
     if mine not in touched:
         return None
-    foreign = next((found for found in touched if found != mine), None)
-    if foreign is not None:
-        return OtherPullRequest(row, (), f"edits promoted files of {foreign} as well; split it")
+    if len(touched) > 1:
+        # In the same words for each of them: a commit has one status.
+        refusal = f"edits promoted files of several targets ({listed(touched)}); split it"
+        return OtherPullRequest(row, (), refusal)
     try:
         changes = look.repository.trees.steps(
             look.policy.pipeline, look.policy.environment_name, look.base, row.head
