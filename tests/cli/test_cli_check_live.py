@@ -286,6 +286,24 @@ def test_fewer_people_than_must_approve(live: Worlds) -> None:
     assert "syrf/production: 2 must approve, and only 1 can" in there.found("problem")
 
 
+def test_channels_that_the_settings_do_not_have(live: Worlds) -> None:
+    """Nobody on call would hear of what is held."""
+    there = live(policy=QUICK + "        notify: [on-cal, pager]\n")
+    channel = {"[github]": '[channels.on-call]\nurl = "http://127.0.0.1:9/"\n\n[github]'}
+    problems = there.found("problem", channel)
+    assert "syrf/production: the settings have no channel on-cal for its messages" in problems
+    assert "did you mean on-call?" in problems
+    assert "no channel pager for its messages" in problems
+    assert "add [channels.pager] to the settings" in problems
+    assert "syrf/production: messages go to" not in there.found("ok", channel)
+
+
+def test_channels_that_are_there(live: Worlds) -> None:
+    there = live(policy=QUICK + "        notify: [on-call]\n")
+    channel = {"[github]": '[channels.on-call]\nurl = "http://127.0.0.1:9/"\n\n[github]'}
+    assert "syrf/production: messages go to on-call" in there.found("ok", channel)
+
+
 # The branch
 
 

@@ -40,6 +40,7 @@ from pilotage.core.readiness.findings import (
     Finding,
     GitFacts,
     Unknown,
+    judge_channels,
     judge_git,
     targets_of,
 )
@@ -85,6 +86,8 @@ def look(outside: Outside, subject: Subject) -> Iterator[Finding]:
             targets = targets_of(subject.config) if subject.config is not None else ()
             protection = asking.ask(partial(outside.github.protection, name, branch))
             yield from judge_branch(protection, access, branch, targets)
+    if subject.config is not None:
+        yield from judge_channels(frozenset(outside.settings.channels), subject.config)
     address = _address(outside, name) if name is not None else subject.origin
     followed = Branch(normalised_repository(address), branch or subject.trees.base_branch)
     yield from _clusters(outside, subject, followed)

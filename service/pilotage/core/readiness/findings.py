@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from pilotage.core.config.policy import Config, Environment, Mode
 from pilotage.core.model import Sha
-from pilotage.core.wording import listed
+from pilotage.core.wording import listed, nearest
 
 MOST_NAMED = 5
 
@@ -91,6 +91,20 @@ def targets_of(config: Config) -> tuple[Target, ...]:
         for name, pipeline in config.pipelines.items()
         for environment in pipeline.targets
     )
+
+
+def judge_channels(known: frozenset[str], config: Config) -> Iterator[Finding]:
+    """Who would be told: a channel with a name that is not right is heard by nobody."""
+    for target in targets_of(config):
+        named = target.environment.notify
+        for name in named:
+            if name not in known:
+                near = nearest(name, known)
+                step = f"did you mean {near}?" if near else f"add [channels.{name}] to the settings"
+                text = f"the settings have no channel {name} for its messages"
+                yield Finding(target.failing, target.id, text, step)
+        if named and known.issuperset(named):
+            yield Finding(Level.OK, target.id, f"messages go to {listed(named)}")
 
 
 def judge_git(facts: GitFacts) -> Iterator[Finding]:
