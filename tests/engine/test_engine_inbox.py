@@ -16,7 +16,7 @@ from sqlalchemy import select
 from pilotage.clock import utc_now
 from pilotage.core.model import State
 from pilotage.engine.inbox import Inbox, spoken
-from pilotage.engine.mail import Commanded, Edited, Hint, Letter, Queued, opened
+from pilotage.engine.mail import Changed, Commanded, Edited, Hint, Letter, Queued, opened
 from pilotage.engine.outside import Outside
 from pilotage.sandbox.serve import Server
 from pilotage.store import Delivery, Store
@@ -103,7 +103,10 @@ Settled: TypeAlias = Callable[[str, dict[str, Any]], dict[str, list[Letter]]]
 
 @pytest.fixture
 def settled(tmp_path: Path, github: str) -> Settled:
-    """What each target finds of an event: production has #7, europe had #8."""
+    """What each target finds of an event: production has #7, europe had #8.
+
+    Both wait for the application `shared`, production alone for `api-production`.
+    """
     return partial(_settled, tmp_path, github)
 
 
@@ -130,8 +133,12 @@ def _settled(
                 store.record(lease, target=aim, promotions=[gone], wake_at=None, now=NOW, done=True)
         add_target(store, "tools/production", wake_at=NOW, repository="acme/tools")
         raw = json.dumps(whole).encode()
-        store.receive(Delivery("d-1", "github", event, "acme/gitops", raw, NOW))
-        assert Inbox(outside, store).settle(NOW)
+        kind = "argocd" if event == "application" else "github"
+        store.receive(Delivery("d-1", kind, event, "acme/gitops", raw, NOW))
+        attentive = {"api-production": [PRODUCTION], "shared": [PRODUCTION, EUROPE]}
+        inbox = Inbox(outside, store, lambda name: attentive.get(name, []))
+        assert inbox.settle(NOW)
+        assert not inbox.settle(NOW), "each is settled once"
         found: dict[str, list[Letter]] = {}
         while lease := store.lease("engine", NOW, outside.settings.lease):
             for mail in store.load(lease).mail:
@@ -227,3 +234,20 @@ def test_a_merge_queue_asks_every_target(settled: Settled) -> None:
     body = {"action": "checks_requested", "merge_group": {"head_sha": HEAD, "head_ref": REF}}
     queued = [Queued(HEAD, REF)]
     assert settled("merge_group", body) == {PRODUCTION: queued, EUROPE: queued}
+
+
+@pytest.mark.parametrize(
+    ("application", "targets"),
+    [("api-production", [PRODUCTION]), ("shared", [EUROPE, PRODUCTION])],
+)
+def test_a_change_in_argocd_is_told_to_who_waits_for_it(
+    settled: Settled, application: str, targets: list[str]
+) -> None:
+    found = settled("application", {"app": application})
+    assert found == {key: [Changed(application)] for key in targets}
+
+
+def test_a_change_that_nobody_waits_for_may_be_the_first_of_something(settled: Settled) -> None:
+    """Whose it is cannot be told from its name: every pipeline looks, of any repository."""
+    found = settled("application", {"app": "new-staging"})
+    assert found == {key: [Hint("argocd")] for key in [PRODUCTION, EUROPE, "tools/production"]}
