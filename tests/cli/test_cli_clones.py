@@ -75,6 +75,29 @@ class TestAConfigurationThatIsNotThere:
             )
         assert run("plan", clone, "--config", clone / ".pilotage.yaml").code == 0
 
+    def test_one_that_is_no_text_is_not_taken_for_one_that_is_not_committed(
+        self, tmp_path: Path, run: Run
+    ) -> None:
+        clone = a_clone(tmp_path, two_services(), config=None)
+        path = clone / ".pilotage.yaml"
+        path.write_bytes(CONFIG.encode("utf-16"))
+        git(clone, "add", "-A")
+        git(clone, "commit", "--quiet", "--message", "as some editors save it")
+        ran = run("check", clone)
+        assert (ran.code, ".pilotage.yaml: is not UTF-8 text, from byte 0 on" in ran.out) == (
+            1,
+            True,
+        )
+        path.unlink()
+        path.symlink_to("elsewhere.yaml")
+        git(clone, "add", "-A")
+        git(clone, "commit", "--quiet", "--message", "a link")
+        ran = run("plan", clone)
+        assert (ran.code, ".pilotage.yaml: is a symlink, which is never followed" in ran.out) == (
+            1,
+            True,
+        )
+
     def test_none_at_all_names_the_command_that_proposes_one(
         self, tmp_path: Path, run: Run
     ) -> None:

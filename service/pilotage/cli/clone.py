@@ -169,7 +169,7 @@ def _configured(path: Path, trees: Trees, commit: str, file: Path | None) -> Clo
     except ConfigError as error:
         return Clone(trees, commit, name, text, None, error.problems)
     except NoConfigError:
-        expected = f"expected the file at the root of the repository, as text; {_advice(path)}"
+        expected = f"expected the file at the root of the repository; {_advice(path)}"
         return Clone(trees, commit, name, text, None, (Problem(name, None, "", expected),))
     return Clone(trees, commit, name, text, config, ())
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import assert_never
 
 from pilotage.adapters.git import (
     Commit,
@@ -20,11 +21,14 @@ from pilotage.adapters.git import (
     InvalidName,
     Kind,
     Missing,
+    NotAFile,
+    NotText,
+    TooLarge,
     UnknownCommit,
 )
 from pilotage.clock import age
 from pilotage.core.change import Part, ServiceChange, Write, files_of
-from pilotage.core.config.load import FILE, ConfigError, load_config
+from pilotage.core.config.load import FILE, ConfigError, Problem, load_config
 from pilotage.core.config.policy import Config, Pipeline
 from pilotage.core.layout import Layout, layout_of
 from pilotage.core.model import Merge, Sha
@@ -107,9 +111,20 @@ class Trees:
 
         def read() -> Config | ConfigError | NoConfigError:
             found = self.git.read_files(commit, [FILE])[FILE]
-            if not isinstance(found, File):
-                return NoConfigError(f"{FILE} is not on {self.base_branch}, or is no text file")
-            return self._memory.once(("parsed", found.id), lambda: self._parsed(found))
+            match found:
+                case File():
+                    return self._memory.once(("parsed", found.id), lambda: self._parsed(found))
+                case Missing():
+                    return NoConfigError(f"{FILE} is not on {self.base_branch}")
+                case NotText(offset=offset):
+                    why = f"is not UTF-8 text, from byte {offset} on: save it as UTF-8"
+                case TooLarge(size=size):
+                    why = f"is too large to be read: {size // 1024} KB"
+                case NotAFile(kind=kind):
+                    why = f"is a {kind.value}, which is never followed: commit it as a file"
+                case _:
+                    assert_never(found)
+            return ConfigError([Problem(FILE, None, "", why)])
 
         config = self._memory.once(("config", commit), read)
         if isinstance(config, ConfigError | NoConfigError):
