@@ -109,8 +109,11 @@ def _explained(command: Command) -> str | None:
 def _obeyed(draft: Draft, command: Command) -> str | Answer | None:
     """None when it was done; else why not, or what follows."""
     obey = _COMMANDS.get(command.name)
-    if obey is not None:
+    if obey is not None and (command.comment is None or command.name not in _AT_THE_TERMINAL):
         return obey(draft, command)
+    if obey is not None:
+        typed = f"pilotage {_AT_THE_TERMINAL[command.name]} {draft.target.id}"
+        return f"this is for operators, at the terminal: `{typed}`"
     unknown = f"unknown command `{harmless(command.name)}`;" if command.name else "which command?"
     return (
         f"{unknown} there are hold, resume, roll, tick, promote, add, rollback, retry and explain"
@@ -339,3 +342,11 @@ _COMMANDS: Mapping[str, Callable[[Draft, Command], str | Answer | None]] = {
     "lift": _lift,
     "explain": _explain,
 }
+
+_AT_THE_TERMINAL: Mapping[str, str] = {
+    "pause": "pause",
+    "unpause": "resume",
+    "quarantine": "quarantine add",
+    "lift": "quarantine lift",
+}
+"""What takes the operator's token, and not the right to comment; and how it is called there."""

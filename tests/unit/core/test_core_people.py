@@ -292,11 +292,9 @@ def answer(before: Snapshot, name: str, argument: str = "") -> tuple[Decision, A
         ("roll", "", opened(), "no newer set is waiting"),
         ("tick", "feature", releasing(), "no pull request is open"),
         ("rollback", "why", opened(), "nothing was promoted here that could be put back"),
-        ("unpause", "", opened(), "it is not paused"),
-        ("quarantine", "api", opened(), "expected a service, a version and a reason"),
-        ("quarantine", "apii v1 x", opened(), "staging has no service apii; did you mean api?"),
-        ("quarantine", "apii v1 x", releasing(), "staging has no service apii; did you mean api?"),
-        ("lift", "api v1", opened(), "api v1 is not in quarantine"),
+        ("pause", "", opened(), "at the terminal: `pilotage pause syrf/production`"),
+        ("unpause", "", opened(), "at the terminal: `pilotage resume syrf/production`"),
+        ("lift", "api v1", opened(), "`pilotage quarantine lift syrf/production`"),
         ("", "", opened(), "which command? there are hold,"),
     ],
 )
@@ -316,14 +314,21 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
 )
 def test_a_version_is_quarantined_and_lifted_as_people_say_it(put: str, taken: str) -> None:
     """Every page says `api v9.1.1`: taken literally, it would keep nothing away."""
-    kept = decide(commanded(snapshot(), command("quarantine", f"api {put} slow")), NOW)
+    kept = decide(
+        commanded(snapshot(), command("quarantine", f"api {put} slow", comment=None)), NOW
+    )
     assert not acts_of(kept, CommitBranch)
     assert "api v9.1.1 is in quarantine: slow" in said(kept)
     again = decide(
-        commanded(snapshot(target=kept.target), command("quarantine", f"api {taken}")), NOW
+        commanded(
+            snapshot(target=kept.target), command("quarantine", f"api {taken}", comment=None)
+        ),
+        NOW,
     )
     assert len(again.target.quarantine) == 1
-    lifted = decide(commanded(snapshot(target=kept.target), command("lift", f"api {taken}")), NOW)
+    lifted = decide(
+        commanded(snapshot(target=kept.target), command("lift", f"api {taken}", comment=None)), NOW
+    )
     assert lifted.target.quarantine == ()
     assert acts_of(lifted, CommitBranch)
 
@@ -372,6 +377,24 @@ def test_a_service_that_was_meant_is_named_harmlessly() -> None:
     assert said.reply == "there is no service ?api in syrf-production-1; did you mean api?"
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "before", "reason"),
+    [
+        ("unpause", "", opened(), "it is not paused"),
+        ("quarantine", "api", opened(), "expected a service, a version and a reason"),
+        ("quarantine", "apii v1 x", opened(), "staging has no service apii; did you mean api?"),
+        ("quarantine", "apii v1 x", releasing(), "staging has no service apii; did you mean api?"),
+        ("lift", "api v1", opened(), "api v1 is not in quarantine"),
+    ],
+)
+def test_what_an_operator_cannot_have_is_refused_with_the_reason(
+    name: str, argument: str, before: Snapshot, reason: str
+) -> None:
+    decision = decide(commanded(before, command(name, argument, comment=None)), NOW)
+    texts = [event.text for event in decision.events if event.kind is EventKind.REFUSED]
+    assert any(reason in text for text in texts)
+
+
 def test_pause_and_unpause_by_the_operator() -> None:
     paused = decide(commanded(snapshot(), command("pause", "freeze", comment=None)), NOW)
     assert paused.target.pause == Pause("freeze", "maria", NOW)
@@ -382,12 +405,16 @@ def test_pause_and_unpause_by_the_operator() -> None:
 
 def test_quarantine_and_lift_by_the_operator() -> None:
     put = decide(
-        commanded(snapshot(), command("quarantine", "api api-v9.1.1 slow under load")), NOW
+        commanded(
+            snapshot(), command("quarantine", "api api-v9.1.1 slow under load", comment=None)
+        ),
+        NOW,
     )
     assert quarantined(put) == [("api", "api-v9.1.1", "maria")]
     assert put.target.quarantine[0].reason == "slow under load"
     assert not acts_of(put, CommitBranch)
-    lifted = decide(commanded(snapshot(target=put.target), command("lift", "api api-v9.1.1")), NOW)
+    lift = command("lift", "api api-v9.1.1", comment=None)
+    lifted = decide(commanded(snapshot(target=put.target), lift), NOW)
     assert lifted.target.quarantine == ()
     assert acts_of(lifted, CommitBranch)
 
