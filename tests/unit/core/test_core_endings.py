@@ -243,3 +243,13 @@ def test_each_putting_back_goes_its_own_way() -> None:
     assert len({each.key for each in acts} | {each.side_branch for each in acts}) == 4
     for begun in (replace(web, pull_request=9), replace(web, sha=OLD_HEAD)):
         assert to_start(replace(both, reverts=(begun, api))) == (api,)
+
+
+def test_who_was_overtaken_is_not_put_back_with_the_others() -> None:
+    """Not even where the promoted value stands there again: it is somebody's by now."""
+    web = Revert(("web",), "slow", "maria", ago(minutes=2))
+    api = Revert(("api",), "crashed", "pilotage", ago(minutes=1))
+    outcomes = {"api": Outcome.REVERTING, "web": Outcome.OVERTAKEN}
+    both = replace(waiting(), reverts=(web, api), outcomes=outcomes)
+    assert act_of(decide(releasing(both), NOW), RevertCommit).services == ("api",)
+    assert to_start(both) == (api,)

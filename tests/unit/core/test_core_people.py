@@ -12,7 +12,17 @@ from pilotage.core.acts import AnswerComment, CommitBranch, OpenPullRequest, Rev
 from pilotage.core.change import ServiceChange
 from pilotage.core.decide import decide
 from pilotage.core.decision import Decision, EventKind
-from pilotage.core.model import Hold, Origin, Outcome, Pause, Quarantined, Revert, State, Subject
+from pilotage.core.model import (
+    CheckRecord,
+    Hold,
+    Origin,
+    Outcome,
+    Pause,
+    Quarantined,
+    Revert,
+    State,
+    Subject,
+)
 from pilotage.core.people import is_person
 from pilotage.core.snapshot import Known, Snapshot, WrittenChanges
 from tests.unit.core.worlds import (
@@ -453,6 +463,7 @@ def test_resume_gives_a_failed_release_whole_budgets_again() -> None:
         hold=Hold(Subject.FAILURE, "crashed", NOW),
         outcomes={"api": Outcome.FAILED, "web": Outcome.LIVE},
         watches={"api-production": crash_loop(), "web-production": watch()},
+        checks={"health": CheckRecord("health", bad_in_row=3)},
     )
     decision, said = answer(releasing(held), "resume")
     assert said.reaction == "+1"
@@ -460,8 +471,50 @@ def test_resume_gives_a_failed_release_whole_budgets_again() -> None:
     assert decision.target.release.hold is None
     assert decision.target.release.watches == {}
     assert decision.target.release.live_at is None
+    assert decision.target.release.checks == {}
+    assert decision.target.release.retries == 1
     assert decision.target.release.outcomes["api"] is Outcome.ROLLING_OUT
     assert not acts_of(decision, RevertCommit)
+
+
+def test_resume_begins_each_putting_back_anew() -> None:
+    """What has landed is only watched afresh; the others are made again, under new keys."""
+    landed = Revert(("web",), "slow", "li", ago(minutes=9), sha=OLD_HEAD, watches={"w": watch()})
+    refused = Revert(("api",), "crashed", "pilotage", ago(minutes=1))
+    held = release(
+        state=State.REVERTING,
+        outcomes=dict.fromkeys(STAGING, Outcome.REVERTING),
+        reverts=(landed, refused),
+        hold=Hold(Subject.REVERT, "403", NOW),
+    )
+    before = releasing(held)
+    decision, _ = answer(before, "resume")
+    assert decision.target.release is not None
+    assert decision.target.release.reverts == (
+        replace(landed, watches={}),
+        replace(refused, attempt=2),
+    )
+    assert act_of(decision, RevertCommit).key == "syrf-production-1/revert/2/2"
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_resume_proposes_anew_what_was_refused_unless_it_is_still_under_way(
+    under_way: bool,
+) -> None:
+    """An act that has ended is never done again; one that has not is not done twice."""
+    facts = {"pull_request": None, "branch_head": None, "hold": Hold(Subject.ACT, "403", NOW)}
+    given = proposal(**facts)
+    pending = frozenset({f"{given.id}/commit/1/18277361/{BASE[:12]}"} if under_way else ())
+    ours = replace(snapshot(), target=target(proposal=given, last_number=1), pending=pending)
+    asked = command("resume", pull_request=None, comment=None)
+    decision = decide(replace(ours, commands=(asked,), permitted=frozenset({asked.id})), NOW)
+    assert decision.target.proposal is not None
+    assert decision.target.proposal.hold is None
+    acts = [act.key for act in acts_of(decision, CommitBranch)]
+    acts += [act.key for act in acts_of(decision, OpenPullRequest)]
+    assert (acts == []) is under_way
+    assert not pending & set(acts)
+    assert decision.target.proposal.generation == (1 if under_way else 2)
 
 
 def test_a_command_without_a_comment_is_answered_by_what_it_does() -> None:

@@ -76,12 +76,13 @@ def test_who_waits_for_something_else_by_now_is_left_alone(listening: Heard) -> 
     ],
     ids=["just then", "during the look", "before the look", "it was waited for", "not its own"],
 )
+@pytest.mark.parametrize("by", ["notification", "stream"])
 def test_what_was_heard_during_the_look_that_first_wants_it_is_looked_at_again(
-    listening: Heard, heard: str, began: datetime, missed: bool
+    listening: Heard, heard: str, began: datetime, missed: bool, by: str
 ) -> None:
     """Nobody waited for it then: what was seen of it may be older than what was heard."""
     listening.wants("a", "web")
-    listening.changed(heard)
+    (listening.heard if by == "notification" else listening.changed)(heard)
     listening.take("a")
     assert listening.wants("a", "web", "api", began=began) is missed
     assert listening.take("a") == ({heard} if missed else frozenset())

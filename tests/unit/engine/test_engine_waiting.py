@@ -130,6 +130,16 @@ def test_a_timekeeper_that_got_work_has_handed_the_watch_on() -> None:
         workers.until(took=2)
 
 
+def test_who_keeps_the_time_is_called_when_all_others_are_at_work() -> None:
+    """The first row holds one of the two until somebody takes the second."""
+    workers = Workers(2, NOW + HOUR, together=2)
+    with workers.working():
+        workers.write(NOW)
+        workers.until(looks=2 + 1)
+        workers.write(NOW)
+        workers.until(took=2)
+
+
 def test_a_row_that_is_written_for_earlier_moves_the_watch_forward() -> None:
     """It is not due when it is written: the one who is called tells the one who keeps the time."""
     now = datetime.now(UTC)
