@@ -20,6 +20,9 @@ T = TypeVar("T")
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
+_FROZEN = 0.03
+
+
 class Crash(BaseException):
     """The process ends here, at once; nothing may catch it but the simulation."""
 
@@ -64,6 +67,8 @@ class Chaos:
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._busy = False
+        self.freeze: Callable[[str], None] | None = None
+        """Stops the process that makes a call, for a while; the others go on."""
 
     def clock(self) -> datetime:
         """The service's."""
@@ -118,6 +123,8 @@ class Chaos:
         """`error(may_have_taken_hold)` makes what the caller gets when the answer is lost."""
         script = self._script(what)
         self.go_to(self.now + timedelta(milliseconds=self.random.choice((5, 20, 80, 400))))
+        if self.freeze is not None and self.chance(_FROZEN):
+            self.freeze(what)
         if self.chance(self.odds.crash):
             self.note(f"CRASH before {what}")
             raise Crash(what)

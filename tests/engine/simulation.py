@@ -45,8 +45,9 @@ from tests.engine.simulated_world import SERVICES, TARGET, World, parsed
 _STORM = timedelta(minutes=12)
 _PEOPLE = 10
 _CALM = timedelta(minutes=100)
-_CALM_LOOK, _CALM_LOOKS = timedelta(minutes=3), 4
-"""Without change for longer than one interval of comparison: what a lost event told is known."""
+_CALM_LOOK, _CALM_LOOKS = timedelta(minutes=3), 5
+"""Without change for longer than an interval of comparison and the soak: what a lost event told is
+known, and proven."""
 _QUIET = timedelta(minutes=8)
 _SAID_NO = ("GH006", "operation", "no commits between")
 """What the outside really refuses; anything else would have passed by itself."""
@@ -66,6 +67,7 @@ class Trouble(StrEnum):
     DATABASE = "database"
     WINDOWS = "windows"
     QUEUE = "queue"
+    FREEZES = "freezes"
 
 
 def database() -> Database:
@@ -268,6 +270,7 @@ class Simulation:
         self.processes = {name: self._start(name) for name in ("a", "b")}
         self.ticks: Counter[int] = Counter()
         self.ticked = 0
+        self._at_work = ""
         self._rests: dict[str, datetime] = {}
         """Replica to when it goes on."""
         self._anyway: list[str] = []
@@ -314,8 +317,22 @@ class Simulation:
                 self.world.on_landed = self.world.sync_window_closes
             case Trouble.QUEUE:
                 self.world.merges_by_queue()
+            case Trouble.FREEZES:
+                self.chaos.freeze = self._freeze
             case _:
                 assert_never(self.trouble)
+
+    def _freeze(self, what: str) -> None:
+        """As a machine does it that is moved: whoever takes over does not know of this call."""
+        replica, before = self._at_work, self.replicas
+        if len(before) < 2:
+            return
+        minutes = self.chaos.random.choice((0.5, 4, 6, 9))
+        self.chaos.note(f"{replica} stands still for {minutes} min before {what}")
+        self.replicas = tuple(each for each in before if each != replica)
+        self.go_on(self.chaos.now + timedelta(minutes=minutes))
+        self.replicas, self._at_work = before, replica
+        self.chaos.note(f"{replica} goes on with {what}")
 
     def _database_fails(self) -> None:
         random, world = self.chaos.random, self.world
@@ -332,6 +349,7 @@ class Simulation:
         """Nothing fails any more, people review and merge; then they go home as well."""
         self.chaos.note("CALM")
         self.chaos.calm()
+        self.chaos.freeze = None
         self.database.recover()
         self.world.cluster.blind_until = self.world.cluster.stuck_until = self.chaos.now
         for pull in self.world.forge.pulls.values():
@@ -393,6 +411,7 @@ class Simulation:
 
     def _turn(self, replica: str) -> str | None:
         """As a worker does it."""
+        self._at_work = replica
         try:
             return self.processes[replica].turn()
         except Crash:

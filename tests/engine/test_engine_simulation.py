@@ -39,6 +39,13 @@ def test_simulation_keeps_every_law_and_comes_to_rest(
             raise
 
 
+@pytest.mark.parametrize("seed", [176, 230])
+def test_what_a_process_that_stood_still_has_shown(seed: int, known: Database) -> None:
+    """176: a body that was remembered wrongly was looked at again and again, twice a second. 230:
+    what a person had just taken back was proposed, because it might have been our own revert."""
+    run(seed, known, Trouble.FREEZES)
+
+
 def story_of(seed: int) -> str:
     made = database()
     try:

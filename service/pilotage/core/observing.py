@@ -38,6 +38,11 @@ def observing(draft: Draft) -> None:
     draft.explain("plan", prose.list_steps(seen.policy, changes))
     promotion = _blocked(draft, _observed(draft, changes))
     draft.propose(promotion)
+    if draft.target.running_at != seen.base:
+        # A person may have taken back what would be proposed, and that is noticed later.
+        draft.explain("waiting", "whose the newest commit is has to be known first")
+        draft.wake(draft.now + seen.rhythm.look)
+        return
     if selection.changes and _may_open(draft, selection):
         _open(draft, promotion)
 

@@ -112,6 +112,12 @@ class Repository:
         with self._lock:
             self._listing = None
 
+    def misread(self) -> None:
+        """What was remembered is not what stands there: GitHub's copies were behind each other."""
+        with self._lock:
+            self._listing = None
+            self._pulls = Memory(2_000)
+
     def changed_files(self, number: int, head: Sha) -> frozenset[str] | None:
         """What a pull request touches; None when there are more files than GitHub lists."""
 

@@ -314,7 +314,8 @@ class _Work:
         )
         if done.stale:
             self._wake(now)
-        if done.stale or done.pull_request:
+            ticker.outside.repository(self.target.repository).misread()
+        if done.pull_request:
             ticker.outside.repository(self.target.repository).wrote()
         if done.body and self.target.proposal is not None:
             written = _written(self.target.proposal, outputs, now)
