@@ -78,8 +78,11 @@ class _Repository:
 
 
 def measure() -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="pilotage-bench-") as name, served(Path(name)) as url:
-        small, large = (_repository(Path(name), url, files) for files in (SMALL, LARGE))
+    with (
+        tempfile.TemporaryDirectory(prefix="pilotage-bench-") as name,
+        served(Path(name)) as server,
+    ):
+        small, large = (_repository(Path(name), server.url, files) for files in (SMALL, LARGE))
         small.plan("cold", NEWER)
         large.plan("cold", NEWER)
         for _ in range(ROUNDS):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -82,9 +84,11 @@ def service_file(service: str, environment: str) -> str:
 def make_repository(path: Path, *, files: int, services: int, newer: int) -> Path:
     """A bare repository with one commit of so many files, 500 in a folder. Two environments have
     the services; the first `newer` of them have a newer version in staging. It is packed as a
-    server packs what it holds: deltas are searched for, and bitmaps written."""
+    server packs what it holds: deltas are searched for, and bitmaps written. Such a server does not
+    tidy up while somebody waits for a push."""
     path.mkdir(parents=True)
     git(path, "init", "--bare", "--quiet", "--initial-branch=main")
+    git(path, "config", "receive.autogc", "false")
     commit(path, dict(_contents(files, services, newer)))
     git(path, "repack", "-a", "-d", "-f", "-q", "--write-bitmap-index")
     return path
@@ -125,15 +129,28 @@ def commit(path: Path, files: Mapping[str, str], branch: str = "main") -> str:
     return git(path, "rev-parse", f"refs/heads/{branch}")
 
 
+@dataclass(slots=True)
+class GitServer:
+    """`url` is that of the folder with the repositories; `busy` how many seconds it has spent on
+    its requests."""
+
+    url: str = ""
+    busy: float = 0.0
+
+
 @contextmanager
-def served(root: Path) -> Iterator[str]:
-    """The bare repositories below `root` over HTTP, for reading and pushing: the URL of `root`."""
+def served(root: Path) -> Iterator[GitServer]:
+    """The bare repositories below `root` over HTTP, for reading and pushing."""
+    found = GitServer()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         name, _, rest = scope["path"].strip("/").partition("/")
+        began = time.perf_counter()
         await backend(
             scope, body_of(receive), send, repository=root / name, path_info=f"/{rest}", user="ana"
         )
+        found.busy += time.perf_counter() - began
 
     with Server(Starlette(routes=[Mount("/", app)])) as server:
-        yield server.url
+        found.url = server.url
+        yield found
