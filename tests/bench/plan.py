@@ -29,7 +29,7 @@ from tests.bench.repository import (
 )
 
 SMALL, LARGE, SERVICES, NEWER = 10_000, 100_000, 2_000, 20
-ROUNDS = 15
+ROUNDS = 41
 _CONFIG = f"""\
 version: 1
 pipelines:

@@ -57,6 +57,7 @@ def _measured(folder: Path, server: GitServer) -> list[Figure]:
             theirs[files, services].append(busy)
     small, one, many = (statistics.median(times[case]) for case in cases)
     small_server, server_alone, _ = (statistics.median(theirs[case]) for case in cases)
+    own_small, own = small - small_server, one - server_alone
     clones = [_cloned(folder / f"clone-{turn}", f"{url}/{LARGE}.git") for turn in range(CLONES)]
     clone = statistics.median(clones)
     return [
@@ -67,6 +68,7 @@ def _measured(folder: Path, server: GitServer) -> list[Figure]:
         Figure(f"the quickest of {CLONES} such clones", min(clones), "s"),
         Figure("faster than a clone", clone / one, "times", least=100),
         Figure(f"{LARGE:,} files against {SMALL:,}", one / small, "times", most=1.5),
+        Figure("the same without the git server's time", own / own_small, "times"),
         Figure(f"{SERVICES} services against 1", many / one, "times", most=1.5),
     ]
 
