@@ -5,8 +5,8 @@ repositories of 1,000 and of 100,000 files, for 1 and for 50 services; the runs 
 median counts. The alternative, in the same run, is a shallow clone, the cheapest possible edit, a
 commit and a push. The files are as large as those of public GitOps repositories (516 bytes in the
 middle, 2 KB on average), and the server holds them packed as servers do. How long a clone takes
-is mostly the disk, and so is by how much it is slower: on one and the same machine 20 to 28 seconds
-on some days and below 6 on others, which a write of 0.08 seconds does not beat by 100 times. The
+is mostly the disk, and so is by how much it is slower: from below 6 to 35 seconds on one and the
+same machine within an hour, and the quickest a write of 0.09 seconds beats by 63 times only. The
 median of all clones is held against ours, the quickest is told. What grows with the repository is
 the server's own check of a push (`git rev-list --objects --not --all`), so its time is told: the
 service lists folders on the way to its files, and git sends what is new.
