@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +25,7 @@ from pilotage.sandbox.github import Permission, ProtectionKind, RequiredContext
 from pilotage.sandbox.world import ADMINS, BOT, OWNER, QUICK, VERSIONS, World, layout, path_of
 from tests.cli.clones import commit, git
 from tests.cli.conftest import Ran, Run
+from tests.ports import free_port
 
 READY = "pilotage/ready"
 TARGET = "syrf/production"
@@ -109,12 +109,6 @@ def live(tmp_path: Path, run: Run) -> Iterator[Worlds]:
     yield make
     for world in opened:
         world.__exit__(None, None, None)
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 # All is right
@@ -211,7 +205,7 @@ def test_a_wrong_token_is_told_and_not_shown(live: Worlds) -> None:
 
 def test_github_that_does_not_answer(live: Worlds) -> None:
     there = live()
-    url = f"http://127.0.0.1:{closed_port()}/api/v3"
+    url = f"http://127.0.0.1:{free_port()}/api/v3"
     problems = there.found("problem", {there.world.github.api_url: url})
     assert "GitHub: reading camaradesuk/cluster-gitops failed: the connection failed" in problems
     assert f"see that {url} answers from here" in problems
@@ -410,7 +404,7 @@ def by_hand(
 
 def test_argocd_that_does_not_answer(live: Worlds) -> None:
     there = live()
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     problems = there.found("problem", {there.world.argocd_url: url})
     assert "Argo CD main: main could not be reached" in problems
     assert f"see that {url} is right and answers from here" in problems

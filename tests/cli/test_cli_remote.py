@@ -6,7 +6,6 @@ played by `Obedient`, because what the commands ask for is what is tested here.
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from pilotage.core.model import (
 from pilotage.engine.mail import Commanded, opened
 from pilotage.store import Event
 from tests.cli.conftest import Ran, Run
+from tests.ports import free_port
 from tests.web.promoted import PRODUCTION, a_promotion, a_target, an_open
 from tests.web.served import NOW, OPERATOR, Service, serving
 
@@ -442,9 +442,8 @@ class TestTheWayThere:
         assert run("status", "--token-file", tmp_path / "missing").code == 2
 
     def test_nobody_listens(self, run: Run) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        ran = run("status", "--url", f"http://127.0.0.1:{port}", PILOTAGE_OPERATOR_TOKEN="x")
+        url = f"http://127.0.0.1:{free_port()}"
+        ran = run("status", "--url", url, PILOTAGE_OPERATOR_TOKEN="x")
         assert ran.code == 3
         assert "cannot be reached" in ran.err
         assert "Traceback" not in ran.err

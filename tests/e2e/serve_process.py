@@ -19,6 +19,7 @@ from pilotage.core.model import ENDED, Promotion, State
 from pilotage.sandbox.world import World
 from pilotage.settings import Settings
 from pilotage.store import Store
+from tests.ports import free_port
 
 _PATIENCE = 60.0
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -68,12 +69,6 @@ def settings_toml(settings: Settings) -> str:
     )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 @dataclass(slots=True)
 class ServiceProcess:
     """`with ServiceProcess(world, folder) as process:`. Starts it; `kill` and `start` again."""
@@ -91,7 +86,7 @@ class ServiceProcess:
     def __enter__(self) -> Self:
         data = self.folder / "data"
         data.mkdir(parents=True)
-        self._port = _free_port()
+        self._port = free_port()
         settings = self.world.settings(data, port=self._port, database=self.database)
         self._config = self.folder / "pilotage.toml"
         self._config.write_text(settings_toml(settings))
