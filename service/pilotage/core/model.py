@@ -18,6 +18,7 @@ from pilotage.core.comparison import Comparison
 from pilotage.core.manifests import Render
 from pilotage.core.rollout.watch import Watch
 from pilotage.core.version import said
+from pilotage.core.wording import typed
 
 Sha = str
 """A full commit id, 40 lower-case hexadecimal digits."""
@@ -434,6 +435,10 @@ class Target:
 
     def quarantined(self, service: str, version: str) -> Quarantined | None:
         return next((each for each in self.quarantine if each.means(service, version)), None)
+
+    def lifting(self, service: str, version: str) -> str:
+        """The command that takes a version out of quarantine."""
+        return typed("pilotage", "quarantine", "lift", self.id, service, version)
 
     def with_landed(self, sha: Sha) -> Target:
         return replace(self, landed=(sha, *self.landed)[:_LANDED_REMEMBERED])

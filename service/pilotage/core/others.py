@@ -74,7 +74,7 @@ def _problem(draft: Draft, change: ServiceChange) -> str | None:
         return None
     if is_older(change, draft.seen.policy):
         return None
-    found = in_quarantine(change, draft.seen.policy, draft.target)
+    found = in_quarantine(change, draft.target)
     if found is None and change.after in draft.target.history.get(change.service, ()):
         return None
     if found is None and change.service in draft.seen.plan.only_in_source:

@@ -109,15 +109,14 @@ def _explained(command: Command) -> str | None:
 def _obeyed(draft: Draft, command: Command) -> str | Answer | None:
     """None when it was done; else why not, or what follows."""
     obey = _COMMANDS.get(command.name)
-    if obey is not None and (command.comment is None or command.name not in _AT_THE_TERMINAL):
-        return obey(draft, command)
-    if obey is not None:
-        typed = f"pilotage {_AT_THE_TERMINAL[command.name]} {draft.target.id}"
-        return f"this is for operators, at the terminal: `{typed}`"
-    unknown = f"unknown command `{harmless(command.name)}`;" if command.name else "which command?"
-    return (
-        f"{unknown} there are hold, resume, roll, tick, promote, add, rollback, retry and explain"
-    )
+    if obey is None:
+        what = f"unknown command `{harmless(command.name)}`;" if command.name else "which command?"
+        known = "hold, resume, roll, tick, promote, add, rollback, retry and explain"
+        return f"{what} there are {known}"
+    if command.comment is not None and command.name in _AT_THE_TERMINAL:
+        there = f"pilotage {_AT_THE_TERMINAL[command.name]} {draft.target.id}"
+        return f"this is for operators, at the terminal: `{there}`"
+    return obey(draft, command)
 
 
 def _addressed(draft: Draft, command: Command) -> Promotion | None:

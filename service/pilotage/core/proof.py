@@ -22,7 +22,6 @@ from pilotage.core.rollout.watch import Failed, Held, Live, Overtaken, Pending, 
 from pilotage.core.snapshot import Sight, Snapshot
 from pilotage.core.version import short
 from pilotage.core.version_rules import Refused, refused
-from pilotage.core.wording import typed
 
 _REMEMBERED = 5
 """Proven versions kept for each service after the source has moved on."""
@@ -170,7 +169,7 @@ def hopeless(plan: Plan, selection: Selection) -> bool:
 def obstacle(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:
     """Why this change may not be proposed, or does not stand any more."""
     name, wanted = change.service, change.after
-    quarantined = in_quarantine(change, policy, target)
+    quarantined = in_quarantine(change, target)
     if quarantined is not None:
         return quarantined
     against = against_rules(change, policy, target)
@@ -188,14 +187,13 @@ def against_rules(change: ServiceChange, policy: Policy, target: Target) -> Refu
     return refused(change, policy, source_ran=ran is not None)
 
 
-def in_quarantine(change: ServiceChange, policy: Policy, target: Target) -> Obstacle | None:
+def in_quarantine(change: ServiceChange, target: Target) -> Obstacle | None:
     name, wanted = change.service, change.after
     found = target.quarantined(name, wanted)
     if found is None:
         return None
-    lift = typed("pilotage", "quarantine", "lift", target.id, name, wanted)
     reason = f"{name} {short(wanted, name)} is in quarantine: {found.reason}"
-    return Obstacle(name, reason, lift, lasting=True)
+    return Obstacle(name, reason, target.lifting(name, wanted), lasting=True)
 
 
 def _unproven(name: str, wanted: str, proof: Proof | None, policy: Policy) -> Obstacle:

@@ -19,7 +19,7 @@ from pilotage.core.gates import Gate, Verdict, blockers
 from pilotage.core.layout import misnamed_text
 from pilotage.core.model import Choice, Promotion, Sha, Target
 from pilotage.core.outputs import Advice, BodyPage, Box, ChangeRow, LastWord, Outputs, SourcePages
-from pilotage.core.proof import find
+from pilotage.core.proof import find, in_quarantine
 from pilotage.core.prose import clipped, marker, moment, span, title
 from pilotage.core.rendered import is_asked_for
 from pilotage.core.snapshot import Snapshot
@@ -243,13 +243,11 @@ def _left_out(seen: Snapshot, promotion: Promotion) -> tuple[Advice, ...]:
     for service, planned in plan.services.items():
         if service in services:
             continue
-        wanted = planned.change.after
-        found = seen.target.quarantined(service, wanted)
-        if found is not None:
-            reason = f"{service} {version.short(wanted, service)} is in quarantine: {found.reason}"
-            notes.append(Advice(reason))
+        kept_out = in_quarantine(planned.change, seen.target)
+        if kept_out is not None:
+            notes.append(Advice(kept_out.reason))
         elif promotion.choice is not None:
-            text = f"{service} {version.short(wanted, service)} was not asked for"
+            text = f"{service} {version.short(planned.change.after, service)} was not asked for"
             notes.append(Advice(f"{text} by {promotion.choice.by}, and comes later"))
     return (*notes[:20], *_alone(seen))
 

@@ -21,7 +21,7 @@ from pilotage.core.outputs import (
 )
 from pilotage.core.prose import clipped, list_changes, moment, span, story_marker
 from pilotage.core.rollout.watch import Watch
-from pilotage.core.wording import listed, typed
+from pilotage.core.wording import listed
 
 ROLLOUT = "pilotage/rollout"
 _COMMENT = "how it goes, and what came of it, stands in the comment on the rollout"
@@ -110,7 +110,7 @@ def _story(target: Target, policy: Policy, release: Promotion) -> StoryPage:
         lead=lead,
         rows=_rows(release),
         lines=_lines(release, lead),
-        advice=_advice(target, policy, release),
+        advice=_advice(target, release),
     )
 
 
@@ -130,9 +130,9 @@ def _lines(release: Promotion, lead: str) -> tuple[str, ...]:
 _TOLD = (Outcome.FAILED, Outcome.REVERTING, Outcome.REVERTED, Outcome.OVERTAKEN)
 
 
-def _advice(target: Target, policy: Policy, release: Promotion) -> tuple[Advice, ...]:
+def _advice(target: Target, release: Promotion) -> tuple[Advice, ...]:
     if release.ended_at is not None:
-        return _afterwards(target, policy, release)
+        return _afterwards(target, release)
     advice = []
     if release.hold is not None:
         advice.append(Advice("It goes on when somebody comments", release.hold.next_step))
@@ -146,7 +146,7 @@ def _advice(target: Target, policy: Policy, release: Promotion) -> tuple[Advice,
     return tuple(advice)
 
 
-def _afterwards(target: Target, policy: Policy, release: Promotion) -> tuple[Advice, ...]:
+def _afterwards(target: Target, release: Promotion) -> tuple[Advice, ...]:
     """What becomes of each version that was put back."""
     advice = []
     for change in release.changes:
@@ -154,9 +154,8 @@ def _afterwards(target: Target, policy: Policy, release: Promotion) -> tuple[Adv
             continue
         name = f"{change.service} {version.short(change.after, change.service)}"
         if target.quarantined(change.service, change.after) is not None:
-            lift = ("quarantine", "lift", target.id, change.service, change.after)
             text = f"{name} is in quarantine: release a newer version, or, to try this one again,"
-            advice.append(Advice(text, typed("pilotage", *lift)))
+            advice.append(Advice(text, target.lifting(change.service, change.after)))
         else:
             advice.append(Advice(f"{name} went back too, and returns with the next set."))
     return tuple(advice[:5])

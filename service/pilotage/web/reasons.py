@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from pilotage.core.model import Promotion, State, Target
 from pilotage.core.version import cut
-from pilotage.core.wording import typed
 from pilotage.web.shown import Shown
 
 
@@ -54,8 +53,8 @@ def _quarantined(found: Target, versions: Sequence[tuple[str, str]] | None = Non
     for entry in found.quarantine:
         if versions is None or any(entry.means(*each) for each in versions):
             text = f"{cut(entry.version)} is in quarantine by {entry.by}: {entry.reason}"
-            lift = ("quarantine", "lift", found.id, entry.service, entry.version)
-            lines.append(_reason(entry.service, text, typed("pilotage", *lift)))
+            lift = found.lifting(entry.service, entry.version)
+            lines.append(_reason(entry.service, text, lift))
     return lines
 
 
